@@ -193,6 +193,23 @@ START_TEST(rpc__cancellation_deadline_and_lost_peer_are_told_once)
 }
 END_TEST
 
+/* A room that waits for whatever comes hears at once of one that gave up, however lately he came. */
+START_TEST(rpc__cancellation_ends_a_wait)
+{
+    struct client_call c;
+    world_open(&w, false);
+    client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
+    client_start(&c, &w, "/t.T/Hold", 0);
+    client_send(&c, bytes_of_text("x"), true);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    client_cancel(&c);
+    rpc_poll(w.rpc, SPAN_S(10));
+    ck_assert_int_eq(w.held[0].cancellations, 1);
+    client_finish(&c);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc__server_stream_sends_one_message_after_the_other)
 {
     struct client_call c;
@@ -304,30 +321,28 @@ START_TEST(rpc__calls_beyond_the_bound_are_refused_with_a_delay)
 }
 END_TEST
 
+/* Of whichever kind: one that has ended gives its place back. */
 START_TEST(rpc__streams_have_a_bound_of_their_own)
 {
+    static const char *const kinds[] = {"/t.T/Talk", "/t.T/Stream"};
     struct client_call one, c;
     w.options.streams_max = 1;
     world_open(&w, false);
-    client_start(&one, &w, "/t.T/Talk", 0);
-    client_send(&one, bytes_of_text("x"), false);
-    WORLD_UNTIL(&w, w.held_count == 1);
-    client_start(&c, &w, "/t.T/Stream", 0);
-    client_send(&c, bytes_of_text("x"), true);
-    client_finish(&c);
-    ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
-    ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "STREAMS_MAX", 11));
-    client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
-    ck_assert_int_eq(c.status, GRPC_STATUS_OK);
-    w.reply_to_cancelled = true;
-    client_cancel(&one);
-    client_finish(&one);
-    WORLD_UNTIL(&w, rpc_idle(w.rpc));
-    client_start(&c, &w, "/t.T/Stream", 0); /* it has given its place back */
-    client_send(&c, bytes_of_text("x"), true);
-    WORLD_UNTIL(&w, w.held_count == 2);
-    client_cancel(&c);
-    client_finish(&c);
+    for (int i = 0; i < 4; i++) {
+        client_start(&one, &w, kinds[i % 2], 0);
+        client_send(&one, bytes_of_text("x"), i % 2 == 1);
+        WORLD_UNTIL(&w, w.held_count == i + 1);
+        client_start(&c, &w, kinds[1 - i % 2], 0);
+        client_send(&c, bytes_of_text("x"), true);
+        client_finish(&c);
+        ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+        ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "STREAMS_MAX", 11));
+        client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
+        ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+        client_cancel(&one);
+        client_finish(&one);
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    }
     world_close(&w);
 }
 END_TEST
@@ -476,6 +491,7 @@ int main(void)
     tcase_add_test(tc, rpc__held_call_is_answered_later);
     tcase_add_test(tc, rpc__call_tells_its_peer);
     tcase_add_test(tc, rpc__cancellation_deadline_and_lost_peer_are_told_once);
+    tcase_add_test(tc, rpc__cancellation_ends_a_wait);
     tcase_add_test(tc, rpc__server_stream_sends_one_message_after_the_other);
     tcase_add_test(tc, rpc__bidi_stream_hears_messages_on_demand_and_the_half_close);
     tcase_add_test(tc, rpc__bidi_stream_ended_while_a_message_is_asked_for);

@@ -1,5 +1,6 @@
 /* A port is open to whatever comes: none of it may stop the server, cost it memory for good, or reach the owner. */
 #include "tests/support/rpc_world.h"
+#include "tests/support/until.h"
 
 #include "sidecar/base/account.h"
 #include "sidecar/rpc/rpc_inside.h"
@@ -431,12 +432,15 @@ START_TEST(rpc_abuse__client_that_takes_no_answer_gives_its_places_back)
         for (int call = 0; call < CALLS; call++)
             hold_raw(fd, (uint8_t)(2 * call + 1));
         WORLD_UNTIL(&w, w.held_count == CALLS);
+        for (int turns = 0; turns < 20; turns++)
+            world_turn(&w);
         for (int call = 0; call < CALLS; call++)
             rpc_reply(w.held[call].call, bytes_of(answer, SIZE));
         ck_assert(!rpc_idle(w.rpc));
         memset(w.held, 0, sizeof w.held);
         w.held_count = 0;
-        WORLD_UNTIL(&w, rpc_idle(w.rpc)); /* and not for as long as the connection stands */
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));    /* and not for as long as the connection stands */
+        ck_assert_uint_eq(w.rpc->resets, 0); /* who has waited for his answers floods nobody */
         still_serves();
         close(fd);
         world_close(&w);
@@ -762,6 +766,34 @@ static bool flood_held(int fd, const void *piece, size_t size, unsigned at_most,
     return cut;
 }
 
+/* Somebody who has come in; his room has opened its entrance. */
+static int come_in(void)
+{
+    char word;
+    int fd = connect_raw();
+    greet_raw(fd, false);
+    WORLD_UNTIL(&w, recv(fd, &word, 1, MSG_DONTWAIT) == 1);
+    return fd;
+}
+
+/* The loops are watched from when somebody comes in, though nobody was there for long: his first words may hold one. */
+START_TEST(rpc_abuse__whoever_comes_in_has_the_loops_watched)
+{
+    world_open(&w, false);
+    int before = open_files();
+    close(come_in());
+    WORLD_UNTIL(&w, open_files() == before);
+    atomic_store(&w.rpc->guard_sleeps, false); /* looks now, and sees that nobody is there */
+    rpc_door_knock(w.rpc->keeper);
+    UNTIL(atomic_load(&w.rpc->guard_sleeps));
+    int fd = connect_raw();
+    ck_assert_int_eq(send(fd, preface, sizeof preface - 1, MSG_NOSIGNAL), (ssize_t)sizeof preface - 1);
+    UNTIL(!atomic_load(&w.rpc->guard_sleeps)); /* the loop has not turned since */
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_abuse__header_without_end_ends_its_connection)
 {
     static uint8_t piece[9 + 16384] = {0, 0x40, 0, 9, 0, 0, 0, 0, 1};
@@ -947,6 +979,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__large_metadata_is_refused);
     tcase_add_test(tc, rpc_abuse__running_out_of_files_does_not_end_the_listening);
     tcase_add_test(tc, rpc_abuse__connections_leave_files_for_everything_else);
+    tcase_add_test(tc, rpc_abuse__whoever_comes_in_has_the_loops_watched);
     tcase_add_test(tc, rpc_abuse__header_without_end_ends_its_connection);
 #if !defined(__SANITIZE_ADDRESS__)
     tcase_add_test(tc, rpc_abuse__process_over_its_memory_ends_who_sends_most);
