@@ -29,6 +29,7 @@ static struct world w;
 static struct told server, channel;
 static const void *quotas[QUOTAS]; /* that were given a size */
 static size_t quota_sizes[QUOTAS], quota_count;
+static uint64_t version; /* of the certificates that there are */
 
 static void note(struct told *told, const grpc_channel_args *args)
 {
@@ -87,6 +88,8 @@ grpc_server *__wrap_grpc_server_create(const grpc_channel_args *args, void *rese
 grpc_channel *__wrap_grpc_channel_create(const char *name, grpc_channel_credentials *c, const grpc_channel_args *args);
 void __wrap_grpc_resource_quota_resize(grpc_resource_quota *quota, size_t size);
 grpc_server_credentials *__wrap_transport_server_credentials(const struct transport_credentials *credentials);
+grpc_channel_credentials *__wrap_transport_channel_credentials(const struct transport_credentials *c, const char *host);
+uint64_t __wrap_certificates_version(struct certificates *c);
 
 grpc_server *__wrap_grpc_server_create(const grpc_channel_args *args, void *reserved)
 {
@@ -109,11 +112,24 @@ void __wrap_grpc_resource_quota_resize(grpc_resource_quota *quota, size_t size)
     __real_grpc_resource_quota_resize(quota, size);
 }
 
-/* No certificates are needed to say that a listener has some. */
+/* No certificates are needed to say that there are some. */
 grpc_server_credentials *__wrap_transport_server_credentials(const struct transport_credentials *credentials)
 {
     (void)credentials;
     return grpc_insecure_server_credentials_create();
+}
+
+grpc_channel_credentials *__wrap_transport_channel_credentials(const struct transport_credentials *c, const char *host)
+{
+    (void)c;
+    (void)host;
+    return grpc_insecure_credentials_create();
+}
+
+uint64_t __wrap_certificates_version(struct certificates *c)
+{
+    (void)c;
+    return version;
 }
 
 static void setup(void)
@@ -252,6 +268,56 @@ START_TEST(rpc_settings__a_target_is_connected_by_the_options)
 }
 END_TEST
 
+/* How many connections that made. */
+static int connections_of_a_call(struct rpc_target *target)
+{
+    struct world_answer a;
+    channel.times = 0;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &a);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.status, 0);
+    return channel.times;
+}
+
+/* Once, and what is out goes on over the connection on which it left. Who has no certificates, or is called no more, has none that change. */
+START_TEST(rpc_settings__new_certificates_are_a_new_connection)
+{
+    static int some;
+    struct error_detail detail;
+    struct rpc_target *target;
+    struct world_answer held;
+    const struct transport_credentials tls = {.certificates = (struct certificates *)(void *)&some};
+    version = 7;
+    world_open(&w, true);
+    const struct rpc_peer_address to = {.address = w.address, .credentials = &tls, .number = WORLD_TARGET};
+    ck_assert_int_eq(rpc_target_create(w.rpc, &to, &target, &detail), 0);
+    struct rpc_target *plain = world_target(&w, w.address);
+    ck_assert_int_eq(connections_of_a_call(target), 1);
+    ck_assert_int_eq(connections_of_a_call(plain), 1);
+    rpc_targets_renew(w.rpc);
+    ck_assert_int_eq(connections_of_a_call(target), 0);
+    world_call_out(&w, target, "/t.T/Hold", "x", SPAN_S(20), &held);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    version++;
+    rpc_targets_renew(w.rpc);
+    ck_assert_int_eq(connections_of_a_call(target), 1);
+    ck_assert_int_eq(connections_of_a_call(plain), 0);
+    rpc_targets_renew(w.rpc);
+    ck_assert_int_eq(connections_of_a_call(target), 0);
+    ck_assert_int_eq(held.count, 0);
+    rpc_reply(w.held[0].call, bytes_of_text("y"));
+    w.held[0].call = NULL;
+    WORLD_UNTIL(&w, held.count == 1);
+    ck_assert_int_eq(held.status, 0);
+    rpc_target_retire(target);
+    version++;
+    channel.times = 0;
+    rpc_targets_renew(w.rpc);
+    ck_assert_int_eq(channel.times, 0);
+    world_close(&w);
+}
+END_TEST
+
 static void on_end(void *self, void *tag, const struct rpc_told *told)
 {
     (void)self;
@@ -306,6 +372,7 @@ int main(void)
     tcase_add_test(t, rpc_settings__a_connection_over_tls_grows_old);
     tcase_add_test(t, rpc_settings__what_is_out_of_range_is_as_much_as_there_is);
     tcase_add_test(t, rpc_settings__a_target_is_connected_by_the_options);
+    tcase_add_test(t, rpc_settings__new_certificates_are_a_new_connection);
     tcase_add_test(t, rpc_settings__another_sidecar_is_connected_by_the_options);
     tcase_add_test(t, rpc_settings__what_comes_in_is_bounded_of_clients_and_of_targets);
     suite_add_tcase(suite, t);
