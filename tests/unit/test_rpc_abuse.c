@@ -27,6 +27,17 @@
 #include <zlib.h>
 
 static struct world w;
+static atomic_int accepts; /* of the door */
+
+/* tests.mk wraps it. */
+int __real_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags);
+int __wrap_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags)
+{
+    atomic_fetch_add(&accepts, 1);
+    return __real_accept4(fd, at, size, flags);
+}
 
 static void setup(void)
 {
@@ -391,6 +402,40 @@ START_TEST(rpc_abuse__a_stuck_connection_is_cut_and_a_slow_one_is_not)
 }
 END_TEST
 
+/* One that was read is patient anew when it holds something again, and be it as much as before. */
+START_TEST(rpc_abuse__a_connection_that_was_read_is_none_that_is_stuck)
+{
+    gpr_timespec next;
+    int ends[2], listener;
+    char address[96], junk[6];
+    struct rpc_leaving leaving = {0};
+    w.options.keepalive_time = SPAN_S(600);
+    w.options.keepalive_timeout = SPAN_S(100);
+    world_open(&w, true);
+    connect_others(ends, &listener);
+    snprintf(address, sizeof address, "unix:%s/other.sock", w.folder);
+    world_target(&w, address); /* so ends[0] is ours */
+    rpc_link_init(&leaving.link);
+    rpc_leaving_begin(w.rpc, &leaving, 1);
+    gpr_timespec began = w.rpc->now;
+    look_after(SPAN_S(60), &next);
+    ck_assert_int_eq(recv(ends[1], junk, sizeof junk, 0), 6);
+    look_after(SPAN_S(60), &next);
+    ck_assert_int_eq(send(ends[0], junk, sizeof junk, 0), 6);
+    look_after(SPAN_S(60), &next);
+    look_after(SPAN_S(99), &next);
+    ck_assert(!is_shut(ends[0]));
+    look_after(SPAN_S(13), &next);
+    ck_assert(is_shut(ends[0]));
+    rpc_leaving_end(&leaving);
+    w.rpc->now = began;
+    close(ends[0]);
+    close(ends[1]);
+    close(listener);
+    world_close(&w);
+}
+END_TEST
+
 /* A peer over TCP that acknowledges nothing keeps its connection no longer than keepalive_timeout: the kernel sees to that. */
 START_TEST(rpc_abuse__what_is_accepted_has_the_options_of_the_room)
 {
@@ -666,6 +711,31 @@ START_TEST(rpc_abuse__running_out_of_files_does_not_end_the_listening)
     WORLD_UNTIL(&w, recv(fd, settings, sizeof settings, MSG_DONTWAIT) > 0);
     close(fd);
     still_serves();
+    world_close(&w);
+}
+END_TEST
+
+/* It looks now and then whether there is a file for who knocks, and not all the time. */
+START_TEST(rpc_abuse__out_of_files_the_door_waits)
+{
+    struct rlimit before, tight;
+    world_open(&w, false);
+    still_serves();
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    at.sin_port = htons((uint16_t)w.port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), lowest = dup(fd);
+    close(lowest);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = before;
+    tight.rlim_cur = (rlim_t)lowest;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    int tried = atomic_load(&accepts);
+    gpr_timespec since = gpr_now(GPR_CLOCK_MONOTONIC);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    UNTIL(atomic_load(&accepts) > tried + 10);
+    ck_assert_int_ge(gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), since)), 100);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    close(fd);
     world_close(&w);
 }
 END_TEST
@@ -967,6 +1037,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__of_those_that_have_begun_to_speak_the_oldest_goes);
     tcase_add_test(tc, rpc_abuse__who_says_no_more_is_let_go_at_once);
     tcase_add_test(tc, rpc_abuse__a_stuck_connection_is_cut_and_a_slow_one_is_not);
+    tcase_add_test(tc, rpc_abuse__a_connection_that_was_read_is_none_that_is_stuck);
     tcase_add_test(tc, rpc_abuse__peer_that_falls_silent_is_dropped_in_time);
     tcase_add_test(tc, rpc_abuse__what_is_accepted_has_the_options_of_the_room);
     tcase_add_test(tc, rpc_abuse__client_that_takes_no_answer_gives_its_places_back);
@@ -978,6 +1049,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__calls_left_half_done_leave_nothing);
     tcase_add_test(tc, rpc_abuse__large_metadata_is_refused);
     tcase_add_test(tc, rpc_abuse__running_out_of_files_does_not_end_the_listening);
+    tcase_add_test(tc, rpc_abuse__out_of_files_the_door_waits);
     tcase_add_test(tc, rpc_abuse__connections_leave_files_for_everything_else);
     tcase_add_test(tc, rpc_abuse__whoever_comes_in_has_the_loops_watched);
     tcase_add_test(tc, rpc_abuse__header_without_end_ends_its_connection);
