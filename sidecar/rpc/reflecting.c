@@ -13,6 +13,9 @@
 #define FILES_MAX 1024
 #define BYTES_MAX 524288
 
+/* What stands before a file in the set: a byte, and its length. */
+#define HEAD_BYTES_MAX 8
+
 typedef Google__Protobuf__FileDescriptorProto File;
 typedef Grpc__Reflection__V1__ServerReflectionRequest Question;
 typedef Grpc__Reflection__V1__ServerReflectionResponse Answer;
@@ -64,7 +67,7 @@ static bool has_file(const struct rpc_reflecting *x, const char *name)
 /* Behind the others, as `repeated FileDescriptorProto file = 1`. */
 static void append(struct rpc_reflecting *x, const ProtobufCBinaryData *file)
 {
-    size_t needed = x->size + file->len + 8;
+    size_t needed = x->size + file->len + HEAD_BYTES_MAX;
     if (needed > x->room) {
         x->room = 2 * needed;
         uint8_t *larger = rpc_allocate(x->room);
@@ -92,7 +95,7 @@ static const char *add_file(struct rpc_reflecting *x, const ProtobufCBinaryData 
             google__protobuf__file_descriptor_proto__free_unpacked(file, NULL);
         return wrong ? "what it tells of itself are no descriptors" : NULL;
     }
-    if (x->file_count == FILES_MAX || data->len > BYTES_MAX - x->size) {
+    if (x->file_count == FILES_MAX || x->size + HEAD_BYTES_MAX + data->len > BYTES_MAX) {
         google__protobuf__file_descriptor_proto__free_unpacked(file, NULL);
         return "it tells of more than 1024 files, or 512 KiB of them";
     }
