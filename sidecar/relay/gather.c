@@ -8,7 +8,6 @@
 #include "sidecar/base/check.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #define SEPARATOR ','
 #define NO_MORE   GATHER_NO_MORE
@@ -68,19 +67,6 @@ static bool piece(struct arena *a, const char *text, unsigned k, unsigned count,
     return true;
 }
 
-/* The token of a part that gives nothing stays as it is. */
-static int keep_token(struct relayed_part *part, const char *text, struct error_detail *detail)
-{
-    size_t length = strlen(text);
-    char *kept = length == 0 ? NULL : malloc(length);
-    if (length > 0 && kept == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    if (length > 0)
-        memcpy(kept, text, length);
-    part->token = bytes_of(kept, length);
-    return 0;
-}
-
 /* Sets what of the request is loop k's own. *text is the token or cursor in it. */
 static int page_question(struct relayed *relayed, const ProtobufCMessage *own, unsigned k, char **text,
                          struct error_detail *detail)
@@ -89,7 +75,7 @@ static int page_question(struct relayed *relayed, const ProtobufCMessage *own, u
     relayed->page_size = size <= 0 ? API_PAGE_SIZE_DEFAULT : (size_t)size;
     if (**text != '\0' && !piece(&relayed->relay->arena, *text, k, relayed->count, text))
         return error_set(detail, E_ARGUMENT, "page_token", "not a token of an earlier page");
-    return *text == NULL ? error_set(detail, E_MEMORY, "", NULL) : keep_token(&relayed->parts[k], *text, detail);
+    return *text == NULL ? error_set(detail, E_MEMORY, "", NULL) : 0;
 }
 
 static int watch_question(struct relayed *relayed, unsigned k, char **text, struct error_detail *detail)
@@ -132,8 +118,8 @@ int gather_question(struct relayed *relayed, const ProtobufCMessage *m, unsigned
 static bool read_page(const struct relayed *relayed, unsigned k, struct page *page)
 {
     const struct relayed_part *part = &relayed->parts[k];
-    *page = (struct page){.next = "", .token = part->token};
-    if ((part->token.size == 1 && part->token.at[0] == NO_MORE[0]) || (relayed->wide != NULL && part->body.at == NULL))
+    *page = (struct page){.next = ""};
+    if (part->body.at == NULL) /* it was not asked, or does not answer */
         return true;
     const ProtobufCMessage *m = protobuf_c_message_unpack(
         methods[relayed->request.method].response, &relayed->relay->arena.allocator, part->body.size, part->body.at);

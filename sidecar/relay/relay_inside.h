@@ -52,7 +52,7 @@ struct relayed_part {
     struct rpc_forward *forward; /* likewise; of another sidecar */
     struct bytes body;           /* owned: its answer, or a message that waits for the stream */
     bool waits;
-    struct bytes token;     /* owned; pages: with which it was asked */
+    struct bytes token;     /* owned; pages of the whole fleet: with which it was asked */
     struct position cursor; /* events: the last one of its loop that was passed on */
 };
 
@@ -90,8 +90,7 @@ int gather_question(struct relayed *relayed, const ProtobufCMessage *m, unsigned
 struct page {
     Saga__V1__Saga **sagas;
     size_t count, taken;
-    const char *next;   /* "": it is the last */
-    struct bytes token; /* with which it was asked for */
+    const char *next; /* "": it is the last */
 };
 
 /* What stands for a part that has no more to list. */
