@@ -544,6 +544,28 @@ START_TEST(lease__survives_lost_connections)
 }
 END_TEST
 
+/* A KeepAlive that finds no connection waits for one, and leaves with it: the next try would come half a second after. */
+static void renewed_with_the_connection(void)
+{
+    saga_tx *tx = begin(0);
+    fake_shut_door(server, true);
+    fake_cut(server);
+    UNTIL(fake_connections(server) >= 2);
+    unsigned broken = fake_connections(server);
+    fake_shut_door(server, false);
+    UNTIL(fake_connections(server) > broken);
+    int64_t connected = now_ms();
+    fake_await(server, "KeepAlive", 1);
+    late_ms = now_ms() - connected > 200 ? now_ms() - connected - 200 : 0;
+    saga_tx_free(tx);
+}
+
+START_TEST(lease__is_renewed_as_soon_as_there_is_a_connection)
+{
+    in_some_try(renewed_with_the_connection);
+}
+END_TEST
+
 START_TEST(lease__counts_from_whatever_was_answered_last)
 {
     saga_client_close(client);
@@ -635,6 +657,7 @@ int main(void)
     tcase_add_test(c, lease__whose_length_is_the_sidecars_is_asked_for);
     tcase_add_test(c, lease__keeper_tries_again_and_stops_when_the_saga_has_turned_back);
     tcase_add_test(c, lease__survives_lost_connections);
+    tcase_add_test(c, lease__is_renewed_as_soon_as_there_is_a_connection);
     tcase_add_test(c, lease__counts_from_whatever_was_answered_last);
     tcase_add_test(c, lease__by_hand);
     tcase_add_test(c, lease__handle_may_be_freed_while_it_is_being_renewed);
