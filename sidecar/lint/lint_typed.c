@@ -177,9 +177,18 @@ static void judge_constant(struct typed_lint *t, const struct mapping_seen *what
 /* Where it cannot be computed the saga is stuck, rather than turns back. */
 static bool must_not_fail(const struct typed_lint *t, const struct mapping_seen *what)
 {
-    const struct definition *d = t->lint->d;
-    bool of_action = what->part == MAPPING_ACTION || what->part == MAPPING_WHEN || what->part == MAPPING_TARGET;
-    return what->part == MAPPING_COMPENSATION || (of_action && definition_step_forward_only(d, what->index));
+    switch (what->part) {
+    case MAPPING_COMPENSATION:
+        return true;
+    case MAPPING_WHEN:
+    case MAPPING_TARGET:
+    case MAPPING_METADATA:
+    case MAPPING_ACTION:
+    case MAPPING_EXPECT:
+        return definition_step_forward_only(t->lint->d, what->index);
+    default:
+        return false;
+    }
 }
 
 /* A let is as large as what it stands for, for the expressions that come after it. */
