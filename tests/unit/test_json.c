@@ -176,6 +176,27 @@ START_TEST(json__depth_and_size_are_bounded)
     ck_assert_int_eq(builder_finish(&b, &wire), 0);
     ck_assert_int_eq(json_write(schema, shapes_type(schema, "Tree"), wire, false, &pool, 1 << 20, &json, &detail),
                      E_ARGUMENT);
+    /* One more is refused; where any value may stand, a list and each of its values is a message. */
+    text[0] = '\0';
+    for (int i = 0; i < 101; i++)
+        strcat(text, "{\"left\":");
+    strcat(text, "{}");
+    for (int i = 0; i < 101; i++)
+        strcat(text, "}");
+    ck_assert_int_eq(read("Tree", text, &wire), E_ARGUMENT);
+    ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
+    static const char *const opens[] = {"[", "{\"k\":"}, *const closes[] = {"]", "}"},
+                             *const names[] = {"{\"list\":[", "{\"bag\":{\"k\":"}, *const ends[] = {"]}", "}}"};
+    for (int kind = 0; kind < 2; kind++)
+        for (int deep = 49; deep <= 50; deep++) {
+            strcpy(text, names[kind]);
+            for (int i = 0; i < deep; i++)
+                strcat(text, i + 1 < deep || kind == 0 ? opens[kind] : "{");
+            for (int i = 0; i < deep; i++)
+                strcat(text, closes[kind]);
+            strcat(text, ends[kind]);
+            ck_assert_msg(read("Known", text, &wire) == (deep == 49 ? 0 : E_ARGUMENT), "%d: %s", deep, text);
+        }
     strcpy(text, "{\"anyJson\":");
     memset(text + strlen(text), '[', 500);
     ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
@@ -189,6 +210,19 @@ START_TEST(json__depth_and_size_are_bounded)
     ck_assert_int_eq(
         json_write(schema, shapes_type(schema, "Order"), bytes_of_text("\x0a\x01x"), false, &pool, 15, &json, &detail),
         0);
+}
+END_TEST
+
+/* What an Any holds of an empty message is nothing, as protobuf's own libraries write it. */
+START_TEST(json__an_empty_message_in_an_any_has_no_bytes)
+{
+    struct bytes wire;
+    static const char *const texts[] = {"{\"any\":{\"@type\":\"x/shapes.Line\"}}",
+                                        "{\"any\":{\"@type\":\"x/shapes.Line\",\"sku\":\"\"}}"};
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_int_eq(read("Known", texts[i], &wire), 0);
+        ck_assert(bytes_equal(wire, bytes_of_text("\x3a\x0f\x0a\x0dx/shapes.Line")));
+    }
 }
 END_TEST
 
@@ -211,6 +245,8 @@ START_TEST(json__what_has_no_form_is_not_written)
         {"Known", "\x12\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Duration",
          "is out of its range"},
         {"Known", "\x3a\x03\x12\x01x", "google.protobuf.Any", "holds bytes without a type"},
+        {"Known", "\x2a\x09\x11\x01\x01\x01\x01\x01\x01\xf8\x7f", "google.protobuf.Value", /* a NaN */
+         "holds a number that JSON does not have"},
     };
     struct bytes json;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -262,6 +298,7 @@ int main(void)
     tcase_add_test(tests, json__goes_in_and_comes_out);
     tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
     tcase_add_test(tests, json__depth_and_size_are_bounded);
+    tcase_add_test(tests, json__an_empty_message_in_an_any_has_no_bytes);
     tcase_add_test(tests, json__what_has_no_form_is_not_written);
     tcase_add_test(tests, json__a_skeleton_is_filled_in);
     suite_add_tcase(suite, tests);
