@@ -1,6 +1,7 @@
 /* api_world.c - loops without gRPC: calls, asks between loops, turns. */
 #include "tests/support/api_world.h"
 
+#include "compensations/answer.h"
 #include "sidecar/journal/sealed/sealed_store.h"
 #include "sidecar/base/account.h"
 #include "sidecar/base/check.h"
@@ -9,6 +10,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/journal/codec.h"
 #include "sidecar/shard/place.h"
+#include "tests/support/shapes.h"
 
 #include "google/rpc/error_details.pb-c.h"
 #include "google/rpc/status.pb-c.h"
@@ -434,6 +436,34 @@ void api_world_init(struct api_world *w, unsigned loops)
     w->steps_max = 16;
     w->authz = authz_default(false);
     w->peer = (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 1234};
+}
+
+void api_world_add_schema(struct api_world *w)
+{
+    Saga__V1__RegisterSchemaRequest m = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    m.name = (char *)(uintptr_t) "shapes";
+    m.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    protobuf_c_message_free_unpacked(api_world_get(w, 0, METHOD_REGISTER_SCHEMA, &m.base), NULL);
+}
+
+void api_world_answer(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output)
+{
+    struct api_loop *l = &w->loop[loop];
+    struct error_detail detail;
+    ck_assert_uint_gt(l->call_count, 0);
+    const struct event event = {.type = EVENT_ANSWER,
+                                .now = w->now,
+                                .saga = l->calls[0].saga,
+                                .step_index = l->calls[0].step,
+                                .phase = l->calls[0].phase,
+                                .attempt = l->calls[0].attempt,
+                                .reach = SAGA_REACH_ANSWERED,
+                                .status = status,
+                                .message = bytes_of_text(message),
+                                .output = output};
+    memmove(l->calls, l->calls + 1, --l->call_count * sizeof l->calls[0]);
+    ck_assert_int_eq(core_submit(l->core, &event, &detail), 0);
+    api_world_settle(w);
 }
 
 static void start(struct api_world *w, unsigned index)

@@ -82,6 +82,12 @@ void api_world_close(struct api_world *w);
 /* Registers in every loop. */
 void api_world_register(struct api_world *w, const char *yaml);
 
+/* Registers the types of shapes.proto as the schema "shapes". */
+void api_world_add_schema(struct api_world *w);
+
+/* The participant answers the oldest call that is out of this loop. */
+void api_world_answer(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output);
+
 /* One turn of a loop, as runtime's: what was cut short, the commit, who looks. */
 void api_world_turn(struct api_world *w, unsigned loop);
 /* Turns of all, and what they say to one another, until nothing is left to do. Fails the test when that does not end. */

@@ -1,6 +1,5 @@
 /* Unary requests that change something: nothing is said before it is durable, and everything is answered once. */
 #include "tests/support/api_world.h"
-#include "tests/support/shapes.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -129,17 +128,14 @@ START_TEST(change__a_dry_run_of_a_typed_definition_registers_nothing)
 {
     static const char typed[] = "name: typed\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
                                 "  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n";
-    Saga__V1__RegisterSchemaRequest schema = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
     Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
-    schema.name = (char *)(uintptr_t) "shapes";
-    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
     m.source.data = (uint8_t *)(uintptr_t)typed;
     m.source.len = strlen(typed);
     for (int dry = 1; dry >= 0; dry--) {
         m.dry_run = dry;
         api_world_refused(&w, 0, METHOD_REGISTER_DEFINITION, &m.base, "SCHEMA_NOT_FOUND", "");
     }
-    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_REGISTER_SCHEMA, &schema.base), NULL);
+    api_world_add_schema(&w);
     for (int dry = 1; dry >= 0; dry--) {
         m.dry_run = dry;
         Saga__V1__RegisterDefinitionResponse *r = api_world_get(&w, 0, METHOD_REGISTER_DEFINITION, &m.base);

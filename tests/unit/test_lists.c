@@ -1,0 +1,233 @@
+/* Pages of sagas that need a person, oldest first, and what is shown of each; questions about sagas; what a saga goes without. */
+#include "tests/support/api_world.h"
+#include "tests/support/shapes.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOT_FOUND           5
+#define FAILED_PRECONDITION 9
+#define UNIMPLEMENTED       12
+
+static struct api_world w;
+static struct who everybody[] = {{.kind = WHO_ANYONE}};
+static char id[SAGA_ID_TEXT_SIZE]; /* of the latest that was started */
+
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static void set_up(void)
+{
+    static const char *const names[] = {"order", "other"};
+    char yaml[512];
+    api_world_init(&w, 1);
+    api_world_start(&w);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(
+            yaml, sizeof yaml,
+            "name: %s\nversion: 1.0.0\nsteps:\n"
+            "  - {name: a, target: t, action: /p.S/A, compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1}}}\n"
+            "  - {name: b, target: t, after: [a], action: /p.S/B, compensation: none}\n",
+            names[i]);
+        api_world_register(&w, yaml);
+    }
+}
+
+static void tear_down(void)
+{
+    api_world_close(&w);
+}
+
+static void start(const char *definition, struct bytes input)
+{
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    m.definition = text_of(definition);
+    m.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)input.at, .len = input.size};
+    Saga__V1__StartResponse *r = api_world_get(&w, 0, METHOD_START, &m.base);
+    snprintf(id, sizeof id, "%s", r->saga_id);
+    saga__v1__start_response__free_unpacked(r, NULL);
+}
+
+static void answer(int status, const char *message)
+{
+    api_world_answer(&w, 0, status, message, bytes_of(NULL, 0));
+}
+
+/* Its second step is refused, and so is the undo of the first. */
+static void dead_letter(const char *definition, int undo_status)
+{
+    start(definition, bytes_of_text("in"));
+    answer(0, "");
+    answer(NOT_FOUND, "there is no b");
+    answer(undo_status, "it cannot be undone");
+}
+
+static Saga__V1__ListDeadLettersRequest letters_of(const char *definition, const char *where)
+{
+    Saga__V1__ListDeadLettersRequest m = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    m.definition = text_of(definition);
+    m.where = text_of(where);
+    return m;
+}
+
+static Saga__V1__ListDeadLettersResponse *letters(const Saga__V1__ListDeadLettersRequest *m)
+{
+    return api_world_get(&w, 0, METHOD_LIST_DEAD_LETTERS, &m->base);
+}
+
+static size_t count_letters(const char *definition, const char *where)
+{
+    const Saga__V1__ListDeadLettersRequest m = letters_of(definition, where);
+    Saga__V1__ListDeadLettersResponse *r = letters(&m);
+    size_t count = r->n_sagas;
+    ck_assert_str_eq(r->next_page_token, "");
+    saga__v1__list_dead_letters_response__free_unpacked(r, NULL);
+    return count;
+}
+
+static size_t count_listed(const char *where)
+{
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    m.where = text_of(where);
+    Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m.base);
+    size_t count = r->n_sagas;
+    saga__v1__list_response__free_unpacked(r, NULL);
+    return count;
+}
+
+START_TEST(lists__a_dead_letter_tells_what_it_is_stuck_on)
+{
+    dead_letter("order", FAILED_PRECONDITION);
+    const Saga__V1__ListDeadLettersRequest m = letters_of("", "");
+    Saga__V1__ListDeadLettersResponse *r = letters(&m);
+    ck_assert_uint_eq(r->n_sagas, 1);
+    const Saga__V1__Saga *s = r->sagas[0];
+    ck_assert_str_eq(s->id, id);
+    ck_assert_str_eq(s->definition, "order");
+    ck_assert_int_eq(s->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_int_eq(s->reason, SAGA__V1__REASON__REASON_ACTION_REJECTED);
+    ck_assert_str_eq(s->reason_step, "b");
+    ck_assert_int_eq(s->stuck_reason, SAGA__V1__REASON__REASON_COMPENSATION_FAILED);
+    ck_assert_str_eq(s->stuck_step, "a");
+    ck_assert_uint_eq(s->n_steps, 2);
+    const Saga__V1__Step *a = s->steps[0], *b = s->steps[1];
+    ck_assert_int_eq(a->compensation, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED);
+    ck_assert_str_eq(a->waiting_for, "an operator");
+    ck_assert_int_eq(a->last_status, FAILED_PRECONDITION);
+    ck_assert_str_eq(a->last_message, "it cannot be undone");
+    ck_assert_int_eq(b->last_status, NOT_FOUND);
+    ck_assert_str_eq(b->last_message, "there is no b");
+    ck_assert_ptr_nonnull(b->started_at);
+    ck_assert_uint_eq(s->input.len, 0); /* payloads are for Get */
+    saga__v1__list_dead_letters_response__free_unpacked(r, NULL);
+}
+END_TEST
+
+/* Each once, whatever else there is between them; the token of the last page is empty. */
+START_TEST(lists__dead_letters_come_oldest_first_and_page_by_page)
+{
+    enum { LETTERS = 5 };
+    char ids[LETTERS][SAGA_ID_TEXT_SIZE];
+    for (int i = 0; i < LETTERS; i++) {
+        char other[SAGA_ID_TEXT_SIZE];
+        api_world_begin(&w, 0, "x", "", other);
+        dead_letter(i % 2 == 0 ? "order" : "other", FAILED_PRECONDITION);
+        memcpy(ids[i], id, sizeof id);
+    }
+    for (int size = 1; size <= LETTERS + 1; size++) {
+        char token[32] = "";
+        int seen = 0;
+        do {
+            Saga__V1__ListDeadLettersRequest m = letters_of("", "");
+            m.page_size = size;
+            m.page_token = token;
+            Saga__V1__ListDeadLettersResponse *r = letters(&m);
+            ck_assert_uint_eq(r->n_sagas, LETTERS - seen < size ? LETTERS - seen : size);
+            for (size_t i = 0; i < r->n_sagas; i++)
+                ck_assert_str_eq(r->sagas[i]->id, ids[seen++]);
+            ck_assert_int_eq(r->next_page_token[0] != '\0', seen < LETTERS);
+            snprintf(token, sizeof token, "%s", r->next_page_token);
+            saga__v1__list_dead_letters_response__free_unpacked(r, NULL);
+        } while (token[0] != '\0');
+        ck_assert_int_eq(seen, LETTERS);
+    }
+    ck_assert_uint_eq(count_letters("order", ""), 3);
+    ck_assert_uint_eq(count_letters("other", ""), 2);
+    ck_assert_uint_eq(count_letters("none", ""), 0);
+    ck_assert_uint_eq(count_letters("orde", ""), 0);
+}
+END_TEST
+
+/* A question may ask for what the step that a saga is stuck on was answered last, and not any other. */
+START_TEST(lists__a_question_may_be_about_the_last_answer)
+{
+    dead_letter("order", FAILED_PRECONDITION);
+    dead_letter("order", UNIMPLEMENTED);
+    dead_letter("other", UNIMPLEMENTED);
+    start("order", bytes_of_text("in"));
+    static const struct {
+        const char *definition, *where;
+        size_t letters, listed;
+    } asked[] = {{"", "status == 'FAILED_PRECONDITION'", 1, 1},
+                 {"", "status == 'UNIMPLEMENTED'", 2, 2},
+                 {"order", "status == 'UNIMPLEMENTED'", 1, 2},
+                 {"", "status == 'NOT_FOUND'", 0, 0},
+                 {"", "status == ''", 0, 1},
+                 {"", "step == 'a'", 3, 3},
+                 {"", "step == 'b'", 0, 0},
+                 {"", "state == RUNNING", 0, 1},
+                 {"", "state == STUCK && status == 'UNIMPLEMENTED'", 2, 2},
+                 {"", "reason == COMPENSATION_FAILED", 3, 3}};
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        ck_assert_msg(count_letters(asked[i].definition, asked[i].where) == asked[i].letters, "%s", asked[i].where);
+        ck_assert_msg(count_listed(asked[i].where) == asked[i].listed, "%s", asked[i].where);
+    }
+    const Saga__V1__ListDeadLettersRequest m = letters_of("", "state ==");
+    api_world_refused(&w, 0, METHOD_LIST_DEAD_LETTERS, &m.base, "INVALID_ARGUMENT", "where");
+}
+END_TEST
+
+/* Whoever may look at some sagas sees the dead letters among them. */
+START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
+{
+    static const char *const orders[] = {"order*"};
+    struct authz_rule rule = {
+        .who = everybody, .who_count = 1, .rights = RIGHT_OPERATOR, .definitions = orders, .definition_count = 1};
+    dead_letter("order", FAILED_PRECONDITION);
+    dead_letter("other", FAILED_PRECONDITION);
+    ck_assert_uint_eq(count_letters("", ""), 2);
+    w.authz = (struct authz){.rules = &rule, .count = 1, .given = true};
+    authz_prepare(&w.authz, &rule);
+    ck_assert_uint_eq(count_letters("", ""), 1);
+    ck_assert_uint_eq(count_letters("order", ""), 1);
+    rule.definition_count = 0;
+    rule.rights = RIGHT_SERVICE; /* of what it has begun */
+    authz_prepare(&w.authz, &rule);
+    ck_assert_uint_eq(count_letters("", ""), 2);
+    w.peer.uid++;
+    ck_assert_uint_eq(count_letters("", ""), 0);
+    w.peer.uid--;
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("lists");
+    TCase *tc = tcase_create("lists");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, lists__a_dead_letter_tells_what_it_is_stuck_on);
+    tcase_add_test(tc, lists__dead_letters_come_oldest_first_and_page_by_page);
+    tcase_add_test(tc, lists__a_question_may_be_about_the_last_answer);
+    tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,207 @@
+/* Payloads whose type is known: what a Start takes, as bytes or as JSON, and what Get shows as JSON. */
+#include "tests/support/api_world.h"
+#include "tests/support/shapes.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_world w;
+static Saga__V1__StartRequest request;
+static char id[SAGA_ID_TEXT_SIZE];
+
+static char *text_of(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+static ProtobufCBinaryData data_of(struct bytes b)
+{
+    return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)b.at, .len = b.size};
+}
+
+static void set_up(void)
+{
+    api_world_init(&w, 1);
+    api_world_start(&w);
+    api_world_add_schema(&w);
+    api_world_register(&w, "name: typed\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
+                           "output: {sku: =steps.a.output.sku}\noutput_type: shapes.Line\nsteps:\n"
+                           "  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n"
+                           "  - {name: b, target: t, after: [a], action: {method: /shapes.Shop/Old}}\n");
+    api_world_register(&w, "name: plain\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    request = (Saga__V1__StartRequest)SAGA__V1__START_REQUEST__INIT;
+    request.definition = text_of("typed");
+}
+
+static void tear_down(void)
+{
+    api_world_close(&w);
+}
+
+static void started(void)
+{
+    Saga__V1__StartResponse *r = api_world_get(&w, 0, METHOD_START, &request.base);
+    snprintf(id, sizeof id, "%s", r->saga_id);
+    saga__v1__start_response__free_unpacked(r, NULL);
+}
+
+static void refused(const char *field)
+{
+    api_world_refused(&w, 0, METHOD_START, &request.base, "INVALID_ARGUMENT", field);
+}
+
+static Saga__V1__GetResponse *get(bool payloads, bool json)
+{
+    Saga__V1__GetRequest m = SAGA__V1__GET_REQUEST__INIT;
+    m.saga_id = id;
+    m.include_payloads = payloads;
+    m.payloads_as_json = json;
+    return api_world_get(&w, 0, METHOD_GET, &m.base);
+}
+
+static void drop(Saga__V1__GetResponse *r)
+{
+    saga__v1__get_response__free_unpacked(r, NULL);
+}
+
+/* What was written as JSON is the same message as what was given as bytes, also to the participant. */
+START_TEST(payload__an_input_may_be_json)
+{
+    static const uint8_t line[] = {0x0a, 1, 'x', 0x10, 3};
+    request.input_json = text_of("{\"sku\": \"x\", \"quantity\": 3}");
+    started();
+    ck_assert_uint_eq(w.loop[0].call_count, 1);
+    ck_assert(bytes_equal(w.loop[0].calls[0].request, bytes_of(line, sizeof line)));
+    Saga__V1__GetResponse *r = get(true, false);
+    ck_assert(bytes_equal(bytes_of(r->saga->input.data, r->saga->input.len), bytes_of(line, sizeof line)));
+    drop(r);
+}
+END_TEST
+
+/* The field at fault is told, within the message, too. */
+START_TEST(payload__what_is_no_message_of_its_type_is_refused)
+{
+    static const uint8_t cut[] = {0x0a, 9, 'x'}, unknown[] = {0x0a, 1, 'x', 0x78, 3}, line[] = {0x0a, 1, 'x'};
+    static char large[262144 + 64];
+    static const struct {
+        const char *json, *field;
+    } texts[] = {{"{\"sku\": 5}", "input_json.sku"},
+                 {"{\"sku\": \"x\"", "input_json"},
+                 {"{\"weight\": 5}", "input_json.weight"},
+                 {"[]", "input_json"},
+                 {"{\"quantity\": 1.5}", "input_json.quantity"}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        request.input_json = text_of(texts[i].json);
+        refused(texts[i].field);
+    }
+    request.input = data_of(bytes_of(line, sizeof line));
+    request.input_json = text_of("{}");
+    refused("input_json"); /* not both */
+    request.input_json = text_of("");
+    started();
+    request.input = data_of(bytes_of(cut, sizeof cut));
+    refused("input");
+    request.input = data_of(bytes_of(unknown, sizeof unknown));
+    refused("input");
+    /* As JSON only what says its type; as bytes whatever it is. */
+    request.definition = text_of("plain");
+    started();
+    request.input = data_of(bytes_of(NULL, 0));
+    request.input_json = text_of("{}");
+    refused("input_json");
+    request.definition = text_of("typed");
+    for (int over = 0; over < 2; over++) {
+        memset(large, ' ', sizeof large);
+        memcpy(large, "{}", 2);
+        large[262144 + over] = '\0';
+        request.input_json = large;
+        if (over)
+            api_world_refused(&w, 0, METHOD_START, &request.base, "PAYLOAD_BYTES_MAX", "");
+        else
+            started();
+    }
+}
+END_TEST
+
+/* Beside the bytes, for whoever asks for both; of steps that are done. */
+START_TEST(payload__is_shown_as_json_where_its_type_is_known)
+{
+    uint8_t room[32];
+    request.input_json = text_of("{\"sku\":\"in\"}");
+    started();
+    for (int over = 0; over < 2; over++) {
+        api_world_answer(&w, 0, 0, "", shapes_line(bytes_of_text("out"), room));
+        for (int asked = 0; asked < 4; asked++) {
+            bool payloads = asked >= 2, json = asked % 2 == 1;
+            Saga__V1__GetResponse *r = get(payloads, json);
+            const Saga__V1__Saga *s = r->saga;
+            ck_assert_int_eq(s->state == SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED, over);
+            ck_assert_int_eq(s->input.len > 0, payloads);
+            ck_assert_int_eq(s->steps[0]->output.len > 0, payloads);
+            ck_assert_int_eq(s->output.len > 0, payloads && over);
+            ck_assert_str_eq(s->input_json, payloads && json ? "{\"sku\":\"in\"}" : "");
+            ck_assert_str_eq(s->steps[0]->output_json, payloads && json ? "{\"sku\":\"out\"}" : "");
+            ck_assert_str_eq(s->steps[1]->output_json, payloads && json && over ? "{\"sku\":\"out\"}" : "");
+            ck_assert_str_eq(s->output_json, payloads && json && over ? "{\"sku\":\"out\"}" : "");
+            drop(r);
+        }
+    }
+    request.definition = text_of("plain");
+    request.input_json = text_of("");
+    request.input = data_of(shapes_line(bytes_of_text("in"), room));
+    started();
+    Saga__V1__GetResponse *r = get(true, true);
+    ck_assert_uint_eq(r->saga->input.len, 4);
+    ck_assert_str_eq(r->saga->input_json, "");
+    drop(r);
+}
+END_TEST
+
+/* What is large is shown as bytes alone, so that the rest of the saga can be shown, too. */
+START_TEST(payload__json_of_a_saga_has_a_bound)
+{
+    static char text[65536 + 32];
+    static uint8_t output[65536];
+    for (int over = 0; over < 2; over++) {
+        /* A field's tag and three bytes of its length. */
+        int size = snprintf(text, sizeof text, "{\"sku\":\"%0*d\"}", 40000, 0);
+        ck_assert_int_eq(size, 40000 + 10);
+        request.input_json = text;
+        started();
+        output[0] = 0x0a;
+        size_t rest = 65536 - 40004 - 4 + (size_t)over;
+        output[1] = (uint8_t)(rest & 0x7f) | 0x80;
+        output[2] = (uint8_t)(rest >> 7 & 0x7f) | 0x80;
+        output[3] = (uint8_t)(rest >> 14);
+        memset(output + 4, 'x', rest);
+        api_world_answer(&w, 0, 0, "", bytes_of(output, rest + 4));
+        Saga__V1__GetResponse *r = get(true, true);
+        ck_assert_uint_eq(r->saga->input.len, 40004);
+        ck_assert_uint_gt(strlen(r->saga->input_json), 40000);
+        ck_assert_uint_eq(r->saga->steps[0]->output.len, rest + 4);
+        ck_assert_int_eq(r->saga->steps[0]->output_json[0] != '\0', !over);
+        drop(r);
+        api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("payload");
+    TCase *tc = tcase_create("payload");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, payload__an_input_may_be_json);
+    tcase_add_test(tc, payload__what_is_no_message_of_its_type_is_refused);
+    tcase_add_test(tc, payload__is_shown_as_json_where_its_type_is_known);
+    tcase_add_test(tc, payload__json_of_a_saga_has_a_bound);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
