@@ -483,6 +483,7 @@ static void start(struct api_world *w, unsigned index)
                 .enlisted_lease_default = SPAN_S(100000),
                 .deadline_max = SPAN_S(1000000),
                 .compensation_retry = definition_limits_default().retry.compensation,
+                .recall = {.answers_max = 100, .bytes_max = 1 << 20, .age_max = SPAN_S(3600)},
                 .seed = 1,
                 .tag = place_tag(0xabc000, index, w->loops),
             },

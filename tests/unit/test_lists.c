@@ -214,6 +214,80 @@ START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
 }
 END_TEST
 
+/* ---- what is lacking ---- */
+
+static const char lean[] = "name: lean\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                           "  - {name: a, target: t, optional: true, action: /p.S/A, compensation: none}\n"
+                           "  - {name: b, target: t, after: [a], action: /p.S/B, compensation: none,\n"
+                           "     fallback: {value: {constant: plain}}}\n"
+                           "  - {name: c, target: t, after: [b], action: /p.S/C, compensation: none,\n"
+                           "     fallback: {last_good: {key: k, max_age: 1h}}}\n"
+                           "  - {name: d, target: t, after: [c], deferred: true, action: /p.S/D}\n";
+
+static const Saga__V1__LackKind kinds[] = {
+    SAGA__V1__LACK_KIND__LACK_KIND_MISSING, SAGA__V1__LACK_KIND__LACK_KIND_FALLBACK,
+    SAGA__V1__LACK_KIND__LACK_KIND_STALE, SAGA__V1__LACK_KIND__LACK_KIND_DEFERRED};
+
+/* The saga lacks these kinds, and no other; told with their steps, or without. */
+static void assert_lacks(const Saga__V1__Saga *s, size_t first, size_t count, bool with_steps, struct instant given_at)
+{
+    static const char *const steps[] = {"a", "b", "c", "d"};
+    ck_assert_uint_eq(s->n_lacks, count);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(s->lacks[i]->kind, kinds[first + i]);
+        ck_assert_str_eq(s->lacks[i]->step, with_steps ? steps[first + i] : "");
+        bool dated = with_steps && kinds[first + i] == SAGA__V1__LACK_KIND__LACK_KIND_STALE;
+        ck_assert_int_eq(s->lacks[i]->as_of != NULL, dated);
+        if (dated)
+            ck_assert_int_eq(s->lacks[i]->as_of->seconds * 1000000 + s->lacks[i]->as_of->nanos / 1000, given_at.us);
+    }
+}
+
+/* The latest saga, as Get and as List show it. */
+static void expect_lacks(size_t first, size_t count, bool ended, struct instant given_at)
+{
+    Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    get.saga_id = id;
+    Saga__V1__GetResponse *one = api_world_get(&w, 0, METHOD_GET, &get.base);
+    assert_lacks(one->saga, first, count, true, given_at);
+    saga__v1__get_response__free_unpacked(one, NULL);
+    Saga__V1__ListResponse *all = api_world_get(&w, 0, METHOD_LIST, &list.base);
+    ck_assert_str_eq(all->sagas[0]->id, id);
+    assert_lacks(all->sagas[0], first, count, !ended, given_at);
+    saga__v1__list_response__free_unpacked(all, NULL);
+}
+
+START_TEST(lists__a_saga_tells_what_it_goes_without)
+{
+    api_world_register(&w, lean);
+    start("lean", bytes_of_text("in"));
+    for (int i = 0; i < 2; i++)
+        answer(0, "");
+    struct instant given_at = w.now;
+    answer(0, "");
+    expect_lacks(3, 1, false, given_at);
+    ck_assert_uint_eq(count_listed("degraded"), 0);
+    ck_assert_uint_eq(count_listed("deferred"), 1);
+    answer(0, "");
+    expect_lacks(0, 0, true, given_at);
+    w.now.us += 5000000;
+    start("lean", bytes_of_text("in"));
+    for (int i = 0; i < 3; i++) {
+        expect_lacks(0, (size_t)i, false, given_at);
+        answer(NOT_FOUND, "");
+    }
+    expect_lacks(0, 4, false, given_at);
+    ck_assert_uint_eq(count_listed("degraded && deferred"), 1);
+    answer(0, "");
+    expect_lacks(0, 3, true, given_at);
+    ck_assert_uint_eq(count_listed("degraded"), 1);
+    ck_assert_uint_eq(count_listed("degraded && ended_at > started_at - duration('1s')"), 1);
+    ck_assert_uint_eq(count_listed("!degraded"), 1);
+    ck_assert_uint_eq(count_listed("deferred"), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lists");
@@ -224,6 +298,7 @@ int main(void)
     tcase_add_test(tc, lists__dead_letters_come_oldest_first_and_page_by_page);
     tcase_add_test(tc, lists__a_question_may_be_about_the_last_answer);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
+    tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
