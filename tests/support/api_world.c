@@ -491,6 +491,7 @@ static void start(struct api_world *w, unsigned index)
         .target_count = 1,
         .commit_bytes_max = 1 << 22,
         .frame_bytes_max = 1 << 22,
+        .slis = w->slis,
         .retention = SPAN_S(3600),
     };
     const struct core_world world = {
@@ -514,6 +515,7 @@ static void start(struct api_world *w, unsigned index)
         .schemas = loop->schemas,
         .bulks = loop->bulks,
         .store = loop->store,
+        .slis = w->slis,
         .rpc = w->rooms[index],
         .rooms = w->rooms,
         .loop = index,

@@ -59,6 +59,7 @@ struct api_loop {
 struct api_world {
     unsigned loops;
     struct authz authz;     /* set by world_init, to be changed before world_start */
+    struct slis *slis;      /* what objectives count, in every loop; NULL: nothing. Borrowed, set before world_start */
     struct seal_keys chain; /* none, unless set before world_start: what the journals are chained with */
     struct rpc_peer peer;   /* who asks; to be changed whenever the test likes */
     struct api_loop loop[WORLD_LOOPS_MAX];

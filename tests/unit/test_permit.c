@@ -3,6 +3,7 @@
 #include "sidecar/authz/verdict.h"
 
 #include "tests/support/api_world.h"
+#include "tests/support/shapes.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -264,6 +265,66 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
     memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
     ck_assert_int_eq(abort_saga(0, ours), DENIED);
     memory_disk_set_far(w.loop[0].disk, false);
+    api_world_close(&w);
+}
+END_TEST
+
+static int list_tagged(unsigned loop, const char *tenant, bool more)
+{
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__Tag tags[2] = {SAGA__V1__TAG__INIT, SAGA__V1__TAG__INIT}, *all[2] = {&tags[0], &tags[1]};
+    tags[0].name = (char *)(uintptr_t) "kind";
+    tags[0].value = (char *)(uintptr_t) "new";
+    tags[1].name = (char *)(uintptr_t) "tenant";
+    tags[1].value = (char *)(uintptr_t)tenant;
+    m.tags = more ? all : all + 1;
+    m.n_tags = more ? 2 : 1;
+    return ask_message(loop, METHOD_LIST, &m.base);
+}
+
+/* Whoever may look at the sagas of one tenant looks at no other's, neither at live ones nor at those that have ended, and lists those alone. */
+START_TEST(permit__a_rule_about_tags_is_about_their_sagas)
+{
+    static const char *const tenants[] = {"acme", "zeta"};
+    char ids[2][SAGA_ID_TEXT_SIZE], none[] = "";
+    uint8_t room[32];
+    begin_world((unsigned)_i, RIGHT_OPERATOR, 0);
+    api_world_add_schema(&w);
+    api_world_register(&w,
+                       "name: order\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\ntags: {tenant: =input.sku}\n"
+                       "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n");
+    for (int i = 0; i < 2; i++) {
+        Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
+        struct bytes input = shapes_line(bytes_of_text(tenants[i]), room);
+        start.definition = (char *)(uintptr_t) "order";
+        start.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)input.at, .len = input.size};
+        Saga__V1__StartResponse *r = api_world_get(&w, 0, METHOD_START, &start.base);
+        snprintf(ids[i], sizeof ids[i], "%s", r->saga_id);
+        saga__v1__start_response__free_unpacked(r, NULL);
+    }
+    rule.tags = bytes_of("tenant\0acme\0", 12);
+    rule.rights |= RIGHT_PAYLOADS;
+    authz_prepare(&w.authz, &rule);
+    for (int ended = 0; ended < 2; ended++) {
+        for (unsigned loop = 0; loop < w.loops; loop++) {
+            for (int payloads = 0; payloads < 2; payloads++) {
+                ck_assert_int_eq(get(loop, ids[0], payloads), 0);
+                ck_assert_int_eq(get(loop, ids[1], payloads), DENIED);
+            }
+            ck_assert_int_ne(watch(loop, ids[0]), DENIED);
+            ck_assert_int_eq(watch(loop, ids[1]), DENIED);
+            for (int more = 0; more < 2; more++) {
+                ck_assert_int_eq(list_tagged(loop, "acme", more), 0);
+                ck_assert_int_eq(list_tagged(loop, "zeta", more), DENIED);
+                ck_assert_int_eq(list_tagged(loop, "acm", more), DENIED);
+            }
+            ck_assert_int_eq(list(loop, METHOD_LIST, none), DENIED);
+            ck_assert_int_eq(list(loop, METHOD_LIST_DEAD_LETTERS, none), 0);
+        }
+        for (unsigned loop = 0; loop < w.loops && !ended; loop++)
+            while (w.loop[loop].call_count > 0)
+                api_world_answer(&w, loop, 0, "", bytes_of(NULL, 0));
+    }
     api_world_close(&w);
 }
 END_TEST
@@ -567,6 +628,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_test(tc, permit__what_is_said_of_a_limited_rule_is_so);
     tcase_add_test(tc, permit__explain_tells_how_far_a_rule_goes);
+    tcase_add_loop_test(tc, permit__a_rule_about_tags_is_about_their_sagas, 1, 3);
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
     tcase_add_loop_test(tc, permit__a_request_id_is_its_identitys_own, 1, 3);
     tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
