@@ -492,6 +492,37 @@ START_TEST(rollback__a_call_lost_at_a_crash_is_waited_for)
 }
 END_TEST
 
+/* A later attempt counts as what it was, and its policy goes on from there: with the last one the saga turns back. */
+START_TEST(rollback__each_call_lost_at_a_crash_is_an_attempt)
+{
+    engine_trace_run(chain, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"in\"\n"
+                     "> crash\n"
+                     "ACTION_FAILED 1 a #2 UNAVAILABLE maybe next@300 quiet@2370\n"
+                     "> tick\n"
+                     "at 300\n"
+                     "ACTION_STARTED 1 a #3\n"
+                     "call 1 a action #3 2000ms \"in\"\n"
+                     "> crash\n"
+                     "ACTION_ENDED 1 a #3 UNKNOWN UNAVAILABLE quiet@2570\n"
+                     "TURNED_BACK 1 a ACTION_UNKNOWN\n"
+                     "> tick\n"
+                     "at 2570\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"\" UNKNOWN\n");
+}
+END_TEST
+
 /* Found by the simulator: the timeout of a target that sagad.yaml no longer names was taken for none, so that the
  * others were undone while the call could still be running. Its own undo waits until the target is back. */
 START_TEST(rollback__a_lost_call_of_a_target_that_is_gone_is_waited_for)
@@ -798,6 +829,7 @@ int main(void)
     tcase_add_test(t, rollback__a_cancel_waits_for_the_call_that_is_out);
     tcase_add_test(t, rollback__a_crash_in_the_middle_of_the_undo_repeats_the_call);
     tcase_add_test(t, rollback__a_call_lost_at_a_crash_is_waited_for);
+    tcase_add_test(t, rollback__each_call_lost_at_a_crash_is_an_attempt);
     tcase_add_test(t, rollback__a_lost_call_of_a_target_that_is_gone_is_waited_for);
     tcase_add_test(t, rollback__what_may_have_been_executed_is_unknown_when_it_is_given_up);
     tcase_add_test(t, rollback__what_was_turned_away_late_has_no_old_place);

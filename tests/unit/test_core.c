@@ -204,6 +204,36 @@ START_TEST(core__answers_that_are_kept_fill_a_batch_too)
 }
 END_TEST
 
+/* They are found by whose they are: a definition's step, or a name that several share. */
+START_TEST(core__answers_are_forgotten_by_whose_they_are)
+{
+    static const char *const names[] = {"own/a", "shared"};
+    const struct recall *answers = engine_answers(core_engine(o.core));
+    for (int shared = 0; shared < 2; shared++) {
+        char yaml[256];
+        snprintf(yaml, sizeof yaml,
+                 "name: own\nversion: 1.%d.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none, "
+                 "fallback: {last_good: {key: all, max_age: 1m%s}}}\n",
+                 shared, shared ? ", name: shared" : "");
+        ck_assert_int_eq(owner_register(&o, yaml), 0);
+        owner_submit_start(&o, 1, "own", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_answer(&o, 0, "good");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_uint_eq(answers->count, 1);
+        static const char *const others[] = {"own", "shared/", "own/b", "share"};
+        for (int i = 0; i < 6; i++) {
+            const char *name = i < 4 ? others[i] : names[i == 5 ? shared : !shared];
+            const char *key = "all";
+            ck_assert_int_eq(core_forget_answer(o.core, bytes_of_text(name), bytes_of_text(key), 0, &o.detail), 0);
+            ck_assert_msg(answers->count == (i < 5), "%s", name);
+        }
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    o.told_size = 0;
+}
+END_TEST
+
 /* What arrives goes before timers, but an owner who never gets to the end of it looks at them after a second all the same. */
 START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
 {
@@ -716,6 +746,7 @@ int main(void)
     tcase_add_test(t, core__a_commit_that_fails_lets_nothing_out);
     tcase_add_test(t, core__a_batch_says_when_it_is_full);
     tcase_add_test(t, core__answers_that_are_kept_fill_a_batch_too);
+    tcase_add_test(t, core__answers_are_forgotten_by_whose_they_are);
     tcase_add_test(t, core__a_call_is_answered_now);
     tcase_add_test(t, core__timers_go_off_though_more_arrives_all_the_time);
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);

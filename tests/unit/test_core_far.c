@@ -444,6 +444,50 @@ START_TEST(core_far__nothing_is_moved_that_ends_or_while_the_store_is_away)
 }
 END_TEST
 
+/* A saga whose end is on the way is found in memory yet, and answers as it will when that has arrived. */
+START_TEST(core_far__what_ends_has_ended_for_operators)
+{
+    static const struct {
+        uint8_t type;
+        const char *committed, *compensated;
+    } asked[] = {{EVENT_PAUSE, "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_RESUME, "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_RETRY, "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_RESOLVE, "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_CANCEL, "SAGA_ENDED", "ok"}};
+    memory_disk_set_far(o.disk, false);
+    for (int compensated = 0; compensated < 2; compensated++) {
+        start(1, NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        owner_told(&o);
+        uint64_t serial = o.saga.serial;
+        memory_disk_set_far(o.disk, true);
+        owner_answer(&o, compensated ? 5 : 0, "out");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+            owner_submit(&o, (struct event){.type = asked[i].type,
+                                            .token = 2,
+                                            .saga = {.tag = 0xabc, .serial = serial},
+                                            .actor = bytes_of_text("me"),
+                                            .reason = bytes_of_text("why")});
+            ck_assert_int_eq(owner_commit(&o), 0);
+            ck_assert_str_eq(owner_told(&o), "");
+            const char *said = compensated ? asked[i].compensated : asked[i].committed;
+            struct batch *b = &o.core->batches[batch_place(o.core, 0)];
+            const struct reply_effect *reply = &b->effects[b->effect_count - 1].effect.as.reply;
+            ck_assert_msg(strcmp(said, "ok") == 0 ? reply->code == 0
+                                                  : strcmp(error_row(reply->code)->reason, said) == 0,
+                          "%zu: %s", i, reply->code == 0 ? "ok" : error_row(reply->code)->reason);
+        }
+        memory_disk_arrive(o.disk, 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_ptr_null(engine_find(core_engine(o.core), serial));
+        memory_disk_set_far(o.disk, false);
+        o.told_size = 0;
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core_far");
@@ -467,6 +511,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__what_is_moved_is_kept_until_that_is_durable);
     tcase_add_test(t, core_far__a_start_that_waited_begins_afterwards);
     tcase_add_test(t, core_far__nothing_is_moved_that_ends_or_while_the_store_is_away);
+    tcase_add_test(t, core_far__what_ends_has_ended_for_operators);
     suite_add_tcase(s, t);
     return s;
 }
