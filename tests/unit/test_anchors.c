@@ -157,6 +157,31 @@ START_TEST(list__is_in_order_however_they_come_back)
 }
 END_TEST
 
+/* Serials that are a power of two apart share a place in the table, whatever its size is. */
+START_TEST(list__each_is_found_beside_those_that_share_its_place)
+{
+    enum { ALL = 8 };
+    static const unsigned gone[ALL] = {3, 7, 0, 4, 6, 1, 5, 2};
+    bool there[ALL];
+    const struct engine_options options = {
+        .live_sagas_max = ALL, .steps_max = 8, .payload_bytes_max = 64, .targets_max = 2, .tag = 1, .seed = 5};
+    ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
+    for (unsigned i = 0; i < ALL; i++) {
+        come_back(1 + i * UINT64_C(65536));
+        there[i] = true;
+    }
+    for (unsigned k = 0; k <= ALL; k++) {
+        for (unsigned i = 0; i < ALL; i++)
+            expect_serial(engine_find(engine, 1 + i * UINT64_C(65536)), there[i] ? 1 + i * UINT64_C(65536) : 0);
+        if (k == ALL)
+            break;
+        end_it(1 + gone[k] * UINT64_C(65536));
+        there[gone[k]] = false;
+    }
+    engine_destroy(engine);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("anchors");
@@ -168,6 +193,7 @@ int main(void)
     suite_add_tcase(suite, tcase);
     tcase = tcase_create("list");
     tcase_add_test(tcase, list__is_in_order_however_they_come_back);
+    tcase_add_test(tcase, list__each_is_found_beside_those_that_share_its_place);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

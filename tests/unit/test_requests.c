@@ -925,6 +925,115 @@ START_TEST(requests__an_answer_stays_what_it_was)
 }
 END_TEST
 
+/* Two enlistments of one request in the same words are one step; in others they are refused, and nothing is begun. */
+START_TEST(requests__a_begin_may_say_a_step_twice)
+{
+    struct enlistment two[] = {undoable("a", SPAN_S(2)), undoable("a", SPAN_S(2))};
+    ck_assert_int_eq(ask(begin_with(two, 2)), 0);
+    ck_assert_uint_eq(engine_find(engine, 1)->step_count, 1);
+    two[1].compensation.method = "/p.S/Other";
+    ck_assert_int_eq(ask(begin_with(two, 2)), E_STEP_EXISTS);
+    ck_assert_str_eq(field, "enlist[1].step");
+    ck_assert_uint_eq(engine_counts(engine).live, 1);
+}
+END_TEST
+
+/* Whatever it comes with, a settlement that is wrong is refused whole, by its place, and the saga goes on as it was. */
+START_TEST(requests__a_settlement_that_is_wrong_changes_nothing)
+{
+    static const uint8_t types[] = {EVENT_ENLIST, EVENT_COMMIT, EVENT_ABORT};
+    static const struct {
+        const char *step;
+        uint8_t outcome;
+        int64_t may_run_us;
+        int code;
+        const char *field;
+    } wrong[] = {{"b", SAGA_ACTION_DONE, 0, E_STEP_NOT_FOUND, "settle[1].step"},
+                 {"a", SAGA_ACTION_STARTED, 0, E_ARGUMENT, "settle[1].outcome"},
+                 {"a", SAGA_ACTION_SKIPPED, 0, E_ARGUMENT, "settle[1].outcome"},
+                 {"a", SAGA_ACTION_DONE, 1, E_ARGUMENT, "settle[1].may_run_for"},
+                 {"a", SAGA_ACTION_UNKNOWN, -1, E_ARGUMENT, "settle[1].may_run_for"},
+                 {"a", SAGA_ACTION_UNKNOWN, INT64_C(3600000001), E_ARGUMENT, "settle[1].may_run_for"},
+                 {"a", SAGA_ACTION_REJECTED, 0, E_STEP_SETTLED, "settle[1].outcome"}};
+    begin("a");
+    for (size_t k = 0; k < sizeof types; k++)
+        for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+            const struct settlement settle[] = {{.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE},
+                                                {.step = bytes_of_text(wrong[i].step),
+                                                 .action_state = wrong[i].outcome,
+                                                 .may_run_for = {wrong[i].may_run_us}}};
+            const struct event event = {.type = types[k], .settle = settle, .settle_count = 2};
+            ck_assert_msg(ask(event) == wrong[i].code, "%zu: %d", i, code);
+            ck_assert_str_eq(field, wrong[i].field);
+            ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_RUNNING);
+            ck_assert_int_eq(engine_find(engine, 1)->steps[0].action, SAGA_ACTION_STARTED);
+        }
+    const struct settlement longest = {
+        .step = bytes_of_text("a"), .action_state = SAGA_ACTION_UNKNOWN, .may_run_for = SPAN_S(3600)};
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT, .settle = &longest, .settle_count = 1}), 0);
+}
+END_TEST
+
+START_TEST(requests__a_breaker_is_tripped_held_or_reset)
+{
+    struct event event = {.type = EVENT_BREAKER,
+                          .name = bytes_of_text("t"),
+                          .actor = bytes_of_text("ann"),
+                          .reason = bytes_of_text("why")};
+    static const struct {
+        uint8_t act;
+        bool open, held;
+    } acts[] = {{BREAKER_TRIP, true, false},
+                {BREAKER_HOLD, true, true},
+                {BREAKER_RESET, false, false},
+                {BREAKER_HOLD, true, true},
+                {BREAKER_TRIP, true, false}};
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+        event.breaker_act = acts[i].act;
+        ck_assert_int_eq(ask(event), 0);
+        ck_assert_int_eq(engine_breaker(engine, 0)->open, acts[i].open);
+        ck_assert_int_eq(engine_breaker(engine, 0)->held, acts[i].held);
+    }
+    event.breaker_act = 99;
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "act");
+    ck_assert(engine_breaker(engine, 0)->open);
+    event.breaker_act = BREAKER_RESET;
+    event.name = bytes_of_text("u");
+    ck_assert_int_eq(ask(event), E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(field, "target");
+}
+END_TEST
+
+/* A saga has so many steps, those of its loops included, and a pivot that happens. */
+START_TEST(requests__a_loop_is_counted_before_its_saga_begins)
+{
+    static const struct {
+        unsigned items;
+        bool pivot;
+        int code;
+    } loops[] = {{15, false, 0}, {16, false, E_STEPS}, {0, false, 0}, {0, true, E_REQUIRED}, {1, true, 0}};
+    for (size_t i = 0; i < sizeof loops / sizeof loops[0]; i++) {
+        char text[512], list[64] = "";
+        for (unsigned k = 0; k < loops[i].items; k++)
+            strcat(list, k == 0 ? "'x'" : ",'x'");
+        snprintf(text, sizeof text,
+                 TYPED "steps:\n  - {name: p, target: t, for_each: \"[%s].filter(x, x != '')\", max_items: 16, %s"
+                       "action: {method: /shapes.Shop/Old, request: {sku: =item}}%s}\n"
+                       "  - {name: b, target: t, after: [p], action: {method: /shapes.Shop/Old}, compensation: none}\n",
+                 loops[i].items == 0 ? "''" : list, loops[i].pivot ? "pivot: true, " : "",
+                 loops[i].pivot ? "" : ", compensation: none");
+        tear_down();
+        set_up();
+        define(text);
+        ck_assert_msg(ask((struct event){.type = EVENT_START, .definition = definition}) == loops[i].code, "%zu: %s", i,
+                      words);
+        ck_assert_str_eq(field, loops[i].code == 0 ? "" : "input");
+        ck_assert_uint_eq(engine_counts(engine).live, loops[i].code == 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("requests");
@@ -940,6 +1049,10 @@ int main(void)
     tcase_add_test(tests, requests__what_is_at_its_bound_is_taken);
     tcase_add_test(tests, requests__each_payload_has_its_bound);
     tcase_add_loop_test(tests, requests__until_when_a_retry_waits_is_told, 0, 2);
+    tcase_add_test(tests, requests__a_begin_may_say_a_step_twice);
+    tcase_add_test(tests, requests__a_settlement_that_is_wrong_changes_nothing);
+    tcase_add_test(tests, requests__a_breaker_is_tripped_held_or_reset);
+    tcase_add_test(tests, requests__a_loop_is_counted_before_its_saga_begins);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__an_answer_is_as_large_as_a_payload);
