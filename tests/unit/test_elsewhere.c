@@ -1,6 +1,7 @@
 /* In a fleet: requests that wait to hear where their sagas are, how many, and how they are asked there. */
 #include "sidecar/relay/relay_inside.h"
 
+#include "sidecar/core/heap.h"
 #include "sidecar/journal/store.h"
 #include "tests/support/api_world.h"
 
@@ -14,7 +15,7 @@ enum { WAITING_MAX = 1024 }; /* as in elsewhere.c */
 static struct api_world w;
 static int finds; /* what whoever knows says: with this code, this place */
 static struct relay_place place;
-static bool is_forwarded;
+static bool is_forwarded, cannot_be_called;
 static unsigned forwarded, cancelled;
 static int asked[2]; /* asks that are under way here, by place */
 static unsigned times_found;
@@ -41,7 +42,7 @@ struct rpc_forward *__wrap_rpc_forward(struct rpc *r, const struct rpc_forward_t
     timeout = to->timeout;
     heard_by = asker;
     heard_as = tag;
-    return (struct rpc_forward *)(void *)&some_call;
+    return cannot_be_called ? NULL : (struct rpc_forward *)(void *)&some_call;
 }
 
 bool __wrap_rpc_call_is_forwarded(const struct rpc_call *call)
@@ -91,11 +92,16 @@ static void teardown(void)
     api_world_close(&w);
 }
 
-static struct world_call *get(void)
+static struct world_call *get_of(const char *id)
 {
     Saga__V1__GetRequest m = SAGA__V1__GET_REQUEST__INIT;
-    m.saga_id = (char *)(uintptr_t) "000000000abc-7";
+    m.saga_id = (char *)(uintptr_t)id;
     return api_world_ask(&w, 0, METHOD_GET, &m.base);
+}
+
+static struct world_call *get(void)
+{
+    return get_of("000000000abc-7");
 }
 
 /* Another sidecar answers what it was asked last. */
@@ -120,6 +126,33 @@ START_TEST(elsewhere__an_answer_has_half_a_minute_and_a_wait_as_long_as_its_call
     answers(0);
     ck_assert(call->ended);
     api_world_free(call);
+    Saga__V1__WatchRequest stream = SAGA__V1__WATCH_REQUEST__INIT;
+    stream.saga_id = (char *)(uintptr_t) "000000000abc-7";
+    call = api_world_ask(&w, 0, METHOD_WATCH, &stream.base);
+    ck_assert_uint_eq(forwarded, 3);
+    ck_assert_int_lt(timeout.us, 0);
+    answers(0);
+    api_world_free(call);
+}
+END_TEST
+
+/* Whose tag belongs to a loop here is known already. */
+START_TEST(elsewhere__what_lives_here_is_asked_about_of_nobody)
+{
+    struct tags tags = {0};
+    for (unsigned k = 0; k < 2; k++) {
+        ck_assert_int_eq(tags_add(&tags, &heap, 0xa00 + k, k), 0);
+        w.loop[k].relay->options.tags = &tags;
+    }
+    for (unsigned k = 0; k < 2; k++) {
+        struct world_call *call = get_of(k == 0 ? "000000000a00-7" : "000000000a01-7");
+        api_world_settle(&w);
+        ck_assert(call->ended);
+        ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+        api_world_free(call);
+    }
+    ck_assert_uint_eq(times_found, 0);
+    tags_finish(&tags, &heap);
 }
 END_TEST
 
@@ -132,6 +165,23 @@ START_TEST(elsewhere__what_was_sent_here_goes_no_further)
     ck_assert(call->ended);
     ck_assert_str_eq(call->reason, "SAGA_AWAY");
     api_world_free(call);
+    place = (struct relay_place){.place = 1}; /* a guest beside this loop is where it was sent to */
+    call = get();
+    api_world_settle(&w);
+    ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+    api_world_free(call);
+}
+END_TEST
+
+/* One that gives an address that is none. */
+START_TEST(elsewhere__who_cannot_be_called_is_away)
+{
+    cannot_be_called = true;
+    struct world_call *call = get();
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "SAGA_AWAY");
+    api_world_free(call);
+    ck_assert_uint_eq(w.open_calls, 0);
 }
 END_TEST
 
@@ -215,6 +265,12 @@ START_TEST(elsewhere__a_key_says_whether_a_saga_may_begin_by_it)
     ck_assert(key.claims);
     answers(0);
     api_world_free(call);
+    begin.request_id = (char *)(uintptr_t) ""; /* it lives wherever it comes */
+    call = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    api_world_settle(&w);
+    ck_assert_uint_eq(times_found, 2);
+    ck_assert(call->ended && call->status == 0);
+    api_world_free(call);
     static char text[REQUEST_ID_BYTES_MAX + 2];
     memset(text, 'r', sizeof text - 1);
     begin.request_id = text;
@@ -295,6 +351,46 @@ START_TEST(elsewhere__no_saga_begins_by_a_look_of_long_ago)
 }
 END_TEST
 
+/* By what only looks, or tells a saga that there is, none begins, however long it waited. */
+START_TEST(elsewhere__what_begins_no_saga_is_never_too_late)
+{
+    Saga__V1__FindRequest look = SAGA__V1__FIND_REQUEST__INIT;
+    Saga__V1__CancelRequest tell = SAGA__V1__CANCEL_REQUEST__INIT;
+    look.request_id = (char *)(uintptr_t) "r-1";
+    tell.saga_id = (char *)(uintptr_t) "000000000abc-7";
+    place = (struct relay_place){.place = 0};
+    for (int i = 0; i < 3; i++) {
+        finds = STORE_PENDING;
+        struct world_call *call = i == 0   ? api_world_ask(&w, 0, METHOD_FIND, &look.base)
+                                  : i == 1 ? api_world_ask(&w, 0, METHOD_CANCEL, &tell.base)
+                                           : get();
+        ck_assert(!call->ended);
+        w.now = instant_after(w.now, SPAN_S(3600));
+        finds = 0;
+        relay_turn(w.loop[0].relay);
+        api_world_settle(&w);
+        ck_assert(call->ended);
+        ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+        api_world_free(call);
+    }
+    /* Nor on its way to a guest. */
+    struct relay *guest = w.loop[1].relay;
+    guest->options.rooms = (struct rpc *const[]){guest->options.rooms[1], (struct rpc *)(void *)&some_call};
+    guest->options.loops = 1;
+    place = (struct relay_place){.place = 1};
+    w.asked_ago = SPAN_S(3600);
+    for (int i = 0; i < 3; i++) {
+        struct world_call *call = i == 0   ? api_world_ask(&w, 0, METHOD_FIND, &look.base)
+                                  : i == 1 ? api_world_ask(&w, 0, METHOD_CANCEL, &tell.base)
+                                           : get();
+        api_world_settle(&w);
+        ck_assert(call->ended);
+        ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+        api_world_free(call);
+    }
+}
+END_TEST
+
 /* Nor by one that lay in the way from the home loop to a guest, which is a sidecar of its own. */
 START_TEST(elsewhere__nor_by_one_that_lay_on_its_way_to_a_guest)
 {
@@ -334,7 +430,9 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, elsewhere__an_answer_has_half_a_minute_and_a_wait_as_long_as_its_caller);
+    tcase_add_test(t, elsewhere__what_lives_here_is_asked_about_of_nobody);
     tcase_add_test(t, elsewhere__what_was_sent_here_goes_no_further);
+    tcase_add_test(t, elsewhere__who_cannot_be_called_is_away);
     tcase_add_test(t, elsewhere__nobody_there_is_told_apart_from_a_refusal);
     tcase_add_test(t, elsewhere__who_waits_no_more_is_not_waited_for);
     tcase_add_test(t, elsewhere__what_is_asked_here_is_counted_where);
@@ -345,6 +443,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("two");
     tcase_add_checked_fixture(t, setup_two, teardown);
+    tcase_add_test(t, elsewhere__what_begins_no_saga_is_never_too_late);
     tcase_add_test(t, elsewhere__nor_by_one_that_lay_on_its_way_to_a_guest);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
