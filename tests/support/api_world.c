@@ -16,6 +16,7 @@
 #include "google/rpc/status.pb-c.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,6 +110,7 @@ static void end(struct world_call *call, int status, const char *message, struct
     ended(call);
     if (call->asked == NULL) {
         call->status = status;
+        snprintf(call->message, sizeof call->message, "%s", message == NULL ? "" : message);
         call->body = copy_of(body);
         read_status(call, details);
         return;

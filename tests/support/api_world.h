@@ -25,6 +25,7 @@ struct world_call {
     struct world_asked *asked; /* another loop asks in it; NULL: the test does */
     bool ended;
     int status;
+    char message[200];
     char reason[64]; /* of an error: ErrorInfo's */
     char field[96];  /* and the field at fault */
     struct bytes body;

@@ -37,6 +37,8 @@ struct rpc_forward *__wrap_rpc_forward(struct rpc *r, const struct rpc_forward_t
     (void)r;
     (void)method;
     ck_assert_str_eq(to->address, "1.2.3.4:5");
+    ck_assert_ptr_eq(to->credentials, place.credentials);
+    ck_assert_uint_eq(to->peer->role, 7);
     ck_assert_uint_gt(message.size, 0);
     forwarded++;
     timeout = to->timeout;
@@ -84,7 +86,8 @@ static void setup(void)
     w.loop[0].relay->options.find = find;
     w.loop[0].relay->options.asked = count_asked;
     finds = 0;
-    place = (struct relay_place){.address = "1.2.3.4:5"};
+    place = (struct relay_place){.address = "1.2.3.4:5", .credentials = &transport_plaintext};
+    w.peer.role = 7;
 }
 
 static void teardown(void)
@@ -239,7 +242,7 @@ START_TEST(elsewhere__what_is_asked_here_is_counted_where)
     ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
     ck_assert_int_eq(asked[1], 0);
     api_world_free(call);
-    place = (struct relay_place){.address = "1.2.3.4:5"};
+    place = (struct relay_place){.address = "1.2.3.4:5", .credentials = &transport_plaintext};
     call = get();
     answers(0);
     ck_assert(asked[0] == 0 && asked[1] == 0);

@@ -130,6 +130,77 @@ START_TEST(relay__a_registration_is_carried_to_no_guest)
 }
 END_TEST
 
+/* What looks at all sagas sees those of guests, and asks in no place that is empty by now. */
+START_TEST(relay__guests_that_are_there_are_looked_at)
+{
+    struct rpc *rooms[LOOPS];
+    char ids[LOOPS][SAGA_ID_TEXT_SIZE];
+    memcpy(rooms, w.loop[0].relay->options.rooms, sizeof rooms);
+    for (unsigned k = 0; k < LOOPS; k++) {
+        api_world_begin(&w, k, "x", "", ids[k]);
+        w.loop[k].relay->options.loops = 1;
+    }
+    w.loop[0].relay->options.rooms = rooms;
+    for (unsigned there = LOOPS; there > 1; rooms[--there] = NULL) {
+        Saga__V1__ListRequest m = list_of(100, "");
+        Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m.base);
+        ck_assert_uint_eq(r->n_sagas, there);
+        saga__v1__list_response__free_unpacked(r, NULL);
+        Saga__V1__StatusRequest s = SAGA__V1__STATUS_REQUEST__INIT;
+        Saga__V1__StatusResponse *status = api_world_get(&w, 0, METHOD_STATUS, &s.base);
+        ck_assert_uint_eq(status->n_loops, there);
+        saga__v1__status_response__free_unpacked(status, NULL);
+    }
+}
+END_TEST
+
+/* A cursor outlives guests: events of all sagas are those of the sidecar's own loop. */
+START_TEST(relay__events_of_all_are_without_those_of_guests)
+{
+    Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
+    char id[SAGA_ID_TEXT_SIZE];
+    w.loop[0].relay->options.loops = 1;
+    struct world_call *call = api_world_ask(&w, 0, METHOD_WATCH, &m.base);
+    api_world_settle(&w);
+    api_world_begin(&w, 1, "x", "", id);
+    ck_assert_uint_eq(call->sent_count, 0);
+    api_world_begin(&w, 0, "x", "", id);
+    ck_assert_uint_eq(call->sent_count, 1);
+    Saga__V1__WatchResponse *r = saga__v1__watch_response__unpack(NULL, call->sent[0].size, call->sent[0].at);
+    ck_assert_str_eq(r->events[0]->saga_id, id);
+    ck_assert_ptr_null(strchr(r->events[0]->cursor, ','));
+    saga__v1__watch_response__free_unpacked(r, NULL);
+    api_world_cancel(call);
+    api_world_settle(&w);
+    api_world_free(call);
+}
+END_TEST
+
+/* In the words of whoever refused it. */
+START_TEST(relay__a_refusal_is_told_as_it_was_said)
+{
+    Saga__V1__CommitRequest m = SAGA__V1__COMMIT_REQUEST__INIT;
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_begin(&w, 1, "x", "", id);
+    m.saga_id = id;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 1, METHOD_COMMIT, &m.base), NULL);
+    Saga__V1__CancelRequest late = SAGA__V1__CANCEL_REQUEST__INIT;
+    late.saga_id = id;
+    struct world_call *there = api_world_ask(&w, 1, METHOD_CANCEL, &late.base);
+    struct world_call *here = api_world_ask(&w, 0, METHOD_CANCEL, &late.base);
+    api_world_settle(&w);
+    ck_assert(there->ended && here->ended);
+    ck_assert_int_ne(there->status, 0);
+    ck_assert_int_eq(here->status, there->status);
+    ck_assert_str_ne(there->message, "");
+    ck_assert_str_eq(here->message, there->message);
+    ck_assert_str_ne(there->reason, "");
+    ck_assert_str_eq(here->reason, there->reason);
+    api_world_free(there);
+    api_world_free(here);
+}
+END_TEST
+
 /* A page of all loops has no saga twice, none too few, and the order of their starts. */
 START_TEST(relay__pages_of_all_loops_are_in_order)
 {
@@ -424,6 +495,9 @@ int main(void)
     tcase_add_test(tc, relay__a_registration_is_carried_to_all);
     tcase_add_test(tc, relay__a_registration_is_the_first_loops_to_carry);
     tcase_add_test(tc, relay__a_registration_is_carried_to_no_guest);
+    tcase_add_test(tc, relay__guests_that_are_there_are_looked_at);
+    tcase_add_test(tc, relay__events_of_all_are_without_those_of_guests);
+    tcase_add_test(tc, relay__a_refusal_is_told_as_it_was_said);
     tcase_add_test(tc, relay__pages_of_all_loops_are_in_order);
     tcase_add_test(tc, relay__pages_leave_out_what_is_started_while_paging);
     tcase_add_test(tc, relay__tokens_that_no_page_gave_are_refused);
