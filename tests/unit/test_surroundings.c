@@ -117,9 +117,10 @@ END_TEST
 /* The mount that the directory lies in is the innermost, and the last where two are at one place. */
 START_TEST(surroundings__a_directory_that_does_not_stay)
 {
-    char beside[96], prefix[96];
+    char beside[96], prefix[96], other[96];
     snprintf(beside, sizeof beside, "%s-other", inner);
     snprintf(prefix, sizeof prefix, "%.*s", (int)strlen(inner) - 1, inner);
+    snprintf(other, sizeof other, "%.*s.", (int)strlen(dir) - 1, dir);
     const struct {
         const char *format, *first, *second, *kind;
     } rows[] = {
@@ -134,6 +135,7 @@ START_TEST(surroundings__a_directory_that_does_not_stay)
         {DISK BOUND TMPFS, inner, inner, "\"memory (tmpfs)\""},
         {DISK TMPFS, beside, "", NULL},
         {DISK TMPFS, prefix, "", NULL},
+        {DISK TMPFS, other, "", NULL},
         {"30 29 0:26 / / rw - tmpfs tmpfs rw\n", "", "", "\"memory (tmpfs)\""},
         {"nonsense\n" DISK TMPFS, inner, "", "\"memory (tmpfs)\""},
     };
