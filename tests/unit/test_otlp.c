@@ -329,6 +329,7 @@ START_TEST(otlp__several_loops_are_one)
         bool sum = metric->data_case == OTLP__METRIC__DATA_SUM;
         ck_assert_str_eq(metric->name, expected[i].name);
         ck_assert_str_eq(metric->unit, expected[i].unit);
+        ck_assert_str_ne(metric->description, "");
         ck_assert(sum == (i == 0 || i == 3 || i == 5));
         ck_assert(!sum || (metric->sum->is_monotonic && metric->sum->aggregation_temporality == 2));
         Otlp__NumberDataPoint *point = number_at(sum ? metric->sum->data_points : metric->gauge->data_points, 0);
@@ -337,8 +338,11 @@ START_TEST(otlp__several_loops_are_one)
         ck_assert_double_eq(point->value_case == OTLP__NUMBER_DATA_POINT__VALUE_AS_INT ? (double)point->as_int
                                                                                        : point->as_double,
                             expected[i].value);
-        if (i == 0)
+        if (i == 0) {
+            ck_assert_str_eq(point->attributes[0]->key, "definition");
+            ck_assert_str_eq(point->attributes[1]->key, "mode");
             ck_assert_str_eq(point->attributes[1]->value->string_value, "orchestrated");
+        }
         otlp__number_data_point__free_unpacked(point, NULL);
         otlp__metric__free_unpacked(metric, NULL);
     }
