@@ -3,6 +3,7 @@
 #include "sidecar/relay/relay_inside.h"
 
 #include "sidecar/base/account.h"
+#include "sidecar/journal/store.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>
@@ -30,6 +31,7 @@ static unsigned count;
 static struct far fars[4 * JOURNALS_MAX];
 static unsigned far_count;
 static bool is_forwarded;
+static int known; /* with which code the list of journals is told */
 static char wished[32];
 
 /* ---- tests.mk wraps these ---- */
@@ -44,6 +46,8 @@ struct rpc_forward *__wrap_rpc_forward(struct rpc *r, const struct rpc_forward_t
 {
     (void)r;
     struct far *f = &fars[far_count];
+    ck_assert_ptr_eq(to->credentials, &transport_plaintext);
+    ck_assert_uint_eq(to->peer->role, 7);
     if (strcmp(to->address, "nonsense") == 0)
         return NULL;
     ck_assert_uint_le(message.size, sizeof f->question);
@@ -71,16 +75,15 @@ bool __wrap_rpc_call_is_forwarded(const struct rpc_call *call)
 static int journals(void *self, const struct relay_journal **out, unsigned *n, struct error_detail *detail)
 {
     (void)self;
-    (void)detail;
     *out = all;
     *n = count;
-    return 0;
+    return known == 0 || known == STORE_PENDING ? known : error_set(detail, known, "", "");
 }
 
 static const struct transport_credentials *credentials(void *self)
 {
     (void)self;
-    return NULL;
+    return &transport_plaintext;
 }
 
 static struct instant now(void *self)
@@ -122,6 +125,7 @@ static void setup(void)
     options->credentials = credentials;
     options->now = now;
     options->wish = wish;
+    w.peer.role = 7;
 }
 
 static void teardown(void)
@@ -249,12 +253,72 @@ START_TEST(fleetwide_far__tokens_that_no_page_gave_are_refused)
 }
 END_TEST
 
+/* Which journals there are is asked of the database, and may be long in coming. */
+START_TEST(fleetwide_far__who_is_there_is_waited_for)
+{
+    add_far();
+    known = STORE_PENDING;
+    struct world_call *call = list("", 10);
+    relay_turn(w.loop[0].relay);
+    ck_assert(!call->ended);
+    known = 0;
+    relay_turn(w.loop[0].relay);
+    ck_assert_uint_eq(far_count, 1);
+    answers_nothing(0);
+    saga__v1__list_response__free_unpacked(listed(call), NULL);
+    known = E_JOURNAL_AWAY;
+    call = list("", 10);
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "JOURNAL_AWAY");
+    api_world_free(call);
+    known = 0;
+}
+END_TEST
+
+/* What cannot be meant is refused before anybody is asked. */
+START_TEST(fleetwide_far__what_cannot_be_meant_is_refused)
+{
+    char name[RELAY_JOURNAL_SIZE + 1];
+    add_far();
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    m.fleet = true;
+    m.journal = (char *)(uintptr_t) "j0";
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "journal");
+    Saga__V1__WatchRequest watch = SAGA__V1__WATCH_REQUEST__INIT;
+    watch.journal = (char *)(uintptr_t) "j0";
+    watch.saga_id = (char *)(uintptr_t) "000000000abc-7"; /* which tells where it is */
+    api_world_refused(&w, 0, METHOD_WATCH, &watch.base, "INVALID_ARGUMENT", "journal");
+    m.fleet = false;
+    m.journal = name;
+    memset(name, 'j', sizeof name);
+    for (size_t size = RELAY_JOURNAL_SIZE - 1; size <= RELAY_JOURNAL_SIZE; size++) {
+        name[size] = '\0';
+        struct world_call *call = api_world_ask(&w, 0, METHOD_LIST, &m.base);
+        ck_assert_str_eq(call->field, "journal");
+        ck_assert_ptr_nonnull(
+            strstr(call->message, size < RELAY_JOURNAL_SIZE ? "no journal of this name" : "at most 128 bytes"));
+        api_world_free(call);
+        name[size] = 'j';
+    }
+    ck_assert_uint_eq(far_count, 0);
+    w.loop[0].relay->options.journals = NULL; /* there is no fleet */
+    m.journal = (char *)(uintptr_t) "j0";
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "NO_FLEET", "");
+    m.fleet = true;
+    m.journal = (char *)(uintptr_t) "";
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "NO_FLEET", "");
+}
+END_TEST
+
 START_TEST(fleetwide_far__so_many_are_asked_at_once)
 {
     for (unsigned i = 0; i < 40; i++)
         add_far();
-    struct world_call *call = list("", 10);
+    struct world_call *call = list("", 100);
     ck_assert_uint_eq(far_count, AT_ONCE);
+    Saga__V1__ListRequest *m = question(0, &saga__v1__list_request__descriptor);
+    ck_assert_int_eq(m->page_size, 10); /* of each at least */
+    saga__v1__list_request__free_unpacked(m, NULL);
     answers_nothing(7);
     ck_assert_uint_eq(far_count, AT_ONCE + 1);
     for (unsigned n = 0; n < 40; n++)
@@ -498,6 +562,33 @@ START_TEST(fleetwide_far__a_job_begins_here_first_and_all_share_its_rate)
 }
 END_TEST
 
+/* Whatever the first refuses it with, and be it elsewhere. */
+START_TEST(fleetwide_far__a_job_that_the_first_refuses_is_nowhere)
+{
+    add_far();
+    add_far();
+    struct world_call *call = start_bulk(10);
+    ck_assert_uint_eq(far_count, 1);
+    ends(0, 9, bytes_of(NULL, 0));
+    ck_assert_uint_eq(far_count, 1);
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 9);
+    ck_assert_str_eq(call->message, "as it says");
+    api_world_free(call);
+    /* What another refuses is left out of the answer. */
+    call = start_bulk(10);
+    answers_nothing(1);
+    ends(2, 9, bytes_of(NULL, 0));
+    ck_assert(call->ended && call->status == 0);
+    Saga__V1__StartBulkResponse *r = saga__v1__start_bulk_response__unpack(NULL, call->body.size, call->body.at);
+    ck_assert_uint_eq(r->journals, 1);
+    ck_assert_uint_eq(r->n_absent, 1);
+    ck_absent(r->absent[0], "j1", 9, "as it says");
+    saga__v1__start_bulk_response__free_unpacked(r, NULL);
+    api_world_free(call);
+}
+END_TEST
+
 START_TEST(fleetwide_far__a_job_says_whose_it_is)
 {
     Saga__V1__ListBulksRequest m = SAGA__V1__LIST_BULKS_REQUEST__INIT;
@@ -545,6 +636,13 @@ START_TEST(fleetwide_far__a_job_that_is_elsewhere_alone_is_changed)
     ck_absent(r->absent[0], "j2", 14, "as it says");
     saga__v1__change_bulk_response__free_unpacked(r, NULL);
     api_world_free(call);
+    /* One that is nowhere is not changed. */
+    call = api_world_ask(&w, 0, METHOD_CHANGE_BULK, &m.base);
+    for (unsigned n = 4; n < 8; n++)
+        ends(n, 5, bytes_of(NULL, 0));
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 5);
+    api_world_free(call);
 }
 END_TEST
 
@@ -564,6 +662,7 @@ START_TEST(fleetwide_far__one_is_asked_by_its_name)
     struct world_call *call = list_of("j1");
     ck_assert_uint_eq(far_count, 1);
     ck_assert_str_eq(fars[0].address, "at1");
+    ck_assert_int_eq(fars[0].timeout.us, SPAN_S(10).us);
     Saga__V1__ListRequest *m = question(0, &saga__v1__list_request__descriptor);
     ck_assert_str_eq(m->journal, "j1");
     saga__v1__list_request__free_unpacked(m, NULL);
@@ -579,6 +678,23 @@ START_TEST(fleetwide_far__one_is_asked_by_its_name)
     api_world_settle(&w);
     ck_assert_uint_eq(far_count, 1);
     saga__v1__list_response__free_unpacked(listed(call), NULL);
+}
+END_TEST
+
+/* Its events come for as long as they are wanted. */
+START_TEST(fleetwide_far__one_is_watched_without_an_end)
+{
+    Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
+    m.journal = (char *)(uintptr_t) "j0";
+    add_far();
+    struct world_call *call = api_world_ask(&w, 0, METHOD_WATCH, &m.base);
+    ck_assert_uint_eq(far_count, 1);
+    ck_assert_int_lt(fars[0].timeout.us, 0);
+    ends(0, 1, bytes_of(NULL, 0));
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 1);
+    ck_assert_str_eq(call->message, "as it says");
+    api_world_free(call);
 }
 END_TEST
 
@@ -608,6 +724,12 @@ START_TEST(fleetwide_far__one_that_nobody_has_is_wished_for)
     call = list_of("j0");
     ck_assert_str_eq(call->reason, "SAGA_AWAY");
     api_world_free(call);
+    wished[0] = '\0';
+    j->address = ""; /* whoever has it does not say where */
+    call = list_of("j0");
+    ck_assert_str_eq(call->reason, "SAGA_AWAY");
+    ck_assert_str_eq(wished, "");
+    api_world_free(call);
 }
 END_TEST
 
@@ -619,6 +741,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, fleetwide_far__each_is_asked_by_its_name_where_it_is);
     tcase_add_test(t, fleetwide_far__tokens_that_no_page_gave_are_refused);
+    tcase_add_test(t, fleetwide_far__who_is_there_is_waited_for);
+    tcase_add_test(t, fleetwide_far__what_cannot_be_meant_is_refused);
     tcase_add_test(t, fleetwide_far__so_many_are_asked_at_once);
     tcase_add_test(t, fleetwide_far__those_for_whom_no_time_is_left_are_named);
     tcase_add_test(t, fleetwide_far__those_that_nobody_has_are_named);
@@ -629,9 +753,11 @@ int main(void)
     tcase_add_test(t, fleetwide_far__a_bad_request_is_bad_for_all);
     tcase_add_test(t, fleetwide_far__who_waits_no_more_is_not_waited_for);
     tcase_add_test(t, fleetwide_far__a_job_begins_here_first_and_all_share_its_rate);
+    tcase_add_test(t, fleetwide_far__a_job_that_the_first_refuses_is_nowhere);
     tcase_add_test(t, fleetwide_far__a_job_says_whose_it_is);
     tcase_add_test(t, fleetwide_far__a_job_that_is_elsewhere_alone_is_changed);
     tcase_add_test(t, fleetwide_far__one_is_asked_by_its_name);
+    tcase_add_test(t, fleetwide_far__one_is_watched_without_an_end);
     tcase_add_test(t, fleetwide_far__one_that_nobody_has_is_wished_for);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
