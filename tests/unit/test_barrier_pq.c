@@ -152,6 +152,24 @@ START_TEST(barrier_pq__refusal_is_kept_and_changes_nothing)
 }
 END_TEST
 
+/* To its last byte. */
+START_TEST(barrier_pq__refusal_is_kept_whole)
+{
+    char text[SAGA_CALL_MESSAGE_BYTES_MAX + 1];
+    struct script script = {.status = SAGA_E_NOT_FOUND, .answer = text};
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 2] = 'y';
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 2; i++) {
+        saga_call *call = barrier_action("a", 0);
+        ck_assert_int_eq(saga_pq_run(store, call, book, &script), SAGA_E_NOT_FOUND);
+        ck_assert_str_eq(saga_call_message(call), text);
+        saga_call_destroy(call);
+    }
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
 /* A status that is no definite refusal leaves nothing behind. */
 START_TEST(barrier_pq__other_failures_roll_everything_back)
 {
@@ -190,6 +208,10 @@ START_TEST(barrier_pq__undo_runs_once)
     expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
     ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 0);
     ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 2);
+    /* To repeat an answer is to change nothing. */
+    query("DELETE FROM saga_barrier WHERE key = 'a/charge/action'");
+    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_OK, "undone 1");
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'a/charge/action'"), 0);
 }
 END_TEST
 
@@ -248,6 +270,20 @@ START_TEST(barrier_pq__function_that_commits_and_then_fails_is_caught)
 }
 END_TEST
 
+/* One that takes its own row away has not been carried out; and what is lost with the connection is not asked for over it. */
+START_TEST(barrier_pq__function_that_takes_the_row_or_the_connection_away)
+{
+    struct script script = {.answer = "booked", .also = "DELETE FROM saga_barrier WHERE key LIKE 'a/%'"};
+    expect(barrier_action("a", 0), &script, SAGA_E_INTERNAL, "the call's row has vanished");
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 0);
+    script.also = "SELECT pg_terminate_backend(pg_backend_pid())";
+    script.status = SAGA_E_ABORTED;
+    expect(barrier_action("a", 0), &script, SAGA_E_ABORTED, "booked");
+    script.also = "COMMIT; DROP TABLE saga_barrier";
+    expect(barrier_action("a", 0), &script, SAGA_E_INTERNAL, "after the function had ended the barrier's transaction");
+}
+END_TEST
+
 START_TEST(barrier_pq__statement_that_failed_inside_the_function_is_not_taken_for_done)
 {
     struct script script = {.answer = "booked", .also = "SELECT 1/0"};
@@ -273,6 +309,62 @@ START_TEST(barrier_pq__commit_that_fails_leaves_nothing)
 }
 END_TEST
 
+/* Whether another attempt may help, by what the server says as the transaction is committed. */
+START_TEST(barrier_pq__each_failure_has_its_status)
+{
+    static const struct {
+        const char *state;
+        int status;
+    } cases[] = {
+        {"08006", SAGA_E_UNAVAILABLE}, {"57014", SAGA_E_UNAVAILABLE},        {"57P01", SAGA_E_UNAVAILABLE},
+        {"55P03", SAGA_E_UNAVAILABLE}, {"25006", SAGA_E_UNAVAILABLE},        {"40001", SAGA_E_ABORTED},
+        {"40P01", SAGA_E_ABORTED},     {"53100", SAGA_E_RESOURCE_EXHAUSTED}, {"53300", SAGA_E_RESOURCE_EXHAUSTED},
+        {"XX001", SAGA_E_DATA_LOSS},   {"XX002", SAGA_E_DATA_LOSS},          {"XX000", SAGA_E_INTERNAL},
+        {"55006", SAGA_E_INTERNAL},    {"25001", SAGA_E_INTERNAL},           {"23505", SAGA_E_INTERNAL},
+    };
+    query("CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'it is "
+          "refused' "
+          "USING ERRCODE = current_setting('test.state'); END $$");
+    query("CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE "
+          "FUNCTION refuse()");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char also[64], words[64];
+        snprintf(also, sizeof also, "SET LOCAL test.state = '%s'", cases[i].state);
+        snprintf(words, sizeof words, "committing: it is refused, SQLSTATE %s", cases[i].state);
+        struct script script = {.answer = "booked", .also = also};
+        expect(barrier_action("a", 0), &script, cases[i].status, words);
+    }
+    ck_assert_int_eq(
+        query("SELECT (SELECT count(*) FROM ledger) + (SELECT count(*) FROM saga_barrier WHERE key <> '')"), 0);
+}
+END_TEST
+
+/* For what is left of it, in milliseconds; 0 is for ever. */
+START_TEST(barrier_pq__locks_are_waited_for_until_the_deadline)
+{
+    static const struct {
+        int64_t timeout_ms, least, most;
+    } cases[] = {{0, 0, 0}, {60000, 30000, 60000}, {INT64_C(1) << 40, INT32_MAX, INT32_MAX}, {1, 1, 1}};
+    struct script script = {.answer = "booked",
+                            .also = "INSERT INTO ledger SELECT 'timeout', setting::integer FROM pg_settings WHERE "
+                                    "name = 'lock_timeout'"};
+    PGconn *db = saga_pq_take(store);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char saga[16];
+        snprintf(saga, sizeof saga, "s%zu", i);
+        saga_call *call = barrier_action(saga, cases[i].timeout_ms);
+        if (cases[i].timeout_ms == 1)
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL); /* the deadline is past: nothing is left of it */
+        ck_assert_int_eq(saga_pq_call(db, call, book, &script), SAGA_OK);
+        saga_call_destroy(call);
+        int64_t timeout = query_on(db, "DELETE FROM ledger WHERE saga = 'timeout' RETURNING amount");
+        ck_assert_int_ge(timeout, cases[i].least);
+        ck_assert_int_le(timeout, cases[i].most);
+    }
+    saga_pq_give(store, db);
+}
+END_TEST
+
 START_TEST(barrier_pq__duplicate_waits_no_longer_than_its_deadline)
 {
     struct script script = {.answer = "booked"};
@@ -290,15 +382,32 @@ START_TEST(barrier_pq__duplicate_waits_no_longer_than_its_deadline)
 }
 END_TEST
 
+#define CONNECTIONS "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'libsaga'"
+
+/* As many at once as was said, made as they are needed, and used again. */
 START_TEST(barrier_pq__waits_for_a_connection_until_the_deadline)
 {
     struct script script = {.answer = "booked"};
-    saga_pq_close(store);
-    setup_with(&(struct saga_pq_options){.connections_max = 1});
-    PGconn *only = saga_pq_take(store);
-    expect(barrier_action("a", 20), &script, SAGA_E_UNAVAILABLE, "no connection");
-    saga_pq_give(store, only);
-    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+    for (uint32_t max = 0; max < 3; max++) {
+        PGconn *taken[8];
+        uint32_t count = max == 0 ? 8 : max; /* by default */
+        saga_pq_close(store);
+        while (query(CONNECTIONS) > 0)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        setup_with(&(struct saga_pq_options){.connections_max = max});
+        expect(barrier_action("b", 0), &script, SAGA_OK, "booked 1");
+        ck_assert_int_eq(query(CONNECTIONS), 1);
+        for (uint32_t i = 0; i < count; i++) {
+            taken[i] = saga_pq_take(store);
+            ck_assert_ptr_nonnull(taken[i]);
+        }
+        expect(barrier_action("a", 20), &script, SAGA_E_UNAVAILABLE, "no connection");
+        saga_pq_give(store, taken[0]);
+        expect(barrier_action("b", 0), &script, SAGA_OK, "booked 1");
+        ck_assert_int_eq(query(CONNECTIONS), count);
+        for (uint32_t i = 1; i < count; i++)
+            saga_pq_give(store, taken[i]);
+    }
 }
 END_TEST
 
@@ -469,6 +578,42 @@ START_TEST(barrier_pq__calls_collect_old_rows_a_few_at_a_time)
 }
 END_TEST
 
+/* Four a call, of those that are older than thirty days. */
+START_TEST(barrier_pq__rows_are_kept_for_thirty_days)
+{
+    struct script script = {.answer = "booked"};
+    query("INSERT INTO saga_barrier (key, state, created_at) SELECT 'old' || i, 1, now() - interval '30 days 3 "
+          "minutes' FROM "
+          "generate_series(1, 10) i");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('young', 1, now() - interval '30 days' + interval "
+          "'1 minute')");
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1"); /* sets the mark */
+    for (int left = 6; left >= -2; left -= 4) {
+        char saga[16];
+        snprintf(saga, sizeof saga, "s%d", left);
+        saga_call *call = barrier_action(saga, 0);
+        ck_assert_int_eq(saga_pq_run(store, call, book, &script), SAGA_OK);
+        saga_call_destroy(call);
+        ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key LIKE 'old%'"), left < 0 ? 0 : left);
+    }
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'young'"), 1);
+}
+END_TEST
+
+/* The sidecar's clock may differ by a minute: so long before the mark rows are kept, too. */
+START_TEST(barrier_pq__rows_are_kept_for_a_minute_beyond_the_mark)
+{
+    uint32_t collected = 0;
+    PGconn *db = saga_pq_take(store);
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('', 1, '2020-01-01 12:00:00'), "
+          "('a', 1, '2020-01-01 11:59:00'), ('b', 1, '2020-01-01 11:58:59')");
+    ck_assert_int_eq(saga_pq_collect(db, 3600000, 10, &collected, &error), SAGA_OK);
+    ck_assert_uint_eq(collected, 1);
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'a'"), 1);
+    saga_pq_give(store, db);
+}
+END_TEST
+
 START_TEST(barrier_pq__undo_of_an_action_whose_row_is_collected_is_not_empty)
 {
     enum { UNDO = SAGA_CALL_COMPENSATION, DO = SAGA_CALL_ACTION };
@@ -491,6 +636,8 @@ START_TEST(barrier_pq__undo_of_an_action_whose_row_is_collected_is_not_empty)
     saga_pq_close(store);
     setup_with(&(struct saga_pq_options){.keep_ms = 3600000});
     expect(barrier_call_of("a", UNDO, 90000), &script, SAGA_E_FAILED_PRECONDITION, "may have been collected");
+    expect(barrier_action("e", 0), &script, SAGA_OK, "booked 4"); /* what it keeps itself takes nothing back */
+    expect(barrier_call_of("a", UNDO, 90000), &script, SAGA_E_FAILED_PRECONDITION, "may have been collected");
 }
 END_TEST
 
@@ -503,6 +650,9 @@ START_TEST(barrier_pq__what_began_with_the_mark_is_not_collected)
     expect(barrier_call_from("a", UNDO, INT64_C(1599999999999)), &script, SAGA_E_FAILED_PRECONDITION,
            "may have been collected");
     expect(barrier_call_from("a", UNDO, INT64_C(1600000000000)), &script, SAGA_OK, "");
+    /* However young it is: the least that rows are kept is a second. */
+    query("UPDATE saga_barrier SET created_at = clock_timestamp() - interval '1 s' WHERE key = ''");
+    expect(barrier_call_of("b", UNDO, 3000), &script, SAGA_E_FAILED_PRECONDITION, "may have been collected");
 }
 END_TEST
 
@@ -523,8 +673,8 @@ END_TEST
 START_TEST(barrier_pq__collect_is_bounded_and_passes_over_locked_rows)
 {
     uint32_t collected = 99;
-    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('a', 1, '2020-01-01'), ('b', 1, '2020-01-02'), "
-          "('c', 1, now())");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('d', 1, '2020-01-03'), ('a', 1, '2020-01-01'), "
+          "('b', 1, '2020-01-02'), ('c', 1, now())");
     PGconn *db = saga_pq_take(store), *other = saga_pq_take(store);
     ck_assert_int_eq(saga_pq_collect(db, 0, 1, &collected, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_int_eq(saga_pq_collect(db, 60000, 1, &collected, &error), SAGA_OK);
@@ -532,10 +682,11 @@ START_TEST(barrier_pq__collect_is_bounded_and_passes_over_locked_rows)
     query_on(other, "BEGIN; SELECT 1 FROM saga_barrier WHERE key IN ('a', '') FOR UPDATE");
     ck_assert_int_eq(saga_pq_collect(db, 60000, 1, &collected, &error), SAGA_OK);
     ck_assert_uint_eq(collected, 1);
-    ck_assert_int_eq(query_on(db, "SELECT count(*) FROM saga_barrier WHERE key = 'a'"), 1);
+    ck_assert_int_eq(query_on(db, "SELECT count(*) FROM saga_barrier WHERE key IN ('a', 'd')"),
+                     2); /* the oldest goes */
     query_on(other, "COMMIT");
     ck_assert_int_eq(saga_pq_collect(db, 60000, 100, &collected, &error), SAGA_OK);
-    ck_assert_uint_eq(collected, 1);
+    ck_assert_uint_eq(collected, 2);
     ck_assert_int_eq(query_on(db, "SELECT count(*) FROM saga_barrier WHERE key = 'c'"), 1);
     saga_pq_give(store, other);
     saga_pq_give(store, db);
@@ -549,8 +700,10 @@ START_TEST(barrier_pq__refuses_what_it_cannot_open)
         const char *field;
     } bad[] = {
         {{.keep_ms = 999}, "keep_ms"},
+        {{.keep_ms = INT64_C(315360000001)}, "keep_ms"},
         {{.connections_max = 1025}, "connections_max"},
         {{.collect_rows = 1}, "collect_rows"},
+        {{.collect_rows = 1001}, "collect_rows"},
         {{.reserved = {1}}, "reserved"},
     };
     saga_pq *none;
@@ -558,6 +711,10 @@ START_TEST(barrier_pq__refuses_what_it_cannot_open)
         ck_assert_int_eq(saga_pq_open(server.conninfo, &bad[i].options, &none, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
     }
+    const struct saga_pq_options most = {
+        .keep_ms = INT64_C(315360000000), .connections_max = 1024, .collect_rows = 1000};
+    ck_assert_int_eq(saga_pq_open(server.conninfo, &most, &none, &error), SAGA_OK);
+    saga_pq_close(none);
     ck_assert_int_eq(saga_pq_open("host=/nowhere", NULL, &none, &error), SAGA_E_UNAVAILABLE);
     query("DROP TABLE saga_barrier");
     ck_assert_int_eq(saga_pq_open(server.conninfo, NULL, &none, &error), SAGA_E_FAILED_PRECONDITION);
@@ -584,8 +741,9 @@ static void *race(void *argument)
     for (int i = 0; i < SAGAS; i++) {
         char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
-        saga_call *call =
-            r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
+        int64_t timeout_ms = i % 2 == 0 ? 60000 : 0;
+        saga_call *call = r->phase == SAGA_CALL_ACTION ? barrier_action(saga, timeout_ms)
+                                                       : barrier_compensation(saga, UNKNOWN, timeout_ms);
         int status = db != NULL ? saga_pq_call(db, call, book, r->script) : saga_pq_run(store, call, book, r->script);
         r->finished += status == SAGA_OK;
         saga_call_destroy(call);
@@ -607,6 +765,8 @@ START_TEST(barrier_pq__duplicates_at_once_have_one_effect)
 {
     struct script script = {.answer = "booked"};
     struct racer racers[4];
+    saga_pq_close(store);
+    setup_with(&(struct saga_pq_options){.connections_max = 1}); /* for which two of them wait in turn */
     for (int i = 0; i < 4; i++)
         racers[i] = (struct racer){SAGA_CALL_ACTION, i % 2 == 0, &script, 0};
     run_racers(racers, 4);
@@ -638,12 +798,19 @@ END_TEST
 
 /* ---- behind a server ---- */
 
+static int take_back(saga_call *call, PGconn *db, void *user)
+{
+    (void)db, (void)user;
+    return saga_call_reply(call, "taken back", 10);
+}
+
 START_TEST(barrier_pq__steps_of_a_participant)
 {
     struct script script = {.answer = "booked"};
     saga_participant *participant;
     ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
-    ck_assert_int_eq(saga_pq_step(participant, store, "/s.S/Do", book, "/s.S/Undo", book, &script, &error), SAGA_OK);
+    ck_assert_int_eq(saga_pq_step(participant, store, "/s.S/Do", book, "/s.S/Undo", take_back, &script, &error),
+                     SAGA_OK);
     ck_assert_int_eq(saga_pq_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error),
                      SAGA_E_ALREADY_EXISTS);
     ck_assert_int_eq(saga_participant_start(participant, &error), SAGA_OK);
@@ -664,6 +831,15 @@ START_TEST(barrier_pq__steps_of_a_participant)
         ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
         ck_assert_mem_eq(call->answer, "booked 1", 8);
     }
+    call->method = "/s.S/Undo";
+    call->metadata[3][1] = "compensation";
+    call->metadata[5][1] = "s1/s/compensation";
+    call->metadata[6][0] = "saga-action-key";
+    call->metadata[6][1] = "s1/s/action";
+    call->metadata[7][0] = "saga-action-outcome";
+    call->metadata[7][1] = "done";
+    ck_assert_msg(caller_run(&caller, call) == SAGA_OK, "%s", call->message);
+    ck_assert_mem_eq(call->answer, "taken back", 10);
     free(call);
     caller_close(&caller);
     saga_participant_close(participant);
@@ -681,6 +857,7 @@ int main(void)
     tcase_add_test(cases, barrier_pq__duplicate_gets_the_first_answer);
     tcase_add_test(cases, barrier_pq__answer_bytes_are_kept_as_they_are);
     tcase_add_test(cases, barrier_pq__refusal_is_kept_and_changes_nothing);
+    tcase_add_test(cases, barrier_pq__refusal_is_kept_whole);
     tcase_add_test(cases, barrier_pq__other_failures_roll_everything_back);
     tcase_add_test(cases, barrier_pq__undo_without_an_action_is_empty_and_bars_it);
     tcase_add_test(cases, barrier_pq__undo_runs_once);
@@ -691,8 +868,11 @@ int main(void)
     tcase_add_test(cases, barrier_pq__what_began_with_the_mark_is_not_collected);
     tcase_add_test(cases, barrier_pq__undo_of_an_action_whose_row_is_collected_is_not_empty);
     tcase_add_test(cases, barrier_pq__function_that_commits_and_then_fails_is_caught);
+    tcase_add_test(cases, barrier_pq__function_that_takes_the_row_or_the_connection_away);
     tcase_add_test(cases, barrier_pq__statement_that_failed_inside_the_function_is_not_taken_for_done);
     tcase_add_test(cases, barrier_pq__commit_that_fails_leaves_nothing);
+    tcase_add_test(cases, barrier_pq__each_failure_has_its_status);
+    tcase_add_test(cases, barrier_pq__locks_are_waited_for_until_the_deadline);
     tcase_add_test(cases, barrier_pq__duplicate_waits_no_longer_than_its_deadline);
     tcase_add_test(cases, barrier_pq__waits_for_a_connection_until_the_deadline);
     tcase_add_test(cases, barrier_pq__calls_without_a_connection_take_none_from_later_ones);
@@ -704,6 +884,8 @@ int main(void)
     tcase_add_test(cases, barrier_pq__what_is_given_back_open_is_not_lent);
     tcase_add_test(cases, barrier_pq__schema_is_the_installed_file);
     tcase_add_test(cases, barrier_pq__calls_collect_old_rows_a_few_at_a_time);
+    tcase_add_test(cases, barrier_pq__rows_are_kept_for_thirty_days);
+    tcase_add_test(cases, barrier_pq__rows_are_kept_for_a_minute_beyond_the_mark);
     tcase_add_test(cases, barrier_pq__collect_is_bounded_and_passes_over_locked_rows);
     tcase_add_test(cases, barrier_pq__refuses_what_it_cannot_open);
     tcase_add_test(cases, barrier_pq__duplicates_at_once_have_one_effect);

@@ -160,6 +160,24 @@ START_TEST(barrier_sqlite__refusal_is_kept_and_changes_nothing)
 }
 END_TEST
 
+/* To its last byte. */
+START_TEST(barrier_sqlite__refusal_is_kept_whole)
+{
+    char text[SAGA_CALL_MESSAGE_BYTES_MAX + 1];
+    struct script script = {.status = SAGA_E_NOT_FOUND, .answer = text};
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 2] = 'y';
+    text[sizeof text - 1] = '\0';
+    for (int i = 0; i < 2; i++) {
+        saga_call *call = barrier_action("a", 0);
+        ck_assert_int_eq(saga_sqlite_run(store, call, book, &script), SAGA_E_NOT_FOUND);
+        ck_assert_str_eq(saga_call_message(call), text);
+        saga_call_destroy(call);
+    }
+    ck_assert_int_eq(script.runs, 1);
+}
+END_TEST
+
 /* A status that is no definite refusal leaves nothing behind. */
 START_TEST(barrier_sqlite__other_failures_roll_everything_back)
 {
@@ -198,6 +216,10 @@ START_TEST(barrier_sqlite__undo_runs_once)
     expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
     ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 0);
     ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 2);
+    /* To repeat an answer is to change nothing. */
+    query("DELETE FROM saga_barrier WHERE key = 'a/charge/action'");
+    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_OK, "undone 1");
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'a/charge/action'"), 0);
 }
 END_TEST
 
@@ -253,6 +275,9 @@ START_TEST(barrier_sqlite__function_that_commits_and_then_fails_is_caught)
     script.also = NULL;
     expect(barrier_action("c", 0), &script, SAGA_E_UNAVAILABLE, "busy");
     ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key LIKE 'c%'"), 0);
+    /* Whether anything is cannot be told any more. */
+    script.also = "COMMIT; DROP TABLE saga_barrier";
+    expect(barrier_action("c", 0), &script, SAGA_E_INTERNAL, "after the function had ended the barrier's transaction");
 }
 END_TEST
 
@@ -281,12 +306,20 @@ START_TEST(barrier_sqlite__statement_that_is_left_open_is_named_and_wedges_nothi
     ck_assert_int_eq(saga_sqlite_run(store, call, leave_open, &script), SAGA_E_UNAVAILABLE);
     saga_call_destroy(call);
     sqlite3_finalize(left_open);
+    script.status = SAGA_E_NOT_FOUND;
+    for (int i = 0; i < 2; i++) {
+        call = barrier_action("d", 0);
+        ck_assert_int_eq(saga_sqlite_run(store, call, leave_open, &script), SAGA_E_NOT_FOUND);
+        saga_call_destroy(call);
+        sqlite3_finalize(i == 0 ? left_open : NULL);
+    }
+    ck_assert_int_eq(script.runs, 3);
     script.status = SAGA_OK;
     /* Another process writes, so that a snapshot that was kept could not be written from. */
     sqlite3 *other;
     ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
     query_on(other, "INSERT INTO ledger VALUES ('y', 1)");
-    expect(barrier_action("b", 0), &script, SAGA_OK, "booked 3");
+    expect(barrier_action("b", 0), &script, SAGA_OK, "booked 4");
     /* Whoever had borrowed the connection. */
     sqlite3 *db = saga_sqlite_lock(store);
     ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT saga FROM ledger", -1, &left_open, NULL), SQLITE_OK);
@@ -295,7 +328,7 @@ START_TEST(barrier_sqlite__statement_that_is_left_open_is_named_and_wedges_nothi
     query_on(other, "INSERT INTO ledger VALUES ('y', 1)");
     sqlite3_close(other);
     expect(barrier_action("c", 0), &script, SAGA_E_UNAVAILABLE, "SELECT saga FROM ledger");
-    expect(barrier_action("c", 0), &script, SAGA_OK, "booked 4");
+    expect(barrier_action("c", 0), &script, SAGA_OK, "booked 5");
     sqlite3_finalize(left_open);
 }
 END_TEST
@@ -319,6 +352,18 @@ START_TEST(barrier_sqlite__busy_database_asks_for_another_attempt)
     query_on(other, "BEGIN IMMEDIATE");
     clock_gettime(CLOCK_MONOTONIC, &began);
     expect(barrier_action("c", 50), &script, SAGA_E_UNAVAILABLE, "locked");
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ck_assert_int_lt(ended.tv_sec - began.tv_sec, 40);
+    query_on(other, "COMMIT");
+    sqlite3_close(other);
+
+    /* However late its deadline is. */
+    saga_sqlite_close(store);
+    setup_with(&(struct saga_sqlite_options){.busy_timeout_ms = 50});
+    ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+    query_on(other, "BEGIN IMMEDIATE");
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    expect(barrier_action("c", 60000), &script, SAGA_E_UNAVAILABLE, "locked");
     clock_gettime(CLOCK_MONOTONIC, &ended);
     ck_assert_int_lt(ended.tv_sec - began.tv_sec, 40);
     query_on(other, "COMMIT");
@@ -430,6 +475,26 @@ START_TEST(barrier_sqlite__calls_collect_old_rows_a_few_at_a_time)
 }
 END_TEST
 
+/* Four a call, of those that are older than thirty days. */
+START_TEST(barrier_sqlite__rows_are_kept_for_thirty_days)
+{
+    struct script script = {.answer = "booked"};
+    query("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10)"
+          " INSERT INTO saga_barrier (key, state, created_at) SELECT 'old' || i, 1, unixepoch() - 30 * 86400 - 180 "
+          "FROM n");
+    query("INSERT INTO saga_barrier (key, state, created_at) VALUES ('young', 1, unixepoch() - 30 * 86400 + 60)");
+    for (int left = 6; left >= -2; left -= 4) {
+        char saga[16];
+        snprintf(saga, sizeof saga, "s%d", left);
+        saga_call *call = barrier_action(saga, 0);
+        ck_assert_int_eq(saga_sqlite_run(store, call, book, &script), SAGA_OK);
+        saga_call_destroy(call);
+        ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key LIKE 'old%'"), left < 0 ? 0 : left);
+    }
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'young'"), 1);
+}
+END_TEST
+
 START_TEST(barrier_sqlite__undo_of_an_action_whose_row_is_collected_is_not_empty)
 {
     enum { UNDO = SAGA_CALL_COMPENSATION, DO = SAGA_CALL_ACTION };
@@ -451,6 +516,8 @@ START_TEST(barrier_sqlite__undo_of_an_action_whose_row_is_collected_is_not_empty
     /* How far is kept with the rows: another process, with another keep_ms, knows. */
     saga_sqlite_close(store);
     setup_with(&(struct saga_sqlite_options){.keep_ms = 3600000});
+    expect(barrier_call_of("a", UNDO, 90000), &script, SAGA_E_FAILED_PRECONDITION, "may have been collected");
+    expect(barrier_action("e", 0), &script, SAGA_OK, "booked 4"); /* what it keeps itself takes nothing back */
     expect(barrier_call_of("a", UNDO, 90000), &script, SAGA_E_FAILED_PRECONDITION, "may have been collected");
 }
 END_TEST
@@ -511,6 +578,19 @@ START_TEST(barrier_sqlite__collect_is_bounded_and_keeps_the_young)
     ck_assert_int_eq(sqlite3_get_autocommit(db), 1);
     ck_assert_uint_eq(collected, 0);
     saga_sqlite_unlock(store);
+    query("DROP TRIGGER kept");
+
+    /* What could not be committed has not been collected. */
+    query("CREATE TABLE audit (key REFERENCES saga_barrier (key) DEFERRABLE INITIALLY DEFERRED)");
+    query("INSERT INTO audit VALUES ('d')");
+    collected = 99;
+    db = saga_sqlite_lock(store);
+    query_on(db, "PRAGMA foreign_keys = on");
+    ck_assert_int_eq(saga_sqlite_collect(db, 60000, 10, &collected, &error), SAGA_E_INTERNAL);
+    ck_assert_int_eq(sqlite3_get_autocommit(db), 1);
+    ck_assert_uint_eq(collected, 0);
+    saga_sqlite_unlock(store);
+    ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE key = 'd'"), 1);
 }
 END_TEST
 
@@ -541,6 +621,7 @@ START_TEST(barrier_sqlite__refuses_bad_options)
     } bad[] = {
         {{.keep_ms = 999}, "keep_ms"},
         {{.keep_ms = -1}, "keep_ms"},
+        {{.keep_ms = INT64_C(315360000001)}, "keep_ms"},
         {{.busy_timeout_ms = 600001}, "busy_timeout_ms"},
         {{.collect_rows = 1}, "collect_rows"},
         {{.collect_rows = 1001}, "collect_rows"},
@@ -554,6 +635,9 @@ START_TEST(barrier_sqlite__refuses_bad_options)
     ck_assert_int_eq(saga_sqlite_open("/nowhere/at/all.db", NULL, &none, &error), SAGA_E_UNAVAILABLE);
     const struct saga_sqlite_options most = {.keep_ms = 1000, .busy_timeout_ms = 600000, .collect_rows = 1000};
     ck_assert_int_eq(saga_sqlite_open(path, &most, &none, &error), SAGA_OK);
+    saga_sqlite_close(none);
+    const struct saga_sqlite_options longest = {.keep_ms = INT64_C(315360000000)};
+    ck_assert_int_eq(saga_sqlite_open(path, &longest, &none, &error), SAGA_OK);
     saga_sqlite_close(none);
 }
 END_TEST
@@ -581,8 +665,9 @@ static void *race(void *argument)
     for (int i = 0; i < SAGAS; i++) {
         char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
-        saga_call *call =
-            r->phase == SAGA_CALL_ACTION ? barrier_action(saga, 0) : barrier_compensation(saga, UNKNOWN, 0);
+        int64_t timeout_ms = i % 2 == 0 ? 60000 : 0;
+        saga_call *call = r->phase == SAGA_CALL_ACTION ? barrier_action(saga, timeout_ms)
+                                                       : barrier_compensation(saga, UNKNOWN, timeout_ms);
         int status =
             db != NULL ? saga_sqlite_call(db, call, book, r->script) : saga_sqlite_run(store, call, book, r->script);
         r->finished += status == SAGA_OK;
@@ -635,12 +720,18 @@ END_TEST
 
 /* ---- behind a server ---- */
 
+static int take_back(saga_call *call, sqlite3 *db, void *user)
+{
+    (void)db, (void)user;
+    return saga_call_reply(call, "taken back", 10);
+}
+
 START_TEST(barrier_sqlite__steps_of_a_participant)
 {
     struct script script = {.answer = "booked"};
     saga_participant *participant;
     ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
-    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, "/s.S/Undo", book, &script, &error),
+    ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, "/s.S/Undo", take_back, &script, &error),
                      SAGA_OK);
     ck_assert_int_eq(saga_sqlite_step(participant, store, "/s.S/Do", book, NULL, NULL, &script, &error),
                      SAGA_E_ALREADY_EXISTS);
@@ -662,6 +753,15 @@ START_TEST(barrier_sqlite__steps_of_a_participant)
         ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
         ck_assert_mem_eq(call->answer, "booked 1", 8);
     }
+    call->method = "/s.S/Undo";
+    call->metadata[3][1] = "compensation";
+    call->metadata[5][1] = "s1/s/compensation";
+    call->metadata[6][0] = "saga-action-key";
+    call->metadata[6][1] = "s1/s/action";
+    call->metadata[7][0] = "saga-action-outcome";
+    call->metadata[7][1] = "done";
+    ck_assert_msg(caller_run(&caller, call) == SAGA_OK, "%s", call->message);
+    ck_assert_mem_eq(call->answer, "taken back", 10);
     free(call);
     caller_close(&caller);
     saga_participant_close(participant);
@@ -677,6 +777,7 @@ int main(void)
     tcase_add_test(cases, barrier_sqlite__duplicate_gets_the_first_answer);
     tcase_add_test(cases, barrier_sqlite__answer_bytes_are_kept_as_they_are);
     tcase_add_test(cases, barrier_sqlite__refusal_is_kept_and_changes_nothing);
+    tcase_add_test(cases, barrier_sqlite__refusal_is_kept_whole);
     tcase_add_test(cases, barrier_sqlite__other_failures_roll_everything_back);
     tcase_add_test(cases, barrier_sqlite__undo_without_an_action_is_empty_and_bars_it);
     tcase_add_test(cases, barrier_sqlite__undo_runs_once);
@@ -695,6 +796,7 @@ int main(void)
     tcase_add_test(cases, barrier_sqlite__a_connection_is_handed_out_as_it_was_opened);
     tcase_add_test(cases, barrier_sqlite__schema_is_the_installed_file);
     tcase_add_test(cases, barrier_sqlite__calls_collect_old_rows_a_few_at_a_time);
+    tcase_add_test(cases, barrier_sqlite__rows_are_kept_for_thirty_days);
     tcase_add_test(cases, barrier_sqlite__collect_is_bounded_and_keeps_the_young);
     tcase_add_test(cases, barrier_sqlite__refuses_bad_options);
     tcase_add_test(cases, barrier_sqlite__rows_are_kept_for_a_minute_beyond_the_mark);
