@@ -944,6 +944,7 @@ START_TEST(config__what_excludes_another_is_refused)
     assert_refused("encryption_key_file: a\nencryption_key_command: b\n", "encryption_key_command", 2, 25,
                    "stands beside encryption_key_file");
     assert_refused("loops: 2\nstore: host=x\nfleet: a\n", "loops", 1, 8, "loops must be 1 with fleet");
+    config_destroy(read_text("loops: 2\nfleet: a\n")); /* without store a fleet is none */
     assert_refused("audit_verify_at_start: true\n", "audit_verify_at_start", 1, 24, "needs audit_key_file");
 }
 END_TEST

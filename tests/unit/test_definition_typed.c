@@ -165,6 +165,26 @@ START_TEST(typed__what_does_not_agree_is_refused)
 }
 END_TEST
 
+/* An instance of it for each that it stands in for, so many at once. */
+START_TEST(typed__what_stands_in_for_a_loop_is_one)
+{
+    struct definition *d = NULL;
+    const char *text =
+        HEAD "  - {name: a, target: t, for_each: input.lines, max_items: 7, max_parallel: 3, action: {method: "
+             "/shapes.Shop/Old, request: =item}, unavailable: fallback, fallback: {target: t, action: "
+             "{method: /shapes.Shop/Old, request: =item}, fallback: {value: {sku: none}}}}\n";
+    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_uint_eq(d->step_count, 3);
+    ck_assert_uint_eq(d->loop_count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        ck_assert(d->steps[i].loop);
+        ck_assert_uint_eq(d->steps[i].max_items, 7);
+        ck_assert_uint_eq(d->steps[i].max_parallel, 3);
+    }
+    definition_destroy(d);
+}
+END_TEST
+
 /* A key of a last good answer that is no expression is one for all. */
 START_TEST(typed__a_key_is_a_text_or_an_expression)
 {
@@ -188,6 +208,7 @@ int main(void)
     tcase_add_test(tests, typed__methods_and_input_are_found);
     tcase_add_test(tests, typed__without_descriptors_only_the_form_is_checked);
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
+    tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__a_key_is_a_text_or_an_expression);
     tcase_add_test(tests, typed__a_target_is_one_of_several);
     tcase_add_test(tests, typed__a_choice_of_targets_that_means_nothing_is_refused);

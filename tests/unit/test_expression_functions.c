@@ -233,8 +233,10 @@ START_TEST(functions__edges)
          "timestamp('1970-01-01T00:00:01.5Z') - timestamp('1970-01-01T00:00:00.25Z') == duration('1.25s')",
          "duration('1s') + timestamp(1) == timestamp(2) && timestamp(3) - duration('1s') == timestamp(2)",
          "1.0 / 0.0 > 0.0 && -1.0 / 0.0 < 0.0 && 1.0 / -0.0 < 0.0 && -1.0 / -0.0 > 0.0 && math.isNaN(0.0 / 0.0)",
-         "optional.of([1])[0].value() == 1 && !optional.of([1])[1].hasValue()", "[5, 6][dyn(1.0)] == 6",
-         "[duration('1s')].filter(d, false).sum() == duration('0s')", "[1u].filter(n, false).sum() == 0u",
+         "optional.of([1])[0].value() == 1 && !optional.of([1])[1].hasValue()",
+         "!optional.none()[0].hasValue() && !optional.none()[?0].hasValue() && !optional.of({1: 2})[3].hasValue()",
+         "[5, 6][dyn(1.0)] == 6", "[duration('1s')].filter(d, false).sum() == duration('0s')",
+         "[1u].filter(n, false).sum() == 0u",
          "type([1.5].filter(n, false).sum()) == double && type([1u].filter(n, false).sum()) == uint",
          "math.isNaN(math.sign(0.0 / 0.0)) && !math.isInf(0.0 / 0.0)", "1.0 / math.trunc(-0.5) < 0.0",
          "timestamp('1970-01-01T00:00:00.1Z') < timestamp('1970-01-01T00:00:00.2Z')",
@@ -268,11 +270,45 @@ START_TEST(functions__literals)
     REFUSED("'\\400' == ''", "'\\08' == ''", "'\\U00110000' == ''", "'\\ud800' == ''", "'\\q' == ''", "'a\nb' == ''",
             "'a", "1a == 1", "b'\\u00e9' == b''", "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
     FAILS("size({dyn(1.5): 1}) == 1", "size({dyn('a'): 1, 'a': 2}) == 1");
-    /* Of two that fail the first is told. */
+}
+END_TEST
+
+START_TEST(functions__say_why_they_fail)
+{
+    static const struct {
+        const char *text, *words;
+    } cases[] = {
+        {"dyn(1) / 0 == 1 && [1][5] == 1", "divide by zero"}, /* of two that fail the first is told */
+        {"1u / 0u == 1u", "divide by zero"},
+        {"1 % 0 == 1", "modulus by zero"},
+        {"1u % 0u == 1u", "modulus by zero"},
+        {"{'a': 1}['b'] == 1", "no such key"},
+        {"{'a': 1}.b == 1", "no such key: b"},
+        {"[1][1] == 1", "invalid_argument: index out of range"},
+        {"[5, 6][dyn(0.5)] == 5", "invalid_argument: a list's index is an int"},
+        {"'abc'.charAt(4) == ''", "index out of range: 4"},
+        {"'abc'.substring(-1) == ''", "index out of range: -1"},
+        {"optional.none().value() == 1", "optional.none() dereference: the optional has no value"},
+        {"[1].filter(x, false).min() == 1", "an empty list has no min"},
+        {"[1].filter(x, false).max() == 1", "an empty list has no max"},
+        {"math.greatest([1].filter(x, false)) == 1", "an empty list has no greatest or least number"},
+        {"math.abs(-9223372036854775807 - 1) == 0", "range: integer overflow: the smallest int has no absolute value"},
+        {"math.bitShiftLeft(1, -1) == 0", "negative offset: bits are shifted by 0 or more places"},
+        {"base64.decode('Y') == b''", "the text is no base64"},
+        {"timestamp(0).getHours('+24:' + '00') == 0",
+         "time zones are UTC and fixed offsets as in +01:00, and this is another"},
+        {"'%e'.format(['a']) == ''", "error during formatting: scientific clause can only be used on doubles"},
+        {"'%f'.format(['a']) == ''", "error during formatting: fixed-point clause can only be used on doubles"},
+        {"'%o'.format(['a']) == ''", "error during formatting: octal clause can only be used on integers"},
+        {"'%b'.format(['a']) == ''", "error during formatting: only integers and bools can be formatted as binary"},
+    };
     pool_init(&pool, &heap, 1 << 22);
-    struct datum d = evaluated("dyn(1) / 0 == 1 && [1][5] == 1");
-    ck_assert_int_eq(d.kind, DATUM_FAILURE);
-    ck_assert(bytes_equal(d.failure->text, bytes_of_text("divide by zero")));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct datum d = evaluated(cases[i].text);
+        ck_assert_msg(d.kind == DATUM_FAILURE && bytes_equal(d.failure->text, bytes_of_text(cases[i].words)),
+                      "%s: %.*s", cases[i].text, d.kind == DATUM_FAILURE ? (int)d.failure->text.size : 0,
+                      d.kind == DATUM_FAILURE ? (const char *)d.failure->text.at : "");
+    }
     pool_finish(&pool);
 }
 END_TEST
@@ -290,6 +326,7 @@ int main(void)
     tcase_add_test(c, functions__edges);
     tcase_add_test(c, functions__literals);
     tcase_add_test(c, functions__formats);
+    tcase_add_test(c, functions__say_why_they_fail);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
