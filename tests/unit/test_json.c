@@ -176,27 +176,27 @@ START_TEST(json__depth_and_size_are_bounded)
     ck_assert_int_eq(builder_finish(&b, &wire), 0);
     ck_assert_int_eq(json_write(schema, shapes_type(schema, "Tree"), wire, false, &pool, 1 << 20, &json, &detail),
                      E_ARGUMENT);
-    /* One more is refused; where any value may stand, a list and each of its values is a message. */
-    text[0] = '\0';
-    for (int i = 0; i < 101; i++)
-        strcat(text, "{\"left\":");
-    strcat(text, "{}");
-    for (int i = 0; i < 101; i++)
-        strcat(text, "}");
-    ck_assert_int_eq(read("Tree", text, &wire), E_ARGUMENT);
-    ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
-    static const char *const opens[] = {"[", "{\"k\":"}, *const closes[] = {"]", "}"},
-                             *const names[] = {"{\"list\":[", "{\"bag\":{\"k\":"}, *const ends[] = {"]}", "}}"};
-    for (int kind = 0; kind < 2; kind++)
-        for (int deep = 49; deep <= 50; deep++) {
-            strcpy(text, names[kind]);
-            for (int i = 0; i < deep; i++)
-                strcat(text, i + 1 < deep || kind == 0 ? opens[kind] : "{");
-            for (int i = 0; i < deep; i++)
-                strcat(text, closes[kind]);
-            strcat(text, ends[kind]);
-            ck_assert_msg(read("Known", text, &wire) == (deep == 49 ? 0 : E_ARGUMENT), "%d: %s", deep, text);
-        }
+    /* A message at the hundredth place, its own the first, and one more; where any value may stand, it is a message, and a list or an object of
+     * such another. */
+    static const struct {
+        const char *type, *begin, *open, *in[2], *close, *end;
+        int deep;
+    } shapes[] = {
+        {"Tree", "{\"left\":", "{\"left\":", {"null", "{}"}, "}", "}", 99},
+        {"Known", "{\"list\":[", "[", {"", "1"}, "]", "]}", 49},
+        {"Known", "{\"bag\":{\"k\":", "{\"k\":", {"{}", "{\"k\":1}"}, "}", "}}", 48},
+    };
+    for (size_t i = 0; i < 6; i++) {
+        strcpy(text, shapes[i / 2].begin);
+        for (int k = 0; k < shapes[i / 2].deep; k++)
+            strcat(text, shapes[i / 2].open);
+        strcat(text, shapes[i / 2].in[i % 2]);
+        for (int k = 0; k < shapes[i / 2].deep; k++)
+            strcat(text, shapes[i / 2].close);
+        strcat(text, shapes[i / 2].end);
+        ck_assert_msg(read(shapes[i / 2].type, text, &wire) == (i % 2 == 0 ? 0 : E_ARGUMENT), "%s", text);
+        ck_assert(i % 2 == 0 || strcmp(detail.text, "the JSON is more than 100 deep") == 0);
+    }
     strcpy(text, "{\"anyJson\":");
     memset(text + strlen(text), '[', 500);
     ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
