@@ -72,7 +72,9 @@ static int reads(enum field_kind reader, enum field_kind writer)
         return reader == FIELD_BYTES ? 2 : 0;
     if (from.bits == 1)
         return 2;
-    return to.bits >= from.bits && (is_signed(reader) == is_signed(writer) || to.bits > from.bits) ? 2 : 1;
+    if (is_signed(reader) == is_signed(writer))
+        return to.bits >= from.bits ? 2 : 1;
+    return is_signed(reader) && to.bits > from.bits ? 2 : 1; /* nothing without a sign holds what is below zero */
 }
 
 /* ---- one field ---- */
