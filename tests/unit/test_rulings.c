@@ -221,6 +221,70 @@ START_TEST(ruling__rows_of_old_go_on)
 }
 END_TEST
 
+/* A rule that asks whether dead letters have been there for half a minute; with `reloads` it takes the place of the one that there is. */
+static void open_patient(const char *definition, bool by_objective, bool reloads, bool same)
+{
+    const struct ruling_options options = {
+        .name = "holds",
+        .definition = definition,
+        .target = "",
+        .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
+        .by_objective = by_objective,
+        .remedy = {.when = "deadletters > 3",
+                   .acts = true,
+                   .judged = true,
+                   .holds = true,
+                   .undone = true,
+                   .lasts = SPAN_S(30),
+                   .every = SPAN_S(60),
+                   .settle = SPAN_S(10)},
+    };
+    struct ruling *before = reloads ? rule : NULL;
+    if (!reloads)
+        close_rule();
+    else
+        ck_assert_int_eq(ruling_leave(before, left), 0);
+    if (left == NULL)
+        ck_assert_int_eq(rulings_create(&heap, &left), 0);
+    ck_assert_int_eq(ruling_create(&options, &heap, &rule, &detail), 0);
+    ruling_go_on(rule, left, !reloads, before, same);
+    ruling_destroy(before);
+}
+
+/* The same rule goes on where it was, as long as it is judged by the same counts; another begins to look anew, and what it did is not judged. */
+START_TEST(ruling__a_reload_goes_on_where_the_rule_was)
+{
+    static const struct {
+        const char *definition;
+        bool by_objective, same, goes_on, pending;
+    } rows[] = {{"one", true, true, true, true},
+                {"one", true, false, false, true},
+                {"one", false, true, false, false},
+                {"two", true, true, false, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        facts.held = false;
+        open_patient("one", true, false, true);
+        ck_assert_int_eq(look(1), REMEDY_NOTHING);
+        ck_assert_int_eq(look(29), REMEDY_NOTHING);
+        open_patient(rows[i].definition, rows[i].by_objective, true, rows[i].same);
+        ck_assert_msg(look(1) == (rows[i].goes_on ? REMEDY_ACT : REMEDY_NOTHING), "row %zu", i);
+        if (!rows[i].goes_on) {
+            ck_assert_int_eq(look(29), REMEDY_NOTHING);
+            ck_assert_int_eq(look(1), REMEDY_ACT);
+        }
+        open_patient("one", true, false, true);
+        ck_assert_int_eq(look(1), REMEDY_NOTHING);
+        ck_assert_int_eq(look(30), REMEDY_ACT);
+        answer(REMEDY_ORDER_ACT, NULL);
+        facts.held = true;
+        ck_assert(ruling_mark(rule)->pending);
+        open_patient(rows[i].definition, rows[i].by_objective, true, rows[i].same);
+        ck_assert_int_eq(ruling_mark(rule)->pending, rows[i].pending);
+        ck_assert_uint_eq(ruling_mark(rule)->acts, 1);
+    }
+}
+END_TEST
+
 START_TEST(ruling__what_is_no_row_is_damage)
 {
     const struct subject_row bad = {
@@ -245,6 +309,7 @@ int main(void)
     tcase_add_test(c, ruling__another_of_its_name_takes_nothing_back);
     tcase_add_test(c, ruling__what_was_tried_holds_up_no_act);
     tcase_add_test(c, ruling__rows_of_old_go_on);
+    tcase_add_test(c, ruling__a_reload_goes_on_where_the_rule_was);
     tcase_add_test(c, ruling__what_is_no_row_is_damage);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

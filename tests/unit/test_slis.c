@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MINUTE 60
 #define HOUR   (60 * MINUTE)
@@ -294,6 +295,60 @@ START_TEST(slis__what_is_promised_again_goes_on)
 }
 END_TEST
 
+/* A heartbeat that could not begin counts as bad for its own promise, and for no other. */
+START_TEST(slis__a_heartbeat_that_was_missed_is_bad)
+{
+    static const struct objective both[] = {
+        {.definition = "one", .promised = {99000}, .window = SECONDS(86400)},
+        {.definition = "one", .promised = {99000}, .window = SECONDS(86400), .synthetic = true}};
+    ck_assert_int_eq(slis_promise(slis, both, 2), 0);
+    slis_missed(NULL, "one");
+    slis_missed(slis, "none");
+    slis_missed(slis, "one");
+    slis_missed(slis, "one");
+    for (size_t i = 0; i < 2; i++) {
+        struct sli_count c = slis_count(slis, i, SLI_SUCCESS, (struct span){0}, o.now);
+        ck_assert_uint_eq(c.all, i == 0 ? 0 : 2);
+        ck_assert_uint_eq(c.bad, i == 0 ? 0 : 2);
+    }
+}
+END_TEST
+
+START_TEST(slis__a_row_that_counts_nothing_is_damage)
+{
+    static char name[NAME_BYTES_MAX + 3];
+    static const uint8_t value[4096];
+    struct error_detail detail;
+    static const struct {
+        uint32_t kind;
+        size_t name_size;
+        uint8_t version;
+        size_t size;
+        int code;
+    } rows[] = {{SUBJECT_SLI, 3, 1, 48, 0},
+                {SUBJECT_SLI, NAME_BYTES_MAX + 1, 1, 48, 0},
+                {SUBJECT_SLI, NAME_BYTES_MAX + 2, 1, 48, E_JOURNAL_CORRUPT},
+                {SUBJECT_SLI, 3, 2, 48, E_JOURNAL_CORRUPT},
+                {SUBJECT_SLI, 3, 1, 47, E_JOURNAL_CORRUPT},
+                {SUBJECT_SLI, 3, 1, 49, E_JOURNAL_CORRUPT},
+                {SUBJECT_SLI_HISTORY, 3, 1, 56 * 2, 0},
+                {SUBJECT_SLI_HISTORY, 3, 2, 56 * 2, E_JOURNAL_CORRUPT},
+                {SUBJECT_SLI_HISTORY, 3, 1, 56 * 2 + 1, E_JOURNAL_CORRUPT}};
+    memset(name, 'n', sizeof name);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct subject_row row = {.kind = rows[i].kind,
+                                        .name = bytes_of(name, rows[i].name_size),
+                                        .version = rows[i].version,
+                                        .value = bytes_of(value, rows[i].size)};
+        teardown();
+        setup();
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_msg(slis_recover(slis, o.store, &detail) == rows[i].code, "row %zu", i);
+    }
+}
+END_TEST
+
 START_TEST(slis__a_burn_of_one_uses_up_what_may_go_wrong)
 {
     ck_assert_double_eq_tol(sli_burn(99000, (struct sli_count){.all = 200, .bad = 2}), 1, 1e-9);
@@ -318,6 +373,8 @@ int main(void)
     tcase_add_test(t, slis__freshness_is_looked_at);
     tcase_add_test(t, slis__what_is_promised_again_goes_on);
     tcase_add_test(t, slis__a_burn_of_one_uses_up_what_may_go_wrong);
+    tcase_add_test(t, slis__a_heartbeat_that_was_missed_is_bad);
+    tcase_add_test(t, slis__a_row_that_counts_nothing_is_damage);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
