@@ -2,6 +2,7 @@
 #include "tests/support/core_owner.h"
 
 #include "compensations/barrier.h"
+#include "sidecar/engine/target.h"
 #include "sidecar/base/check.h"
 #include "sidecar/definition/reader.h"
 
@@ -71,6 +72,12 @@ static void call_out(void *self, const struct call_effect *call)
          (const char *)call->step_name.at, call->phase == SAGA_PHASE_ACTION ? "action" : "undo", call->attempt);
 }
 
+static void breaker_changed(void *self, const struct breaker_effect *b)
+{
+    tell(self, "breaker %s %s\n", engine_target(core_engine(((struct owner *)self)->core), b->target)->name,
+         b->mark.open ? "open" : "closed");
+}
+
 const char *owner_told(struct owner *o)
 {
     o->told[o->told_size] = '\0';
@@ -137,7 +144,8 @@ int owner_start(struct owner *o)
         .audit_retention = o->audit_retention,
         .move_after = o->move_after,
     };
-    struct core_world world = {.durable = durable, .reply = reply, .call = call_out, .self = o};
+    struct core_world world = {
+        .durable = durable, .reply = reply, .call = call_out, .breaker = breaker_changed, .self = o};
     o->told_size = o->call_count = 0;
     CHECK(memory_store_open(o->disk, &o->store, &state, &o->detail) == 0);
     CHECK(catalog_create(16, &o->catalog) == 0);

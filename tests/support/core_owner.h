@@ -79,6 +79,7 @@ void owner_finish_all(struct owner *o);
  *   durable FRAME
  *   reply TOKEN ok saga=SERIAL [repeated]      reply TOKEN REASON
  *   call SERIAL STEP action|undo #ATTEMPT
+ *   breaker TARGET open|closed
  * A view until the next event. */
 const char *owner_told(struct owner *o);
 

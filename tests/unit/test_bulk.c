@@ -416,6 +416,75 @@ START_TEST(bulk__retries_what_is_deferred_for_who_asks_for_it)
 }
 END_TEST
 
+/* Dead letters may be told apart by what their step was answered last. */
+START_TEST(bulk__a_question_may_be_about_the_last_answer)
+{
+    letters(2);
+    owner_submit_start(&o, 1, "frail", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    static const int answers[] = {0, 9, 12}; /* UNIMPLEMENTED; the others' undo was answered FAILED_PRECONDITION */
+    for (int i = 0; i < 3; i++) {
+        owner_answer(&o, answers[i], "");
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    static const struct {
+        const char *where;
+        unsigned left;
+    } jobs[] = {{"status == 'OK'", 3}, {"status == 'UNIMPLEMENTED'", 2}, {"status == 'FAILED_PRECONDITION'", 0}};
+    for (unsigned i = 0; i < 3; i++) {
+        Saga__V1__BulkJob job = job_of(jobs[i].where, 10000);
+        job.where = (char *)(uintptr_t)jobs[i].where;
+        ck_assert_int_eq(add(&job), 0);
+        left_after(0);
+        ck_assert_uint_eq(left_after(10), jobs[i].left);
+        ck_assert_int_eq(find(jobs[i].where)->state, STATE(DONE));
+    }
+}
+END_TEST
+
+/* One whose question costs too much of a saga ends there, and says why. */
+START_TEST(bulk__a_question_that_costs_too_much_ends_the_job)
+{
+    static const char costly[] = "[1,2,3,4,5,6,7,8,9].all(a, [1,2,3,4,5,6,7,8,9].all(b, [1,2,3,4,5,6,7,8,9].all(c, "
+                                 "[1,2,3,4,5,6,7,8,9].all(d, a + b + c + d > 0))))";
+    letters(1);
+    Saga__V1__BulkJob job = job_of("x", 10), sound = job_of("y", 10);
+    job.where = (char *)(uintptr_t)costly;
+    ck_assert_int_eq(add(&job), 0);
+    o.now.us += 5000000;
+    ck_assert_uint_eq(left_after(0), 1);
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert_int_eq(find("x")->state, STATE(FAILED));
+        ck_assert_str_ne(find("x")->error, "");
+        ck_assert_uint_eq(find("x")->acted + find("x")->refused, 0);
+        ck_assert_int_eq(find("x")->ended_at->seconds, o.now.us / 1000000);
+        ck_assert_int_eq(find("x")->started_at->seconds, o.now.us / 1000000 - 5);
+        reopen(1);
+    }
+    ck_assert_int_eq(bulks_expiry(bulks).us, INSTANT_NEVER.us);
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), STATE(RUNNING), o.now, &detail), E_BULK_ENDED);
+    ck_assert_int_eq(add(&sound), 0);
+    ck_assert_uint_eq(left_after(0), 0);
+    ck_assert_str_eq(find("y")->error, "");
+}
+END_TEST
+
+/* Of several loops one has come to its end while another has more to do: there it is no error to halt it, or to make it go on. */
+START_TEST(bulk__in_several_loops_what_has_ended_stays_so)
+{
+    reopen(2);
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    left_after(0);
+    ck_assert_int_eq(find("x")->state, STATE(DONE));
+    static const Saga__V1__BulkState states[] = {STATE(PAUSED), STATE(RUNNING), STATE(CANCELLED)};
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), states[i], o.now, &detail), 0);
+        ck_assert_int_eq(find("x")->state, STATE(DONE));
+    }
+}
+END_TEST
+
 /* What may not be done to a saga now is counted as refused, and costs the job its time like what was done. */
 START_TEST(bulk__counts_what_was_refused)
 {
@@ -575,6 +644,9 @@ int main(void)
     tcase_add_test(c, bulk__acts_on_what_it_is_about);
     tcase_add_test(c, bulk__waits_while_the_journal_has_no_room);
     tcase_add_test(c, bulk__retries_what_is_deferred_for_who_asks_for_it);
+    tcase_add_test(c, bulk__a_question_may_be_about_the_last_answer);
+    tcase_add_test(c, bulk__a_question_that_costs_too_much_ends_the_job);
+    tcase_add_test(c, bulk__in_several_loops_what_has_ended_stays_so);
     tcase_add_test(c, bulk__counts_what_was_refused);
     tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
     tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);

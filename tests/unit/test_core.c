@@ -57,6 +57,33 @@ START_TEST(core__what_has_piled_up_is_one_frame)
 }
 END_TEST
 
+/* Nor is anybody told of a breaker before its mark is durable; and it is so after a crash. */
+START_TEST(core__a_breaker_is_told_of_when_it_is_durable)
+{
+    static const struct {
+        uint8_t act;
+        const char *told;
+    } acts[] = {{BREAKER_HOLD, "breaker t open\nreply 1 ok saga=0\n"},
+                {BREAKER_RESET, "breaker t closed\nreply 1 ok saga=0\n"}};
+    for (unsigned i = 0; i < 2; i++) {
+        owner_submit(&o, (struct event){.type = EVENT_BREAKER,
+                                        .token = 1,
+                                        .name = bytes_of_text("t"),
+                                        .actor = bytes_of_text("ann"),
+                                        .reason = bytes_of_text("why"),
+                                        .breaker_act = acts[i].act});
+        memory_disk_fail(o.disk, 1, E_JOURNAL_FULL, false);
+        ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
+        ck_assert_str_eq(owner_told(&o), "");
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_str_eq(owner_told(&o), acts[i].told);
+        owner_restart(&o);
+        ck_assert_int_eq(engine_breaker(core_engine(o.core), 0)->held, i == 0);
+        ck_assert(!engine_breaker(core_engine(o.core), 1)->open);
+    }
+}
+END_TEST
+
 /* An answer that tells nothing new of the journal waits all the same for what was decided before it. */
 START_TEST(core__a_refusal_keeps_its_place)
 {
@@ -742,6 +769,7 @@ int main(void)
     tcase_add_test(t, core__the_trail_does_not_have_what_owners_do);
     tcase_add_test(t, core__where_recovery_starts_is_told_though_the_disk_was_full);
     tcase_add_test(t, core__what_has_piled_up_is_one_frame);
+    tcase_add_test(t, core__a_breaker_is_told_of_when_it_is_durable);
     tcase_add_test(t, core__a_refusal_keeps_its_place);
     tcase_add_test(t, core__a_commit_that_fails_lets_nothing_out);
     tcase_add_test(t, core__a_batch_says_when_it_is_full);

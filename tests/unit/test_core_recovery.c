@@ -243,6 +243,62 @@ START_TEST(core_recovery__a_start_is_not_over_before_all_go_on)
 }
 END_TEST
 
+/* Until then a saga is not fit for a request, which is told to come again; afterwards it is. */
+START_TEST(core_recovery__a_start_takes_no_requests_before_all_go_on)
+{
+    static const uint8_t types[] = {EVENT_PAUSE, EVENT_CANCEL, EVENT_BREAKER, EVENT_BEGIN};
+    for (unsigned i = 0; i < 120; i++)
+        owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.commit_bytes_max = 512;
+    owner_restart(&o);
+    for (int over = 0; over < 2; over++) {
+        while (over && core_resuming(o.core))
+            ck_assert_int_eq(owner_commit(&o), 0);
+        owner_told(&o);
+        ck_assert_int_eq(core_resuming(o.core), !over);
+        for (size_t i = 0; i < sizeof types; i++)
+            owner_submit(&o, (struct event){.type = types[i],
+                                            .token = 7,
+                                            .saga = {.tag = 0xabc, .serial = 120},
+                                            .name = bytes_of_text("t"),
+                                            .actor = bytes_of_text("ann"),
+                                            .reason = bytes_of_text("why"),
+                                            .breaker_act = BREAKER_RESET});
+        while (core_pending(o.core) && (over || o.told_size == 0))
+            ck_assert_int_eq(owner_commit(&o), 0);
+        const char *told = owner_told(&o);
+        unsigned refused = 0, taken = 0;
+        for (const char *at = told; (at = strstr(at, "reply 7 ")) != NULL; at++) {
+            refused += strncmp(at, "reply 7 QUEUE_FULL", strlen("reply 7 QUEUE_FULL")) == 0;
+            taken += strncmp(at, "reply 7 ok", strlen("reply 7 ok")) == 0;
+        }
+        ck_assert_msg(refused == (over ? 0 : sizeof types) && taken == (over ? sizeof types : 0), "%s", told);
+    }
+}
+END_TEST
+
+/* Two rows for one place are damage: neither is the last good answer. */
+START_TEST(core_recovery__two_answers_for_one_place_are_damage)
+{
+    char row_name[ANSWER_NAME_SIZE];
+    uint8_t value[256];
+    static const char *const names[] = {"d/a\0/p.S/A\0k", "d/b\0/p.S/A\0k"};
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct recalled one = {
+            .slot = 3, .name = bytes_of(names[i], 13), .answer = bytes_of_text("x"), .given_at = o.now};
+        struct subject_row row = answers_row(&one, row_name, value);
+        row.name = bytes_of_text(i == 0 ? "3" : "03");
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_crash(&o);
+    ck_assert_int_eq(owner_start(&o), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(o.detail.text, "two answers for one place"));
+    o.core = NULL;
+}
+END_TEST
+
 /* Those that a restart finds too old are forgotten a piece at a time, and the next piece is soon. */
 START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
 {
@@ -445,6 +501,8 @@ int main(void)
     tcase_add_test(t, core_recovery__answers_that_are_too_old_are_forgotten_in_pieces);
     tcase_add_test(t, core_recovery__retention_goes_on_until_the_trail_is_short);
     tcase_add_test(t, core_recovery__a_start_is_not_over_before_all_go_on);
+    tcase_add_test(t, core_recovery__a_start_takes_no_requests_before_all_go_on);
+    tcase_add_test(t, core_recovery__two_answers_for_one_place_are_damage);
     tcase_add_test(t, core_recovery__claims_of_what_lives_are_kept);
     tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
