@@ -191,6 +191,124 @@ START_TEST(people__an_optional_step_without_time_turns_nothing_back)
 }
 END_TEST
 
+/* A person says that an action did not happen which is passed over: then nothing is left to undo of it, and the saga goes on. */
+START_TEST(people__what_is_passed_over_needs_no_undo_when_it_did_not_happen)
+{
+    engine_trace_run(spared, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNKNOWN\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN UNKNOWN\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_FAILED 1 a #1 INTERNAL next@100\n"
+                     "> reject 1 a\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "COMPENSATION_STARTED 1 a #2\n"
+                     "call 1 a compensation #2 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_FAILED 1 a #2 INTERNAL next@300\n"
+                     "> tick\n"
+                     "at 300\n"
+                     "COMPENSATION_STARTED 1 a #3\n"
+                     "call 1 a compensation #3 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_ENDED 1 a #3 FAILED INTERNAL\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n"
+                     "> reject 1 a\n"
+                     "REJECTED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+static const char beside[] =
+    "name: beside\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: a, target: t, optional: true, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+    "     compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1}}}\n"
+    "  - {name: x, target: u, action: {method: /p.S/X, retry: {maxAttempts: 1}}, compensation: none}\n";
+
+/* What fails beside the undo that a saga is stuck on is not what it is stuck on: it turns the saga back afterwards. */
+START_TEST(people__what_fails_beside_a_stuck_undo_turns_back_afterwards)
+{
+    engine_trace_run(beside, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "ACTION_STARTED 1 x #1\n"
+                     "call 1 x action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNKNOWN\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN UNKNOWN\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n"
+                     "> answer 1 a INTERNAL\n"
+                     "COMPENSATION_ENDED 1 a #1 FAILED INTERNAL\n"
+                     "STUCK 1 a COMPENSATION_FAILED\n"
+                     "> answer 1 x NOT_FOUND\n"
+                     "ACTION_ENDED 1 x #1 REJECTED NOT_FOUND\n"
+                     "> retry 1 x\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> skip 1 x\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> reject 1 x\n"
+                     "reply SAGA_NOT_STUCK\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n"
+                     "TURNED_BACK 1 x ACTION_REJECTED\n");
+}
+END_TEST
+
+static const char by_dependency[] =
+    "name: dependent\n"
+    "version: 1.0.0\n"
+    "compensation_order: dependency\n"
+    "steps:\n"
+    "  - {name: p, target: t, pivot: true, action: /p.S/P, compensation: /p.S/UndoP}\n"
+    "  - {name: y, target: u, after: [p], action: {method: /p.S/Y, retry: {maxAttempts: 1}}}\n";
+
+/* However its undo would go, a saga that is stuck on its way forward is not undone. */
+START_TEST(people__what_is_stuck_forward_is_not_undone)
+{
+    engine_trace_run(by_dependency, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p #1\n"
+                     "call 1 p action #1 2000ms \"in\"\n"
+                     "> answer 1 p OK\n"
+                     "ACTION_ENDED 1 p #1 DONE\n"
+                     "ACTION_STARTED 1 y #1\n"
+                     "call 1 y action #1 2000ms \"in\"\n"
+                     "> answer 1 y NOT_FOUND\n"
+                     "ACTION_ENDED 1 y #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 y FORWARD_FAILED\n"
+                     "> cancel 1\n"
+                     "reply SAGA_STUCK\n"
+                     "> skip 1 y\n"
+                     "SKIPPED 1 y\n"
+                     "reply 1\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("people");
@@ -201,6 +319,9 @@ int main(void)
     tcase_add_test(t, people__what_is_resolved_waits_for_nobody);
     tcase_add_test(t, people__a_retry_brings_forward_an_early_undo);
     tcase_add_test(t, people__an_optional_step_without_time_turns_nothing_back);
+    tcase_add_test(t, people__what_is_passed_over_needs_no_undo_when_it_did_not_happen);
+    tcase_add_test(t, people__what_fails_beside_a_stuck_undo_turns_back_afterwards);
+    tcase_add_test(t, people__what_is_stuck_forward_is_not_undone);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -626,6 +626,142 @@ START_TEST(waiting__an_undo_that_is_tried_again_is_paid_for_too)
 }
 END_TEST
 
+/* One that failed while another instance of the pivot was awaited is what the saga is stuck on once that is done. */
+START_TEST(waiting__what_could_not_be_decided_is_when_the_pivot_is_done)
+{
+    engine_trace_run(pivots, 4,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p[0] #1\n"
+                     "call 1 p[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 p[1] #1\n"
+                     "call 1 p[1] action #1 2000ms \"y\"\n"
+                     "ACTION_STARTED 1 p[2] #1\n"
+                     "call 1 p[2] action #1 2000ms \"z\"\n"
+                     "> answer 1 p[2] INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 p[2] #1 REJECTED INVALID_ARGUMENT\n"
+                     "> answer 1 p[0] OK\n"
+                     "ACTION_ENDED 1 p[0] #1 DONE\n"
+                     "STUCK 1 p[2] FORWARD_FAILED\n");
+}
+END_TEST
+
+static const char passed_over[] = "name: lazy\n"
+                                  "version: 1.0.0\n"
+                                  "steps:\n"
+                                  "  - {name: a, target: t, optional: true, action: /p.S/A, compensation: none}\n"
+                                  "  - {name: b, after: [a], target: u, action: /p.S/B}\n";
+
+/* One that has waited for too long and is passed over does not leave when there is a place at last. */
+START_TEST(waiting__what_was_turned_away_does_not_leave_afterwards)
+{
+    engine_trace_run(passed_over, 1,
+                     "> configure t 1 pending=500\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> tick\n"
+                     "at 500\n"
+                     "ACTION_ENDED 2 a REJECTED RESOURCE_EXHAUSTED\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "> answer 2 b OK\n"
+                     "ACTION_ENDED 2 b #1 DONE\n"
+                     "ENDED 2 COMMITTED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+static const char hasty[] = "name: hasty\n"
+                            "version: 1.0.0\n"
+                            "steps:\n"
+                            "  - {name: a, target: t, optional: true, unavailable: refuse, action: /p.S/A, "
+                            "compensation: none}\n"
+                            "  - {name: b, after: [a], target: u, action: /p.S/B}\n";
+
+/* Nor does one that does not wait for a target which has become unavailable while it waited for a place. */
+START_TEST(waiting__what_was_refused_in_haste_does_not_leave_afterwards)
+{
+    engine_trace_run(hasty, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> hold t\n"
+                     "reply 0\n"
+                     "ACTION_ENDED 2 a REJECTED UNAVAILABLE\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 2000ms \"in\"\n"
+                     "> reset t\n"
+                     "reply 0\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "> answer 2 b OK\n"
+                     "ACTION_ENDED 2 b #1 DONE\n"
+                     "ENDED 2 COMMITTED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+static const char timed[] =
+    "name: timed\n"
+    "version: 1.0.0\n"
+    "deadline: 3s\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+    "  - {name: b, after: [a], target: t, optional: true, action: /p.S/B, compensation: none}\n";
+
+/* What would come after the deadline is not waited for: of a step that is passed over, this ends the step, and of another the saga. */
+START_TEST(waiting__no_attempt_is_waited_for_past_the_deadline)
+{
+    engine_trace_run(
+        timed, 2,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 2000ms \"in\"\n"
+        "> shed 1 a UNAVAILABLE pushback=2999\n"
+        "UNREACHED 1 a #1 UNAVAILABLE next@2999\n"
+        "> retry 1 a\n"
+        "RETRIED 1 a\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 2000ms \"in\"\n"
+        "> answer 1 a OK\n"
+        "ACTION_ENDED 1 a #1 DONE\n"
+        "ACTION_STARTED 1 b #1\n"
+        "call 1 b action #1 2000ms \"in\"\n"
+        "> answer 1 b ABORTED pushback=5000\n"
+        "ACTION_ENDED 1 b #1 UNKNOWN ABORTED\n"
+        "ENDED 1 COMMITTED\n"
+        "> start r2\n"
+        "STARTED 2\n"
+        "reply 2\n"
+        "ACTION_STARTED 2 a #1\n"
+        "call 2 a action #1 2000ms \"in\"\n"
+        "> shed 2 a UNAVAILABLE pushback=3000\n"
+        "ACTION_ENDED 2 a #1 REJECTED UNAVAILABLE\n"
+        "TURNED_BACK 2 a DEADLINE \"the participant's pushback of 3s after attempt 1 would have passed the "
+        "deadline\"\n"
+        "ENDED 2 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("waiting");
@@ -650,6 +786,10 @@ int main(void)
     tcase_add_test(t, waiting__past_the_pivot_a_refusal_waits_for_no_answer);
     tcase_add_test(t, waiting__a_dead_letter_is_stuck_on_every_pivot_that_is_not_known);
     tcase_add_test(t, waiting__an_undo_that_is_tried_again_is_paid_for_too);
+    tcase_add_test(t, waiting__what_could_not_be_decided_is_when_the_pivot_is_done);
+    tcase_add_test(t, waiting__what_was_turned_away_does_not_leave_afterwards);
+    tcase_add_test(t, waiting__what_was_refused_in_haste_does_not_leave_afterwards);
+    tcase_add_test(t, waiting__no_attempt_is_waited_for_past_the_deadline);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
