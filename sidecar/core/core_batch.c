@@ -44,7 +44,7 @@ static struct ended_row ended_row(const struct saga *s)
         .mode = s->mode,
         .synthetic = s->synthetic,
         .reason = s->reason,
-        .lacks = s->state == SAGA_COMMITTED && !DEFECT(LACKS_FORGOTTEN) ? saga_lacks(s) : 0,
+        .lacks = DEFECT(LACKS_FORGOTTEN) ? 0 : saga_lacks(s),
         .skips = DEFECT(SKIPS_FORGOTTEN) ? 0 : s->skips,
         .definition = s->definition == NULL ? 0 : s->definition->number,
         .name = s->name,

@@ -75,6 +75,9 @@ uint8_t saga_step_lacks(const struct saga *s, unsigned step)
 uint8_t saga_lacks(const struct saga *s)
 {
     uint8_t lacks = 0;
+    /* What was undone, or is over because somebody said so, lacks nothing. */
+    if (saga_ended(s) && s->state != SAGA_COMMITTED)
+        return 0;
     for (unsigned i = 0; i < s->step_count && s->definition != NULL; i++)
         lacks |= saga_step_lacks(s, i);
     return lacks;

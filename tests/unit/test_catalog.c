@@ -6,6 +6,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct catalog *catalog;
 static struct error_detail detail;
@@ -55,6 +56,10 @@ START_TEST(catalog__finds_by_name_and_version)
     ck_assert_ptr_eq(find("check", "1.0.0"), other);
     ck_assert_ptr_null(find("checkout", "1.0.2"));
     ck_assert_ptr_null(find("checkou", ""));
+    char longest[2 * VERSION_BYTES_MAX];
+    memset(longest, '1', sizeof longest);
+    ck_assert_ptr_null(catalog_find(catalog, bytes_of_text("check"), bytes_of(longest, sizeof longest)));
+    ck_assert_ptr_null(catalog_find(catalog, bytes_of_text("check"), bytes_of("1.0.0", 6)));
     ck_assert_ptr_null(find("", ""));
 }
 END_TEST

@@ -310,6 +310,7 @@ START_TEST(core__while_the_journal_is_full_everything_waits)
     owner_submit_start(&o, 1, "one", NULL);
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
     ck_assert_str_eq(owner_told(&o), "");
+    ck_assert(core_pending(o.core) && core_waits(o.core)); /* it is tried again a little later */
     ck_assert_int_eq(core_full_since(o.core).us, o.now.us);
     ck_assert_int_eq(core_expiry(o.core).us, INSTANT_NEVER.us);
     /* New requests are refused at the next try. */
@@ -685,6 +686,34 @@ START_TEST(core__a_call_to_a_target_that_is_gone_waits_for_it)
 }
 END_TEST
 
+/* Nor is the target of an undo that its owner has named forgotten: when the configuration has it again, the undo leaves. */
+START_TEST(core__an_owners_undo_waits_for_its_target)
+{
+    const struct enlistment step = {.step = bytes_of_text("s"),
+                                    .has_compensation = true,
+                                    .compensation = {.target = "late", .method = "/p.S/Undo"}};
+    const struct target_options late = {.name = "late", .timeout = SPAN_S(2), .max_concurrent_calls = 1};
+    o.targets[2] = "late";
+    owner_restart(&o);
+    owner_submit(
+        &o, (struct event){
+                .type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .enlist = &step, .enlist_count = 1});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.targets[2] = NULL;
+    owner_restart(&o);
+    owner_submit(&o, (struct event){.type = EVENT_ABORT, .token = 2, .saga = {.tag = 0xabc, .serial = 1}});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(o.call_count, 0);
+    int index = core_set_target(o.core, &late);
+    ck_assert_int_ge(index, 0);
+    owner_submit(&o, (struct event){.type = EVENT_TARGET, .target = (uint16_t)index});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(o.call_count, 1);
+    ck_assert_str_eq(o.calls[0].method, "/p.S/Undo");
+    o.told_size = 0;
+}
+END_TEST
+
 /* Each of what a person does is in the trail, once, whatever the disk says first; what a saga does by itself is not. */
 START_TEST(core__the_trail_has_every_act_once)
 {
@@ -795,6 +824,7 @@ int main(void)
     tcase_add_test(t, core__a_definition_that_is_not_durable_is_gone_after_a_crash);
     tcase_add_test(t, core__a_definition_with_an_unknown_target_is_refused);
     tcase_add_test(t, core__a_call_to_a_target_that_is_gone_waits_for_it);
+    tcase_add_test(t, core__an_owners_undo_waits_for_its_target);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -288,6 +288,21 @@ START_TEST(lists__a_saga_tells_what_it_goes_without)
 }
 END_TEST
 
+/* Of one that was undone nothing is left that could lack anything. */
+START_TEST(lists__what_was_undone_lacks_nothing)
+{
+    api_world_register(&w, "name: undone\nversion: 1.0.0\nsteps:\n"
+                           "  - {name: a, target: t, optional: true, action: /p.S/A, compensation: none}\n"
+                           "  - {name: b, target: t, after: [a], action: /p.S/B, compensation: none}\n");
+    start("undone", bytes_of_text("in"));
+    answer(NOT_FOUND, "");
+    expect_lacks(0, 1, false, w.now);
+    answer(NOT_FOUND, "");
+    expect_lacks(0, 0, true, w.now);
+    ck_assert_uint_eq(count_listed("degraded"), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lists");
@@ -299,6 +314,7 @@ int main(void)
     tcase_add_test(tc, lists__a_question_may_be_about_the_last_answer);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
     tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);
+    tcase_add_test(tc, lists__what_was_undone_lacks_nothing);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -500,6 +500,32 @@ START_TEST(requests__heartbeats_are_counted_apart)
 }
 END_TEST
 
+/* So is one that goes back: of two, one is a customer's. */
+START_TEST(requests__heartbeats_that_go_back_are_counted_apart)
+{
+    const struct target_options roomy = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4};
+    ck_assert_int_eq(engine_set_target(engine, &roomy), 0);
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+           "  - {name: b, after: [a], target: t, action: /p.S/B, compensation: none}\n");
+    for (int synthetic = 0; synthetic < 2; synthetic++) {
+        first.serial = (uint64_t)synthetic + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .synthetic = synthetic}), 0);
+        answer(CODE_OK, SAGA_REACH_ANSWERED);
+        ask((struct event){.type = EVENT_CANCEL});
+        ck_assert_uint_eq(engine_counts(engine).compensating, 1 + synthetic);
+        ck_assert_uint_eq(engine_counts_real(engine).compensating, 1);
+        call_count = 0;
+        ask((struct event){.type = EVENT_ANSWER,
+                           .step_index = 1,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .status = CODE_NOT_FOUND});
+    }
+    engine_check(engine);
+}
+END_TEST
+
 /* How many of its places are used is found out where that is said. */
 START_TEST(requests__a_target_is_as_it_was_configured)
 {
@@ -544,6 +570,29 @@ START_TEST(requests__a_step_goes_where_it_went)
     ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
     r.choice = 1;
     ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), 0);
+}
+END_TEST
+
+/* An undo goes to the target that the action went to, by the method that undoes it. */
+START_TEST(requests__an_undo_goes_where_its_action_went)
+{
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    define(TYPED "steps:\n  - {name: a, target: {oneof: [t, u], by: input.sku}, action: {method: /shapes.Shop/Old,\n"
+                 "     retry: {maxAttempts: 1}}, compensation: {method: /shapes.Shop/Reserve, request: {order_id: "
+                 "=input.sku}}}\n");
+    for (unsigned k = 0; k < 2; k++) {
+        first.serial = k + 1;
+        ck_assert_int_eq(
+            ask((struct event){.type = EVENT_START, .definition = definition, .input = line(k == 0 ? "u" : "t")}), 0);
+        answer(CODE_UNKNOWN, SAGA_REACH_ANSWERED);
+        ck_assert_uint_eq(call_count, 2);
+        for (unsigned i = 0; i < 2; i++)
+            ck_assert_int_eq(calls[i].target, 1 - k);
+        ck_assert_str_eq(calls[0].method, "/shapes.Shop/Old");
+        ck_assert_str_eq(calls[1].method, "/shapes.Shop/Reserve");
+        call_count = 0;
+    }
 }
 END_TEST
 
@@ -1060,6 +1109,8 @@ int main(void)
     tcase_add_test(tests, requests__heartbeats_are_counted_apart);
     tcase_add_test(tests, requests__a_target_is_as_it_was_configured);
     tcase_add_test(tests, requests__a_step_goes_where_it_went);
+    tcase_add_test(tests, requests__an_undo_goes_where_its_action_went);
+    tcase_add_test(tests, requests__heartbeats_that_go_back_are_counted_apart);
     tcase_add_test(tests, requests__what_had_no_memory_for_its_request_is_refused_and_tried_again);
     tcase_add_test(tests, requests__an_answer_that_fails_has_its_words);
     tcase_add_test(tests, requests__a_tag_is_no_name);

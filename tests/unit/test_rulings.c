@@ -111,6 +111,20 @@ START_TEST(ruling__an_order_is_there_until_it_is_answered)
 }
 END_TEST
 
+/* To the microsecond: what may be done again is told by it. */
+START_TEST(ruling__when_it_acted_is_kept)
+{
+    o.now.us += 123456;
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    answer(REMEDY_ORDER_ACT, NULL);
+    facts.held = true;
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert_int_eq(ruling_mark(rule)->acted_at.us, o.now.us);
+        restart("one", true);
+    }
+}
+END_TEST
+
 START_TEST(ruling__what_is_refused_is_not_held)
 {
     ck_assert_int_eq(look(0), REMEDY_ACT);
@@ -303,6 +317,7 @@ int main(void)
     Suite *s = suite_create("ruling");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, ruling__an_order_is_there_until_it_is_answered);
+    tcase_add_test(c, ruling__when_it_acted_is_kept);
     tcase_add_test(c, ruling__what_is_refused_is_not_held);
     tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);
     tcase_add_test(c, ruling__what_is_let_go_by_hand_disarms);
