@@ -64,6 +64,9 @@ $(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := 
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
 $(B)/tests/unit/test_counters $(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
 $(B)/tests/unit/test_synthetics: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask $(patsubst %,counters_synthetic%,_missed _gone) counters_synthetic)
+$(B)/tests/unit/test_remedies: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask core_stalled facts_begin facts_add_status facts_add_objectives \
+	facts_end remedies_carry_out remedies_ask remedies_follow_pages $(patsubst %,ruling_%,look mark name said true_since message arm take_back) \
+	counters_remedy counters_remedy_armed api_audit_own log_write)
 $(B)/tests/unit/test_remedies_act: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,rpc_ask $(patsubst %,ruling_%,order answered mark name said) counters_remedy \
 	webhook_post webhook_fate api_audit_own)
 $(B)/tests/unit/test_status: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_engine core_holds core_stalled holds_at catalog_count \
