@@ -40,13 +40,18 @@ static struct recall answers;
 static struct admission family;
 static struct drift_target drifts[LOOP_TARGETS_MAX];
 static uint32_t told;
-static int stalled;
+static int stalled, unreadable, undecodable; /* codes */
+static uint64_t first_frame;
+static struct instant first_at;
+static unsigned frames_read;
 static char *page;
 
 /* ---- the loop's surroundings; tests.mk wraps these ---- */
 
 struct instant __wrap_clock_now(const struct clock *c);
 struct span __wrap_clock_difference(const struct clock *c);
+int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail);
+int __wrap_codec_decode(struct bytes *records, struct record *out, uint64_t *previous, struct error_detail *detail);
 const struct engine *__wrap_core_engine(const struct core *c);
 int __wrap_core_stalled(const struct core *c);
 struct holds *__wrap_core_holds(struct core *c);
@@ -73,6 +78,31 @@ struct span __wrap_clock_difference(const struct clock *c)
 {
     (void)c;
     return SPAN_MS(250);
+}
+
+int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    (void)c;
+    (void)detail;
+    frames_read++;
+    ck_assert_uint_eq(frame, first_frame);
+    *records = bytes_of_text("records");
+    return unreadable;
+}
+
+int __wrap_codec_decode(struct bytes *records, struct record *out, uint64_t *previous, struct error_detail *detail)
+{
+    (void)previous;
+    (void)detail;
+    ck_assert_uint_eq(records->size, 7);
+    *out = (struct record){.at = first_at};
+    return undecodable;
+}
+
+static uint64_t first_of(struct store *of)
+{
+    ck_assert_ptr_eq(of, &store);
+    return first_frame;
 }
 
 const struct engine *__wrap_core_engine(const struct core *c)
@@ -254,6 +284,39 @@ START_TEST(gauges__each_number_is_in_its_series)
 }
 END_TEST
 
+/* As old as the first record of its oldest frame, which is read once; what cannot be read now is asked for again. */
+START_TEST(gauges__a_journal_is_as_old_as_its_first_record)
+{
+    store.first_frame = first_of;
+    counters_turn(&s);
+    is("sagad_journal_age_seconds", -1);
+    ck_assert_uint_eq(frames_read, 0); /* nothing is in it */
+    first_frame = 7;
+    first_at = (struct instant){.us = now.us - 2500000};
+    stalled = E_JOURNAL_AWAY;
+    counters_turn(&s);
+    ck_assert_uint_eq(frames_read, 0);
+    stalled = 0;
+    unreadable = E_JOURNAL_AWAY;
+    counters_turn(&s);
+    unreadable = 0;
+    undecodable = E_JOURNAL_CORRUPT;
+    counters_turn(&s);
+    undecodable = 0;
+    is("sagad_journal_age_seconds", -1);
+    ck_assert_uint_eq(frames_read, 2);
+    for (int i = 0; i < 3; i++)
+        counters_turn(&s);
+    is("sagad_journal_age_seconds", 2.5);
+    ck_assert_uint_eq(frames_read, 3);
+    first_frame = 9; /* retention has freed some */
+    first_at = (struct instant){.us = now.us - 1000000};
+    counters_turn(&s);
+    is("sagad_journal_age_seconds", 1);
+    ck_assert_uint_eq(frames_read, 4);
+}
+END_TEST
+
 /* Of whom nothing is known any more nothing is shown. */
 START_TEST(gauges__a_target_is_shown_as_it_is)
 {
@@ -415,6 +478,7 @@ int main(void)
     TCase *tc = tcase_create("gauges");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, gauges__each_number_is_in_its_series);
+    tcase_add_test(tc, gauges__a_journal_is_as_old_as_its_first_record);
     tcase_add_test(tc, gauges__a_target_is_shown_as_it_is);
     tcase_add_test(tc, gauges__a_definition_that_is_bounded_is_shown_until_it_is_not);
     tcase_add_test(tc, gauges__the_oldest_of_each_kind);

@@ -87,6 +87,27 @@ static void is(size_t number, const char *name, int64_t from_ms, int64_t to_ms, 
     ck_assert_mem_eq(m->parent_span_id.data, made[under]->span_id.data, SPAN_ID_SIZE);
 }
 
+/* Its attributes, as "key=value", one behind the other. */
+static const char *attributes(size_t number)
+{
+    static char text[600];
+    size_t used = 0;
+    ck_assert_uint_lt(number, made_count);
+    const span_message *m = made[number];
+    text[0] = '\0';
+    for (size_t i = 0; i < m->n_attributes; i++) {
+        Otlp__KeyValue *pair = otlp__key_value__unpack(NULL, m->attributes[i].len, m->attributes[i].data);
+        ck_assert_ptr_nonnull(pair);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s=", i == 0 ? "" : " ", pair->key);
+        if (pair->value->value_case == OTLP__ANY_VALUE__VALUE_STRING_VALUE)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s", pair->value->string_value);
+        else
+            used += (size_t)snprintf(text + used, sizeof text - used, "%ld", (long)pair->value->int_value);
+        otlp__key_value__free_unpacked(pair, NULL);
+    }
+    return text;
+}
+
 START_TEST(tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did)
 {
     record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
@@ -109,6 +130,40 @@ START_TEST(tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first
 END_TEST
 
 /* What finds no room is counted, once. */
+/* As docs/observability.md tells. */
+START_TEST(tracing__each_says_what_it_is)
+{
+    record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
+    record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14});
+    record(RECORD_ACTION_ENDED, 150, (struct record){.attempt = 2, .action_state = SAGA_ACTION_DONE});
+    record(RECORD_COMPENSATION_ENDED, 70,
+           (struct record){.step = 1, .attempt = 3, .compensation_state = SAGA_COMPENSATION_FAILED, .status = 13});
+    record(RECORD_STUCK, 70, (struct record){.step = 1, .reason = REASON_COMPENSATION_FAILED});
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
+    take();
+    static const char *const said[] = {
+        "saga.step=a saga.phase=action saga.attempt=1 saga.target=t rpc.system.name=grpc rpc.method=p.S/A "
+        "rpc.response.status_code=UNAVAILABLE error.type=UNAVAILABLE",
+        "saga.step=a saga.phase=action saga.attempt=2 saga.target=t rpc.system.name=grpc rpc.method=p.S/A "
+        "rpc.response.status_code=OK",
+        "saga.step=a saga.phase=action",
+        "saga.step=b saga.phase=compensation saga.attempt=3 saga.target=u rpc.system.name=grpc rpc.method=p.S/UndoB "
+        "rpc.response.status_code=INTERNAL error.type=INTERNAL",
+        "saga.step=b saga.phase=compensation",
+        "saga.step=b saga.reason=COMPENSATION_FAILED",
+        "saga.state=COMMITTED",
+    };
+    ck_assert_uint_eq(made_count, sizeof said / sizeof *said);
+    for (size_t i = 0; i < made_count; i++) {
+        char whole[400], id[SAGA_ID_TEXT_SIZE];
+        saga_id_format(saga->id, id);
+        snprintf(whole, sizeof whole, "saga.id=%s saga.definition=two %s", id, said[i]);
+        ck_assert_str_eq(attributes(i), whole);
+    }
+    drop();
+}
+END_TEST
+
 START_TEST(tracing__what_finds_no_room_is_counted)
 {
     struct tracing_counts counts = {0};
@@ -216,6 +271,7 @@ int main(void)
     Suite *s = suite_create("tracing");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did);
+    tcase_add_test(c, tracing__each_says_what_it_is);
     tcase_add_test(c, tracing__what_finds_no_room_is_counted);
     tcase_add_test(c, tracing__undo_has_spans_of_its_own);
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
