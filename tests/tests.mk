@@ -58,7 +58,7 @@ $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 $(B)/tests/unit/test_rpc_abuse: LINK_MORE := -Wl,--wrap=accept4
 $(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_target_create rpc_target_retire core_set_target \
-	counters_target api_submit)
+	counters_target counters_target_changes counters_breaker core_engine engine_target api_submit)
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt log_write)
 $(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := $(CALLS_WRAP) $(patsubst %,-Wl$(comma)--wrap=rpc_%,forward forward_cancel call_is_forwarded)
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc

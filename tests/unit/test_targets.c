@@ -1,11 +1,13 @@
 /* Targets that are changed and taken away while a loop runs: what becomes of their connections, and what is told of one that is not there. */
 #include "sidecar/runtime/targets.h"
 
+#include "sidecar/engine/target.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <check.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,12 @@ static enum spread_policy policies[MADE];
 static char expected[MADE][32]; /* who must be there; "": whoever */
 static uint32_t burst;
 static uint32_t may_be_out; /* as the engine was told last */
+static unsigned number, let_go_last;
+static char counted[64], said[256]; /* the last of metrics, and of the log */
+static bool opened;
+static const char *at; /* of the one that was made last */
+static char engine_name[] = "t";
+static struct target engines[1] = {{.name = engine_name}};
 
 /* ---- tests.mk wraps these ---- */
 
@@ -31,6 +39,10 @@ int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, s
 void __wrap_rpc_target_retire(struct rpc_target *t);
 int __wrap_core_set_target(struct core *c, const struct target_options *options);
 void __wrap_counters_target(struct loop *loop, const char *name, uint32_t max);
+void __wrap_counters_target_changes(struct loop *loop, const struct config_target *before);
+void __wrap_counters_breaker(struct loop *loop, const char *name, bool open);
+const struct engine *__wrap_core_engine(const struct core *c);
+const struct target *__wrap_engine_target(const struct engine *e, uint16_t index);
 void __wrap_api_submit(struct api *api, struct event *event);
 
 struct instant __wrap_clock_now(const struct clock *c)
@@ -48,6 +60,8 @@ int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, s
     ck_assert_uint_lt(made, MADE);
     snprintf(addresses[made], sizeof addresses[made], "%s", to->address);
     policies[made] = to->policy;
+    number = to->number;
+    at = to->address;
     const char *who = to->credentials->expected;
     snprintf(expected[made], sizeof expected[made], "%s", who == NULL ? "" : who);
     *out = (struct rpc_target *)(void *)&places[made++];
@@ -70,15 +84,41 @@ int __wrap_core_set_target(struct core *c, const struct target_options *options)
 void __wrap_counters_target(struct loop *loop, const char *name, uint32_t max)
 {
     (void)loop;
-    (void)name;
-    (void)max;
+    snprintf(counted + strlen(counted), sizeof counted - strlen(counted), "%s=%u ", name, (unsigned)max);
+}
+
+void __wrap_counters_target_changes(struct loop *loop, const struct config_target *before)
+{
+    (void)loop;
+    snprintf(counted + strlen(counted), sizeof counted - strlen(counted), "%s changes ", before->name);
+}
+
+void __wrap_counters_breaker(struct loop *loop, const char *name, bool open)
+{
+    (void)loop;
+    ck_assert_str_eq(name, "t");
+    opened = open;
+}
+
+const struct engine *__wrap_core_engine(const struct core *c)
+{
+    (void)c;
+    return NULL;
+}
+
+const struct target *__wrap_engine_target(const struct engine *e, uint16_t index)
+{
+    (void)e;
+    return &engines[index - 7];
 }
 
 void __wrap_api_submit(struct api *api, struct event *event)
 {
     (void)api;
     ck_assert_int_eq(event->type, EVENT_TARGET);
+    ck_assert_int_eq(event->now.us, now.us);
     let_go++;
+    let_go_last = event->target;
 }
 
 /* ---- a world ---- */
@@ -86,6 +126,7 @@ void __wrap_api_submit(struct api *api, struct event *event)
 static void hear(void *self, const struct log_entry *entry)
 {
     (void)self;
+    snprintf(said, sizeof said, "%.*s", (int)sizeof said - 1, entry->text);
     away += strstr(entry->text, "cannot be reached") != NULL;
     back += strstr(entry->text, "can be reached again") != NULL;
 }
@@ -264,6 +305,65 @@ START_TEST(targets__every_option_reaches_the_engine)
 }
 END_TEST
 
+/* Under its own number and name, for as long as the loop: the configuration that named it may be gone. */
+START_TEST(targets__a_second_one_is_another)
+{
+    struct config_target both[] = {a, b};
+    const struct config more = config_of(both, 2), none = config_of(NULL, 0);
+    counted[0] = '\0';
+    targets_take(&s, &with_a, &more);
+    ck_assert_uint_eq(made, 2);
+    ck_assert_uint_eq(number, 1);
+    ck_assert_uint_eq(s.target_count, 2);
+    ck_assert_str_eq(s.targets[0].shared->name, "a");
+    ck_assert_str_eq(s.targets[1].shared->name, "b");
+    ck_assert_str_eq(s.targets[1].address, "unix:/b");
+    ck_assert_ptr_eq(s.targets[1].address, at);
+    ck_assert_ptr_ne(at, b.address);
+    ck_assert(let_go == 1 && let_go_last == 1);
+    ck_assert_str_eq(counted, "b=8 ");
+    targets_down(&s, 1, &unreached);
+    ck_assert_int_eq(s.targets[0].down_since.us, 0);
+    ck_assert_uint_eq(atomic_load(&s.targets[0].shared->down), 0);
+    targets_back(&s, 1);
+    ck_assert(let_go == 2 && let_go_last == 1);
+    targets_down(&s, 1, &unreached);
+    s.cutting = true; /* at the end of the grace nobody goes any more */
+    targets_back(&s, 1);
+    ck_assert(let_go == 2 && back == 2);
+    s.cutting = false;
+    both[1].max_concurrent_calls = 5;
+    counted[0] = '\0';
+    targets_take(&s, &more, &(struct config){.targets = both, .target_count = 2, .loops = 1});
+    ck_assert_str_eq(counted, "");
+    const struct config before = config_of((struct config_target[]){a, b}, 2);
+    targets_take(&s, &before, &more);
+    ck_assert_str_eq(counted, "b changes b=5 ");
+    counted[0] = '\0';
+    targets_take(&s, &more, &none);
+    ck_assert_str_eq(counted, "a changes a=0 b changes b=0 ");
+    ck_assert_uint_eq(s.target_count, 2); /* numbers stay */
+}
+END_TEST
+
+START_TEST(targets__a_breaker_that_changes_is_told)
+{
+    static const struct {
+        struct breaker_mark mark;
+        bool open;
+        const char *text;
+    } rows[] = {{{.open = true}, true, "a target's breaker is open: its calls wait"},
+                {{.open = true, .held = true}, true, "a target's breaker is held open: its calls wait until"},
+                {{.held = true}, true, "a target's breaker is held open: its calls wait until"},
+                {{.open = false}, false, "a target's breaker is closed again"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        targets_breaker(&s, &(struct breaker_effect){.target = 7, .mark = rows[i].mark});
+        ck_assert_int_eq(opened, rows[i].open);
+        ck_assert_msg(strncmp(said, rows[i].text, strlen(rows[i].text)) == 0, "%s", said);
+    }
+}
+END_TEST
+
 /* One for which there is no room is told of, and is as if it were not there. */
 START_TEST(targets__one_that_cannot_be_had)
 {
@@ -337,6 +437,8 @@ int main(void)
     tcase_add_test(t, targets__a_connection_is_made_as_its_target_says);
     tcase_add_test(t, targets__a_loop_takes_its_share);
     tcase_add_test(t, targets__every_option_reaches_the_engine);
+    tcase_add_test(t, targets__a_second_one_is_another);
+    tcase_add_test(t, targets__a_breaker_that_changes_is_told);
     tcase_add_test(t, targets__one_that_cannot_be_had);
     tcase_add_test(t, targets__what_is_away_is_told_once);
     tcase_add_test(t, targets__what_is_changed_begins_anew);
