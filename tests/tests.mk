@@ -67,6 +67,8 @@ $(B)/tests/unit/test_synthetics: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,c
 $(B)/tests/unit/test_remedies: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask core_stalled facts_begin facts_add_status facts_add_objectives \
 	facts_end remedies_carry_out remedies_ask remedies_follow_pages $(patsubst %,ruling_%,look mark name said true_since message arm take_back) \
 	counters_remedy counters_remedy_armed api_audit_own log_write)
+$(B)/tests/unit/test_remedies_take: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,ruling_%,create destroy go_on leave mark name) \
+	rulings_recover $(patsubst %,webhook_%,open ready close take_counts) counters_remedy_gone counters_remedy_armed)
 $(B)/tests/unit/test_remedies_act: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,rpc_ask $(patsubst %,ruling_%,order answered mark name said) counters_remedy \
 	webhook_post webhook_fate api_audit_own)
 $(B)/tests/unit/test_status: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_engine core_holds core_stalled holds_at catalog_count \

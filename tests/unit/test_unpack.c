@@ -15,8 +15,14 @@ static grpc_slice flat;
 
 static void setup(void)
 {
+    grpc_init();
     for (size_t i = 0; i < sizeof text; i++)
         text[i] = (char)('a' + i * i % 23);
+}
+
+static void teardown(void)
+{
+    grpc_shutdown();
 }
 
 static size_t pack(int form, size_t size)
@@ -106,8 +112,7 @@ int main(void)
 {
     Suite *suite = suite_create("unpack");
     TCase *t = tcase_create("all");
-    grpc_init();
-    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, unpack__what_is_plain_is_taken_in_however_many_pieces);
     tcase_add_test(t, unpack__what_is_packed_is_inflated);
     tcase_add_test(t, unpack__what_becomes_too_much_is_refused);
@@ -117,6 +122,5 @@ int main(void)
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
-    grpc_shutdown();
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
