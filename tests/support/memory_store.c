@@ -560,7 +560,7 @@ static int drop_audit(struct store *s, struct instant before, uint32_t work_max,
     struct memory_disk *d = disk_of(s);
     size_t count = 0;
     int rc = operation(d, detail);
-    while (rc == 0 && count + 1 < d->audit_count && count < work_max && instant_before(d->audit[count].at, before))
+    while (rc == 0 && count < d->audit_count && count < work_max && instant_before(d->audit[count].at, before))
         release(d->audit[count++].body);
     *more = count == work_max;
     d->audit_first += count;

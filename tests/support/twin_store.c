@@ -73,6 +73,14 @@ static int tell_definition(void *self, const struct definition_row *row)
     return 0;
 }
 
+static int tell_audit(void *self, const struct audit_row *row)
+{
+    tell(self, row->seq);
+    tell(self, (uint64_t)row->at.us);
+    tell_bytes(self, row->body);
+    return 0;
+}
+
 /* What happens to both, drawn once. */
 struct act {
     int kind;
@@ -80,14 +88,15 @@ struct act {
     struct store_commit commit;
     struct ended_row ended[3];
     struct definition_row definition;
-    char request_ids[3][24];
+    char request_ids[3][24], audit[24];
 };
 
 static uint8_t frame_bytes[8192];
 /* Sagas share request_ids, each with others' and with its own owner's. */
 static const char *const owners[] = {"", "uid:1", "uid:2"};
 
-static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, uint64_t *serial, uint32_t *definition)
+static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, uint64_t *serial, uint32_t *definition,
+                        uint64_t *audit)
 {
     static const uint8_t states[] = {SAGA_COMMITTED, SAGA_COMPENSATED, SAGA_RESOLVED};
     if (random_below(r, 4) != 0) {
@@ -119,6 +128,11 @@ static void draw_commit(struct act *act, struct random *r, uint64_t last_frame, 
         };
     }
     act->commit.ended = act->ended;
+    if (random_below(r, 3) == 0) {
+        snprintf(act->audit, sizeof act->audit, "by %llu", (unsigned long long)++*audit);
+        act->commit.audit =
+            (struct audit_row){.seq = *audit, .at.us = (int64_t)last_frame * 40, .body = bytes_of_text(act->audit)};
+    }
     if (random_below(r, 20) == 0) {
         act->definition = (struct definition_row){
             .number = ++*definition, .registered_at.us = 5, .source = bytes_of_text("name: order")};
@@ -186,6 +200,15 @@ static struct told carry_out(struct store *s, uint64_t epoch, const struct act *
         rc = s->drop(s, (struct instant){.us = (int64_t)act->numbers[1] * 40}, act->numbers[2], 4, &more, &detail);
         tell(&told, more);
         break;
+    case 7:
+        rc = s->scan_audit(s, act->numbers[2] / 4, 1 + (uint32_t)(act->numbers[3] % 5), tell_audit, &told, &detail);
+        break;
+    case 8:
+        /* How much goes at once is each store's own affair, too. */
+        do {
+            rc = s->drop_audit(s, (struct instant){.us = (int64_t)act->numbers[1] * 30}, 2, &more, &detail);
+        } while (rc == 0 && more);
+        break;
     default:
         rc = commit_in_time(s, &commit, &detail);
         break;
@@ -203,16 +226,16 @@ void twin_store_compare(int (*open)(void *self, struct store **out, struct store
     struct error_detail detail;
     struct random r;
     random_seed(&r, 42);
-    uint64_t serial = 0;
+    uint64_t serial = 0, audit = 0;
     uint32_t definition = 0;
     ck_assert_int_eq(memory_store_open(disk, &stores[0], &states[0], &detail), 0);
     ck_assert_int_eq(open(self, &stores[1], &states[1]), 0);
     uint64_t last_frame = 0;
     for (int step = 0; step < steps; step++) {
-        struct act act = {.kind = (int)random_below(&r, 14)};
+        struct act act = {.kind = (int)random_below(&r, 16)};
         for (int i = 0; i < 4; i++)
             act.numbers[i] = random_below(&r, (i == 0 || i == 3 ? serial : last_frame) + 10);
-        if (act.kind == 13) {
+        if (act.kind == 15) {
             stores[0]->close(stores[0]);
             stores[1]->close(stores[1]);
             ck_assert_int_eq(memory_store_open(disk, &stores[0], &states[0], &detail), 0);
@@ -222,8 +245,8 @@ void twin_store_compare(int (*open)(void *self, struct store **out, struct store
             ck_assert_mem_eq(&states[0], &other, sizeof other);
             continue;
         }
-        if (act.kind > 6)
-            draw_commit(&act, &r, last_frame, &serial, &definition);
+        if (act.kind > 8)
+            draw_commit(&act, &r, last_frame, &serial, &definition, &audit);
         struct told first = carry_out(stores[0], states[0].epoch, &act);
         struct told second = carry_out(stores[1], states[1].epoch, &act);
         ck_assert_msg(first.sum == second.sum && first.count == second.count, "step %d, act %d: %d and %d", step,

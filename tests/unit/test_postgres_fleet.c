@@ -48,6 +48,14 @@ static void journal(const char *of, const char *name, const char *holder, const 
     place_query(&server, sql);
 }
 
+/* Fails unless this is so in the database. */
+static void so(const char *condition)
+{
+    char sql[512];
+    snprintf(sql, sizeof sql, "select 1 / (case when %s then 1 else 0 end)", condition);
+    place_query(&server, sql);
+}
+
 /* ---- what is given ---- */
 
 static char given[512];
@@ -72,7 +80,7 @@ static void keep(void *self, const struct fleet_row *row)
 {
     (void)self;
     last = *row;
-    snprintf(given, sizeof given, "%s %s %s %s", row->name, row->carrier, row->address, row->needs);
+    snprintf(given, sizeof given, "%s %s %s %s %s", row->name, row->carrier, row->address, row->needs, row->program);
 }
 
 static uint64_t tries_of(const char *name)
@@ -91,7 +99,11 @@ static uint64_t tries_of(const char *name)
 START_TEST(postgres_fleet__a_row_is_read_whole)
 {
     journal("ours", "a", "a", "b", 60, 3, 2);
-    GIVES("a b 1.2.3.4:5 shop,", postgres_fleet_of_name(fleet, "a", keep, NULL, &detail));
+    GIVES("a b 1.2.3.4:5 shop, ", postgres_fleet_of_name(fleet, "a", keep, NULL, &detail));
+    place_query(&server, "update saga_journal set taker = '0123456789abcdef'"); /* an older one does not say */
+    GIVES("a b 1.2.3.4:5 shop, ", postgres_fleet_of_name(fleet, "a", keep, NULL, &detail));
+    place_query(&server, "update saga_journal set taker = '0123456789abcdef 1.2.3'");
+    GIVES("a b 1.2.3.4:5 shop, 1.2.3", postgres_fleet_of_name(fleet, "a", keep, NULL, &detail));
     ck_assert_uint_eq(last.epoch, 7);
     ck_assert_uint_eq(last.commits, 9);
     ck_assert_uint_eq(last.live, 3);
@@ -121,6 +133,8 @@ START_TEST(postgres_fleet__orphans)
     GIVES("", postgres_fleet_orphans(fleet, "own", add, NULL, &held, &detail));
     journal("ours", "left", "", "", 0, 1, 0);
     GIVES("left ", postgres_fleet_orphans(fleet, "own", add, NULL, &held, &detail));
+    place_query(&server, "update saga_journal set form = 99 where name = 'left'"); /* which this one could not read */
+    GIVES("", postgres_fleet_orphans(fleet, "own", add, NULL, &held, &detail));
     GIVES("guest ", postgres_fleet_guests(fleet, "lives", add, NULL, &detail));
     GIVES("", postgres_fleet_guests(fleet, "own", add, NULL, &detail));
 }
@@ -172,6 +186,59 @@ START_TEST(postgres_fleet__request_ids_are_claimed_once)
 }
 END_TEST
 
+/* What was looked at stays for a while (postgres_claims.c); and a clock that goes back makes it no older. */
+START_TEST(postgres_fleet__a_claim_is_as_young_as_its_last_look)
+{
+    const struct bytes id = bytes_of_text("r");
+    journal("ours", "a", "x", "a", 60, 1, 0);
+    for (int ahead = 0; ahead < 2; ahead++) {
+        char sql[400];
+        snprintf(sql, sizeof sql,
+                 "insert into saga_request(fleet, request_id, journal, at_us) select 'ours', 'r', id, "
+                 "(extract(epoch from clock_timestamp())::bigint + %d) * 1000000 from saga_journal on conflict (fleet, "
+                 "request_id) do update set at_us = excluded.at_us",
+                 ahead ? 7200 : -7200);
+        place_query(&server, sql);
+        ck_assert_int_eq(postgres_fleet_claim(fleet, "a", &id, 1, add_indexed, NULL, &detail), 0);
+        so(ahead ? "(select at_us / 1000000 - extract(epoch from clock_timestamp())::bigint from saga_request) > 7000"
+                 : "(select at_us / 1000000 - extract(epoch from clock_timestamp())::bigint from saga_request) > -100");
+    }
+}
+END_TEST
+
+/* What the session of the fleet has made of it, as told by a trigger: what is claimed is claimed for good. */
+START_TEST(postgres_fleet__claims_are_durable_whatever_the_role_says)
+{
+    static const struct {
+        const char *of_role, *expected;
+    } cases[] = {{"off", "on"}, {"local", "on"}, {"remote_apply", "remote_apply"}};
+    const struct postgres_fleet_options options = {
+        .conninfo = server.conninfo, .fleet = "ours", .timeout = SPAN_S(10), .stop = never};
+    journal("ours", "a", "x", "a", 60, 1, 0);
+    place_query(&server, "create table claimed_with(value text, lock text)");
+    place_query(&server,
+                "create function note() returns trigger language plpgsql as $$ begin insert into claimed_with "
+                "values (current_setting('synchronous_commit'), current_setting('lock_timeout')); return new; end $$");
+    place_query(&server, "create trigger note after insert on saga_request for each row execute function note()");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[80], id[8];
+        snprintf(text, sizeof text, "alter role test set synchronous_commit = %s", cases[i].of_role);
+        place_query(&server, text);
+        postgres_fleet_destroy(fleet);
+        ck_assert_int_eq(postgres_fleet_create(&options, &fleet), 0);
+        snprintf(id, sizeof id, "r%zu", i);
+        const struct bytes request_id = bytes_of_text(id);
+        ck_assert_int_eq(postgres_fleet_claim(fleet, "a", &request_id, 1, add_indexed, NULL, &detail), 0);
+        snprintf(text, sizeof text, "(select value from claimed_with) = '%s'", cases[i].expected);
+        so(text);
+        so("(select lock from claimed_with) = '2s'"); /* nobody holds it up for longer */
+        place_query(&server, "delete from claimed_with");
+    }
+    place_query(&server, "alter role test reset synchronous_commit");
+    place_query(&server, "drop trigger note on saga_request");
+}
+END_TEST
+
 START_TEST(postgres_fleet__pages_by_name)
 {
     journal("ours", "c", "x", "c", 60, 1, 0);
@@ -204,10 +271,17 @@ START_TEST(postgres_fleet__tries_begin_anew)
     ck_assert(there);
     ck_assert_uint_eq(tries_of("a"), 0);
     ck_assert(last.wanted);
+    so("(select wanted_until - clock_timestamp() between interval '0' and interval '3 s' from saga_journal where name "
+       "= "
+       "'a')");
     /* One that is at home is not to be given up, and another fleet's is none of ours. */
     ck_assert_int_eq(postgres_fleet_want(fleet, "own", &there, &detail), 0);
     ck_assert(there);
     ck_assert_uint_eq(tries_of("own"), 0);
+    ck_assert(!last.wanted);
+    journal("ours", "free", "", "", 0, 1, 3); /* whoever takes it may have it at once */
+    ck_assert_int_eq(postgres_fleet_want(fleet, "free", &there, &detail), 0);
+    ck_assert_uint_eq(tries_of("free"), 0);
     ck_assert(!last.wanted);
     ck_assert_int_eq(postgres_fleet_want(fleet, "t", &there, &detail), 0);
     ck_assert(!there);
@@ -215,14 +289,6 @@ START_TEST(postgres_fleet__tries_begin_anew)
     ck_assert(!there);
 }
 END_TEST
-
-/* Fails unless this is so in the database. */
-static void so(const char *condition)
-{
-    char sql[512];
-    snprintf(sql, sizeof sql, "select 1 / (case when %s then 1 else 0 end)", condition);
-    place_query(&server, sql);
-}
 
 #define HOUR SPAN_S(3600)
 
@@ -366,6 +432,8 @@ int main(void)
     tcase_add_test(t, postgres_fleet__orphans);
     tcase_add_test(t, postgres_fleet__of_a_tag_and_of_a_request);
     tcase_add_test(t, postgres_fleet__request_ids_are_claimed_once);
+    tcase_add_test(t, postgres_fleet__a_claim_is_as_young_as_its_last_look);
+    tcase_add_test(t, postgres_fleet__claims_are_durable_whatever_the_role_says);
     tcase_add_test(t, postgres_fleet__pages_by_name);
     tcase_add_test(t, postgres_fleet__tries_begin_anew);
     tcase_add_test(t, postgres_fleet__what_nobody_comes_back_to_is_removed);

@@ -309,6 +309,14 @@ START_TEST(postgres_store__stale_holder_lets_nothing_out)
     ck_assert_int_eq(fate(10), E_JOURNAL_FENCED);
     ck_assert_ptr_nonnull(strstr(detail.text, "another sidecar (other)"));
     ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_FENCED);
+    bool more;
+    const struct instant late_all = {.us = INT64_C(1) << 40};
+    late = frame(3);
+    ck_assert_int_eq(store->commit(store, &late, &detail), E_JOURNAL_FENCED);
+    ck_assert_int_eq(store->drop(store, late_all, 3, 100, &more, &detail), E_JOURNAL_FENCED);
+    ck_assert_int_eq(store->drop_audit(store, late_all, 100, &more, &detail), E_JOURNAL_FENCED);
+    ck_assert_int_eq(store->drop_claims(store, SPAN_S(1), NULL, NULL, 100, &more, &detail), E_JOURNAL_FENCED);
+    ck_assert_ptr_nonnull(strstr(detail.text, "another sidecar (other)"));
     teardown();
     store = holder;
     state.epoch = epoch;
@@ -361,6 +369,26 @@ START_TEST(postgres_store__who_knows_more_than_there_is_drops_nothing)
     ck_assert_int_eq(store->read_frame(store, 2, &records, &detail), E_CURSOR);
     /* What was to go twice is counted as gone once. */
     ck_assert_uint_eq(postgres_store_bytes(store), frame(3).records.size + PG_FRAME_ROW_BYTES);
+}
+END_TEST
+
+/* A piece at a time, until nothing is left that may go. */
+START_TEST(postgres_store__old_frames_go_by_pieces)
+{
+    const struct instant late = {.us = INT64_C(1) << 40};
+    unsigned pieces = 1;
+    bool more = true;
+    open_as(place_options(&server, "pieces"));
+    for (uint64_t n = 1; n <= 6; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    for (;; pieces++) {
+        ck_assert_int_eq(store->drop(store, late, 5, 2, &more, &detail), 0);
+        if (!more)
+            break;
+        ck_assert_uint_eq(store->first_frame(store), 2 * pieces + 1);
+    }
+    ck_assert_uint_eq(pieces, 3); /* the last of which finds nothing */
+    ck_assert_uint_eq(store->first_frame(store), 5);
 }
 END_TEST
 
@@ -649,6 +677,35 @@ START_TEST(postgres_store__who_holds_the_row_is_ended)
 }
 END_TEST
 
+static const char lose_connections[] =
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'";
+
+/* The row says whose it is now: until when, and which process stands in the way of others. What is old goes as before. */
+START_TEST(postgres_store__a_new_connection_holds_the_journal_anew)
+{
+    const struct instant late = {.us = INT64_C(1) << 40};
+    bool more;
+    open_as(place_options(&server, "again"));
+    for (uint64_t n = 1; n <= 3; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    struct pg_link *writer = ((struct postgres_store *)store)->writer;
+    uint64_t epoch = link_epoch(writer);
+    pid_t before = writer_of("again");
+    place_query(&server,
+                "update saga_journal set expires_at = clock_timestamp() - interval '1 s' where name = 'again'");
+    place_query(&server, lose_connections);
+    UNTIL(link_epoch(writer) > epoch);
+    so("(select expires_at > clock_timestamp() + interval '1 s' and expires_at < clock_timestamp() + interval '3 s' "
+       "from "
+       "saga_journal where name = 'again')");
+    ck_assert_int_ne(writer_of("again"), before);
+    so("(select count(*) from pg_stat_activity where pid = (select pid from saga_journal where name = 'again')) = 1");
+    UNTIL(store->drop(store, late, 3, 100, &more, &detail) == 0 &&
+          place_number(&server, "select count(*) from saga_frame f join saga_journal j on j.id = f.journal where "
+                                "j.name = 'again'") == 1);
+}
+END_TEST
+
 START_TEST(postgres_store__server_killed)
 {
     struct postgres own; /* this process's child, and not the others' */
@@ -658,7 +715,8 @@ START_TEST(postgres_store__server_killed)
     place_query(&own, "alter system set wal_writer_delay = 10000");
     place_query(&own, "select pg_reload_conf()");
     open_as(place_options(&own, "killed"));
-    uint64_t n = 1;
+    uint64_t n = 2;
+    commit_ended(1);
     for (int round = 0; round < 2; round++) {
         for (; n % 20 != 0; n++)
             ck_assert_int_eq(commit_one(n), 0);
@@ -668,7 +726,8 @@ START_TEST(postgres_store__server_killed)
         int code = fate(0);
         ck_assert(code == 0 || code == STORE_PENDING || code == STORE_AMBIGUOUS);
         struct ended_row row;
-        ck_assert_int_eq(store->find_ended(store, 1, &row, &detail), E_JOURNAL_AWAY);
+        ck_assert_int_eq(store->find_ended(store, 2, &row, &detail), E_JOURNAL_AWAY);
+        ck_assert_int_eq(find("request"), E_JOURNAL_AWAY); /* which is not to say that there is none */
         ck_assert(postgres_restart(&own));
         if (code != 0)
             ck_assert_int_eq(fate(20), 0);
@@ -682,9 +741,6 @@ START_TEST(postgres_store__server_killed)
 END_TEST
 
 /* ---- what is refused ---- */
-
-static const char lose_connections[] =
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sagad'";
 
 START_TEST(postgres_store__database_that_went_back)
 {
@@ -778,6 +834,34 @@ START_TEST(postgres_store__loss_that_another_saw)
 }
 END_TEST
 
+static int count_audit(void *self, const struct audit_row *row)
+{
+    ck_assert(bytes_equal(row->body, bytes_of_text("x")));
+    ++*(unsigned *)self;
+    return 0;
+}
+
+/* The trail is whole: what is gone from its middle was not dropped. */
+START_TEST(postgres_store__a_missing_row_of_the_trail_is_told)
+{
+    unsigned told = 0;
+    open_as(place_options(&server, "trail"));
+    for (uint64_t n = 1; n <= 3; n++) {
+        struct store_commit commit = {.epoch = state.epoch,
+                                      .audit = {.seq = n, .at.us = 1, .body = bytes_of_text("x")}};
+        ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+    }
+    place_query(&server, "delete from saga_audit where seq = 2 and journal = (select id from saga_journal where name = "
+                         "'trail')");
+    ck_assert_int_eq(store->scan_audit(store, 1, 10, count_audit, &told, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "a row of the table saga_audit is missing"));
+    ck_assert_uint_eq(told, 1);
+    ck_assert_int_eq(store->scan_audit(store, 2, 10, count_audit, &told, &detail),
+                     0); /* what is old goes from the front */
+    ck_assert_uint_eq(told, 2);
+}
+END_TEST
+
 /* ---- claims ---- */
 
 #define HOUR SPAN_S(3600)
@@ -802,11 +886,16 @@ static bool drop_claims(struct store *of, uint32_t work_max)
 }
 
 /* By the store's own clock. */
-static void a_while_passes(struct store *of)
+static void passes(struct store *of, struct span time)
 {
     struct hold_past *past = &((struct postgres_store *)of)->claims_past;
     ck_assert(past->begun);
-    past->noted_us -= SPAN_S(60).us;
+    past->noted_us -= time.us;
+}
+
+static void a_while_passes(struct store *of)
+{
+    passes(of, SPAN_S(60));
 }
 
 /* Those that nobody has looked at for so long and nothing is left of; each time a bounded number, and none twice in one go. */
@@ -830,7 +919,12 @@ START_TEST(postgres_store__claims_go_with_what_they_are_of)
     ck_assert(!drop_claims(store, 100));
     ck_assert(!drop_claims(store, 100));
     so("(select count(*) from saga_request) = 6");
-    a_while_passes(store);
+    hold_clock();
+    passes(store, SPAN_S(30));
+    ck_assert(!drop_claims(store, 100));
+    so("(select count(*) from saga_request) = 6");
+    atomic_store(&held_us, 0);
+    passes(store, SPAN_S(30));
     ck_assert(!drop_claims(store, 100));
     so("(select string_agg(convert_from(request_id, 'UTF8'), ' ' order by request_id) from saga_request) = "
        "'ended lives looked-at other young'");
@@ -944,6 +1038,33 @@ START_TEST(postgres_store__a_guest_makes_no_journal)
     ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_LOCKED);
     store = NULL;
     so("(select count(*) from saga_journal where name = 'nobodys') = 0");
+}
+END_TEST
+
+/* Nor takes one that its own sidecar, or a person, wants back; and what it tries is counted until the owner has it again. */
+START_TEST(postgres_store__a_guest_takes_what_nobody_wants_back)
+{
+    struct postgres_store_options options = place_options(&server, "wanted");
+    open_as(options);
+    ck_assert_int_eq(commit_one(1), 0);
+    teardown();
+    options.carrier = "other";
+    place_query(&server,
+                "update saga_journal set wanted_until = clock_timestamp() + interval '100 s' where name = 'wanted'");
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL_LOCKED);
+    store = NULL;
+    so("(select tries from saga_journal where name = 'wanted') = 0");
+    place_query(&server, "update saga_journal set wanted_until = clock_timestamp() where name = 'wanted'");
+    for (int tries = 1; tries <= 2; tries++) {
+        char sql[80];
+        open_as(options);
+        teardown();
+        snprintf(sql, sizeof sql, "(select tries from saga_journal where name = 'wanted') = %d", tries);
+        so(sql);
+    }
+    options.carrier = options.journal;
+    open_as(options);
+    so("(select tries from saga_journal where name = 'wanted') = 0");
 }
 END_TEST
 
@@ -1133,6 +1254,7 @@ int main(void)
     tcase_add_test(t, postgres_store__a_late_answer_is_given_to_who_asked);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
     tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
+    tcase_add_test(t, postgres_store__old_frames_go_by_pieces);
     tcase_add_test(t, postgres_store__new_request_ids_are_not_asked_for);
     tcase_add_test(t, postgres_store__known_request_ids_are_read_anew);
     tcase_add_test(t, postgres_store__who_knows_more_than_there_is_drops_nothing);
@@ -1142,14 +1264,17 @@ int main(void)
     tcase_add_test(t, postgres_store__who_reads_for_long_asks_for_more);
     tcase_add_test(t, postgres_store__lost_connection_is_read_again);
     tcase_add_test(t, postgres_store__who_holds_the_row_is_ended);
+    tcase_add_test(t, postgres_store__a_new_connection_holds_the_journal_anew);
     tcase_add_test(t, postgres_store__server_killed);
     tcase_add_test(t, postgres_store__database_that_went_back);
     tcase_add_test(t, postgres_store__loss_of_what_nobody_was_told_of);
     tcase_add_test(t, postgres_store__loss_that_another_saw);
+    tcase_add_test(t, postgres_store__a_missing_row_of_the_trail_is_told);
     tcase_add_test(t, postgres_store__claims_go_with_what_they_are_of);
     tcase_add_test(t, postgres_store__who_comes_back_to_a_removed_journal_begins_anew);
     tcase_add_test(t, postgres_store__who_stood_still_while_it_was_removed_is_fenced);
     tcase_add_test(t, postgres_store__a_guest_makes_no_journal);
+    tcase_add_test(t, postgres_store__a_guest_takes_what_nobody_wants_back);
     tcase_add_test(t, postgres_store__commits_are_durable_whatever_the_role_says);
     tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);
     tcase_add_test(t, postgres_store__tables_are_never_made_silently);
