@@ -825,6 +825,71 @@ START_TEST(call__by_hand_keeps_copies_and_checks)
 }
 END_TEST
 
+/* What is wrong is told by the member's name. */
+START_TEST(call__by_hand_names_what_is_wrong)
+{
+    static char lengthy[4096];
+    const struct saga_call_info good = {.saga_id = "i",
+                                        .definition = "d",
+                                        .step = "s",
+                                        .idempotency_key = "k",
+                                        .action_key = "a",
+                                        .phase = SAGA_CALL_COMPENSATION,
+                                        .action_outcome = SAGA_CALL_OUTCOME_UNKNOWN,
+                                        .attempt = 1};
+    memset(lengthy, 'x', sizeof lengthy - 1);
+    struct {
+        struct saga_call_info info;
+        const char *field, *problem;
+    } cases[24];
+    size_t count = 0;
+#define CASE(member, value, says) \
+    do { \
+        cases[count].info = good; \
+        cases[count].info.member = value; \
+        cases[count].field = #member; \
+        cases[count++].problem = says; \
+    } while (0)
+    CASE(saga_id, NULL, "is missing");
+    CASE(saga_id, lengthy, "is too long");
+    CASE(definition, "", "is missing");
+    CASE(definition, lengthy, "is too long");
+    CASE(step, NULL, "is missing");
+    CASE(step, "\x7f", "is not printable ASCII");
+    CASE(step, "\x1f", "is not printable ASCII");
+    CASE(idempotency_key, NULL, "is missing");
+    CASE(idempotency_key, lengthy, "is too long");
+    CASE(action_key, lengthy, "is too long");
+    CASE(action_key, NULL, "is missing");
+    CASE(action_key, "k", "is the compensation's own key");
+    CASE(traceparent, lengthy, "is too long");
+    CASE(method, lengthy, "is too long");
+    CASE(phase, 0, "is neither action nor compensation");
+    CASE(attempt, 0, "is not a number from 1");
+    CASE(timeout_ms, -1, "is negative");
+    CASE(action_outcome, SAGA_CALL_OUTCOME_NONE, "is neither done nor unknown");
+    CASE(action_started_ms, -1, "is not a number of milliseconds");
+#undef CASE
+    for (size_t i = 0; i < count; i++) {
+        saga_call *call;
+        ck_assert_int_eq(saga_call_create(&cases[i].info, &call, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, cases[i].field);
+        ck_assert_msg(strstr(error.message, cases[i].problem) != NULL, "%s: %s", error.field, error.message);
+    }
+    struct saga_call_info action = good;
+    saga_call *call;
+    ck_assert_int_eq(saga_call_create(&good, &call, &error), SAGA_OK);
+    saga_call_destroy(call);
+    action.phase = SAGA_CALL_ACTION;
+    ck_assert_int_eq(saga_call_create(&action, &call, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "action_outcome");
+    action.action_outcome = SAGA_CALL_OUTCOME_NONE;
+    ck_assert_int_eq(saga_call_create(&action, &call, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "action_key");
+    ck_assert_ptr_nonnull(strstr(error.message, "comes with an action"));
+}
+END_TEST
+
 START_TEST(call__message_is_cut_and_kept_utf8)
 {
     struct saga_call_info info = {.saga_id = "i",
@@ -838,6 +903,37 @@ START_TEST(call__message_is_cut_and_kept_utf8)
     ck_assert_int_eq(saga_call_fail(call, SAGA_OK, "x"), SAGA_E_INTERNAL);
     saga_call_fail(call, SAGA_E_ABORTED, "%s", "gr\xc3\xbc\xc3\x9f \xff\xc0\x80 \xed\xa0\x80 \xf0\x9f\x8d\x8e");
     ck_assert_str_eq(saga_call_message(call), "gr\xc3\xbc\xc3\x9f ??? ??? \xf0\x9f\x8d\x8e");
+    /* The first and the last of each length, and what is beyond them: overlong, a surrogate, past the last code point, broken off. */
+    static const struct {
+        const char *given, *kept;
+    } sequences[] = {
+        {"\x7f", "\x7f"},
+        {"\xc2\x80", "\xc2\x80"},
+        {"\xdf\xbf", "\xdf\xbf"},
+        {"\xe0\xa0\x80", "\xe0\xa0\x80"},
+        {"\xef\xbf\xbf", "\xef\xbf\xbf"},
+        {"\xed\x9f\xbf", "\xed\x9f\xbf"},
+        {"\xee\x80\x80", "\xee\x80\x80"},
+        {"\xf0\x90\x80\x80", "\xf0\x90\x80\x80"},
+        {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
+        {"\x80", "?"},
+        {"\xc1\xbf", "??"},
+        {"\xe0\x9f\xbf", "???"},
+        {"\xed\xbf\xbf", "???"},
+        {"\xf0\x8f\xbf\xbf", "????"},
+        {"\xf4\x90\x80\x80", "????"},
+        {"\xf5\x80\x80\x80", "????"},
+        {"\xff", "?"},
+        {"\xc3", "?"},
+        {"\xe2\x82", "??"},
+        {"\xe2\x82z", "??z"},
+        {"\xf0\x9f\x8d", "???"},
+        {"\xc3(", "?("},
+    };
+    for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++) {
+        saga_call_fail(call, SAGA_E_ABORTED, "%s", sequences[i].given);
+        ck_assert_str_eq(saga_call_message(call), sequences[i].kept);
+    }
     char lengthy[400];
     memset(lengthy, 'a', sizeof lengthy);
     memcpy(lengthy + 255, "\xe2\x82\xac", 3);
@@ -885,6 +981,7 @@ int main(void)
     tcase_add_test(opening, participant__takes_no_address_that_is_in_use);
     tcase_add_test(opening, participant__refuses_steps_that_contradict_each_other);
     tcase_add_test(opening, call__by_hand_keeps_copies_and_checks);
+    tcase_add_test(opening, call__by_hand_names_what_is_wrong);
     tcase_add_test(opening, call__message_is_cut_and_kept_utf8);
     suite_add_tcase(suite, opening);
     SRunner *runner = srunner_create(suite);
