@@ -305,11 +305,116 @@ START_TEST(functions__say_why_they_fail)
     pool_init(&pool, &heap, 1 << 22);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct datum d = evaluated(cases[i].text);
+        /* Where it stands goes with the text. */
+        char moved[256];
+        snprintf(moved, sizeof moved, "       %s", cases[i].text);
+        struct datum later = evaluated(moved);
+        ck_assert_msg(d.kind == DATUM_FAILURE && later.kind == DATUM_FAILURE &&
+                          later.failure->position == d.failure->position + 7,
+                      "%s", cases[i].text);
         ck_assert_msg(d.kind == DATUM_FAILURE && bytes_equal(d.failure->text, bytes_of_text(cases[i].words)),
                       "%s: %.*s", cases[i].text, d.kind == DATUM_FAILURE ? (int)d.failure->text.size : 0,
                       d.kind == DATUM_FAILURE ? (const char *)d.failure->text.at : "");
     }
     pool_finish(&pool);
+}
+END_TEST
+
+/* What an evaluation comes to, with `long` for each # of the text. */
+static uint64_t cost_of(const char *form, const char *with)
+{
+    static const struct environment none;
+    static char text[16384];
+    const struct expression *e = NULL;
+    struct expression_error error = {.text = ""};
+    size_t used = 0;
+    for (; *form != '\0'; form++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.*s", *form == '#' ? 7000 : 1,
+                                 *form == '#' ? with : form);
+    pool_init(&pool, &heap, 1 << 22);
+    ck_assert_msg(expression_compile(bytes_of_text(text), &none, &pool, &e, &error) == 0, "%.100s: %s", text,
+                  error.text);
+    struct evaluation run = {.pool = &pool, .cost_max = 1000000};
+    struct datum d = expression_evaluate(e, &run);
+    ck_assert_msg(d.kind == DATUM_BOOL, "%.100s", text);
+    pool_finish(&pool);
+    return run.cost;
+}
+
+/* A text costs one for each 16 bytes that are looked at or written, whoever does it, and not many times as much. */
+START_TEST(functions__cost_as_much_as_the_texts_are_long)
+{
+    static const char *const forms[] = {
+        "'#'.size() > 0",
+        "size('#') > 0",
+        "'#'.contains('zz')",
+        "'#'.indexOf('zz') == 0",
+        "'#'.lastIndexOf('zz') == 0",
+        "'#'.charAt(0) == 'x'",
+        "'#'.lowerAscii() != ''",
+        "'#'.upperAscii() != ''",
+        "'#'.replace('zz', '') != ''",
+        "'#'.split('zz').size() == 0",
+        "'#'.substring(2) != ''",
+        "'  #'.trim() != ''",
+        "'#'.reverse() != ''",
+        "['#', ''].join('') != ''",
+        "'%s'.format(['#']) != ''",
+        "strings.quote('#') != ''",
+        "base64.encode(b'#') != ''",
+        "base64.decode('#') != b''",
+        "string(b'#') != ''",
+        "'#' + 'a' != ''",
+        "b'#' + b'a' != b''",
+        "'#' == dyn('#')",
+        "'#' < '#'",
+        "b'#' <= b'#'",
+        "'#'.matches('^a*$')",
+        "'#' in ['#']",
+    };
+    char text[4001];
+    memset(text, 'a', 4000);
+    text[4000] = '\0';
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        uint64_t little = cost_of(forms[i], "aaaa"), much = cost_of(forms[i], text);
+        ck_assert_msg(much >= little + 3900 / 16 && much < little + 10000, "%s: %llu, %llu", forms[i],
+                      (unsigned long long)little, (unsigned long long)much);
+    }
+}
+END_TEST
+
+/* And one for each item, that of making the list besides. */
+START_TEST(functions__cost_as_much_as_lists_have_items)
+{
+    static const char *const forms[] = {
+        "[#1] == dyn([#1])",
+        "7 in [#1]",
+        "([#1] + [2]).size() > 0",
+        "[#1].indexOf(7) == 0",
+        "[#1].lastIndexOf(7) == 0",
+        "[#1].sum() > 0",
+        "[#1].min() > 0",
+        "[#1].max() > 0",
+        "[#1].isSorted()",
+        "math.greatest([#1]) > 0",
+        "[#1].all(x, true)",
+        "[#1].exists(x, false)",
+        "[#1].exists_one(x, true)",
+        "[#1].filter(x, false) == []",
+        "[#1].map(x, 1) == []",
+        "[#1].transformList(i, x, 1) == []",
+        "[#1].transformMap(i, x, 1) == {}",
+        "'%s'.format([[#1]]) != ''",
+    };
+    char text[2001];
+    for (size_t i = 0; i < 2000; i++)
+        text[i] = i % 2 == 0 ? '1' : ',';
+    text[2000] = '\0';
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        uint64_t little = cost_of(forms[i], "1,"), much = cost_of(forms[i], text);
+        ck_assert_msg(much >= little + 2 * 999 && much < little + 20 * 999, "%s: %llu, %llu", forms[i],
+                      (unsigned long long)little, (unsigned long long)much);
+    }
 }
 END_TEST
 
@@ -327,6 +432,8 @@ int main(void)
     tcase_add_test(c, functions__literals);
     tcase_add_test(c, functions__formats);
     tcase_add_test(c, functions__say_why_they_fail);
+    tcase_add_test(c, functions__cost_as_much_as_the_texts_are_long);
+    tcase_add_test(c, functions__cost_as_much_as_lists_have_items);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -253,6 +253,11 @@ START_TEST(messages__refuse_what_does_not_fit)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct datum d = evaluated(cases[i].text);
         ck_assert_msg(d.kind == DATUM_FAILURE, "%s", cases[i].text);
+        /* Where it stands goes with the text. */
+        char moved[256];
+        snprintf(moved, sizeof moved, "       %s", cases[i].text);
+        struct datum later = evaluated(moved);
+        ck_assert(later.kind == DATUM_FAILURE && later.failure->position == d.failure->position + 7);
         ck_assert_msg(bytes_equal(d.failure->text, bytes_of_text(cases[i].words)), "%s: %.*s", cases[i].text,
                       (int)d.failure->text.size, (const char *)d.failure->text.at);
     }
