@@ -181,20 +181,20 @@ START_TEST(json__depth_and_size_are_bounded)
     static const struct {
         const char *type, *begin, *open, *in[2], *close, *end;
         int deep;
-    } shapes[] = {
+    } forms[] = {
         {"Tree", "{\"left\":", "{\"left\":", {"null", "{}"}, "}", "}", 99},
         {"Known", "{\"list\":[", "[", {"", "1"}, "]", "]}", 49},
         {"Known", "{\"bag\":{\"k\":", "{\"k\":", {"{}", "{\"k\":1}"}, "}", "}}", 48},
     };
     for (size_t i = 0; i < 6; i++) {
-        strcpy(text, shapes[i / 2].begin);
-        for (int k = 0; k < shapes[i / 2].deep; k++)
-            strcat(text, shapes[i / 2].open);
-        strcat(text, shapes[i / 2].in[i % 2]);
-        for (int k = 0; k < shapes[i / 2].deep; k++)
-            strcat(text, shapes[i / 2].close);
-        strcat(text, shapes[i / 2].end);
-        ck_assert_msg(read(shapes[i / 2].type, text, &wire) == (i % 2 == 0 ? 0 : E_ARGUMENT), "%s", text);
+        strcpy(text, forms[i / 2].begin);
+        for (int k = 0; k < forms[i / 2].deep; k++)
+            strcat(text, forms[i / 2].open);
+        strcat(text, forms[i / 2].in[i % 2]);
+        for (int k = 0; k < forms[i / 2].deep; k++)
+            strcat(text, forms[i / 2].close);
+        strcat(text, forms[i / 2].end);
+        ck_assert_msg(read(forms[i / 2].type, text, &wire) == (i % 2 == 0 ? 0 : E_ARGUMENT), "%s", text);
         ck_assert(i % 2 == 0 || strcmp(detail.text, "the JSON is more than 100 deep") == 0);
     }
     strcpy(text, "{\"anyJson\":");
