@@ -3,6 +3,7 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/mapping/mapping.h"
 #include "sidecar/message/build.h"
+#include "sidecar/message/json.h"
 #include "tests/support/shapes.h"
 
 #include <check.h>
@@ -271,6 +272,181 @@ START_TEST(mapping__what_is_wrong_is_told_with_its_place)
 }
 END_TEST
 
+/* Each thing that goes with a call, or is given to who waits, as its bytes. */
+static void packs(struct bytes packed, const char *wanted, size_t size)
+{
+    ck_assert_msg(bytes_equal(packed, bytes_of(wanted, size)), "%.*s", (int)packed.size, (const char *)packed.at);
+}
+
+/* A text may be computed as a string, a whole number or a bool, has a bound, and says what is wrong with it. */
+START_TEST(mapping__tags_and_metadata_are_texts)
+{
+    static const char text[] =
+        HEAD "tags: {id: =input.order_id, n: =size(input.lines), u: =18446744073709551615u, b: =input.cash, t: plain}\n"
+             "steps:\n  - name: a\n    target: shop\n    action: /shapes.Shop/Reserve\n    compensation: none\n"
+             "    metadata: {x-id: =input.order_id, x-n: \"=-5\", x-t: \"=true\", x-s: =saga.started_at.getFullYear(), "
+             "x-p: some}\n";
+    struct definition *d = definition(text);
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes packed;
+    ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &packed, &detail), 0);
+    static const char tags[] = "id\0o-1\0n\0001\0u\00018446744073709551615\0b\0false\0t\0plain";
+    packs(packed, tags, sizeof tags);
+    ck_assert_int_eq(mapping_metadata(d->mapping, &view, 0, &pool, &packed, &detail), 0);
+    static const char metadata[] = "x-id\0o-1\0x-n\0-5\0x-t\0true\0x-s\0001970\0x-p\0some";
+    packs(packed, metadata, sizeof metadata);
+    ck_assert(mapping_has_tags(d->mapping) && mapping_has_metadata(d->mapping, 0));
+    /* A tag may be any text without a NUL, metadata printable ASCII; both have a bound. */
+    static const struct {
+        const char *id;
+        size_t repeated; /* so many times */
+        bool tag, header;
+    } cases[] = {{"a", 256, true, true},       {"a", 257, false, false},       {"", 1, true, true},
+                 {" ~", 1, true, true},        {"\x1f", 1, true, false},       {"\x7f", 1, true, false},
+                 {"\xc3\xa9", 1, true, false}, {"\xc3\xa9", 128, true, false}, {"\xc3\xa9", 129, false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char id[300] = "";
+        for (size_t k = 0; k < cases[i].repeated; k++)
+            strcat(id, cases[i].id);
+        view = view_of(&s, id);
+        ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &packed, &detail), cases[i].tag ? 0 : E_EXPRESSION);
+        ck_assert(cases[i].tag || strcmp(detail.text, "id is no tag: at most 256 bytes without a NUL") == 0);
+        ck_assert_int_eq(mapping_metadata(d->mapping, &view, 0, &pool, &packed, &detail),
+                         cases[i].header ? 0 : E_EXPRESSION);
+        ck_assert(cases[i].header ||
+                  strcmp(detail.text, "x-id is no metadata: at most 256 bytes of printable ASCII") == 0);
+    }
+    definition_destroy(d);
+    d = definition(HEAD "tags: {n: \"=dyn(1.5)\"}\n" STEP "=input\n");
+    ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &packed, &detail), E_EXPRESSION);
+    ck_assert_str_eq(detail.text, "this is no text, no whole number and no bool: dyn(1.5)");
+    ck_assert(!mapping_has_metadata(d->mapping, 0));
+    definition_destroy(d);
+}
+END_TEST
+
+/* Who waits is given a Struct: numbers and bools as JSON has them, anything else a text, and what is computed. */
+START_TEST(mapping__an_output_without_a_type_is_an_object)
+{
+    static const struct {
+        const char *output, *json;
+    } cases[] = {
+        {"{a: 1, b: -2.5, c: true, d: false}", "{\"a\":1,\"b\":-2.5,\"c\":true,\"d\":false}"},
+        {"{a: '1', b: 'true', c: \"false\"}", "{\"a\":\"1\",\"b\":\"true\",\"c\":\"false\"}"},
+        {"{a: plain text, b: 1.2.3, c: 1-2, d: True}",
+         "{\"a\":\"plain text\",\"b\":\"1.2.3\",\"c\":\"1-2\",\"d\":\"True\"}"},
+        {"{a: \"it's a \\\\ and\\nmore\"}", "{\"a\":\"it's a \\\\ and\\nmore\"}"},
+        {"{id: =input.order_id, n: =size(input.lines), list: \"=[1, true]\", of: \"={'k': null}\"}",
+         "{\"id\":\"o-1\",\"list\":[1,true],\"n\":1,\"of\":{\"k\":null}}"},
+        {"{o: =steps.reserve.outcome}", "{\"o\":\"done\"}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, HEAD TYPED_STEP "output: %s\n", cases[i].output);
+        struct definition *d = definition(text);
+        struct saga s = {.output = line("bolt", 3)};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes output, json;
+        int code = mapping_output(d->mapping, &view, 4096, &pool, &output, &detail);
+        ck_assert_msg(code == 0, "%s: %s", text, detail.text);
+        ck_assert_str_eq((const char *)mapping_output_type(d->mapping)->name.at, "google.protobuf.Struct");
+        ck_assert_int_eq(json_write(NULL, mapping_output_type(d->mapping), output, false, &pool, 4096, &json, &detail),
+                         0);
+        ck_assert_str_eq((const char *)json.at, cases[i].json);
+        definition_destroy(d);
+    }
+    refused(HEAD TYPED_STEP "output: {a: {b: 1}}\n", "must be a value or an expression: \"={'key': input.id}\"", 6, 13);
+    refused(HEAD TYPED_STEP "output: {\"\": 1}\n", "a name is 1 to 64 bytes", 6, 10);
+    refused(HEAD TYPED_STEP "output: {a: =input.nothing}\n", "shapes.Order.nothing", 6, 19);
+}
+END_TEST
+
+/* An instance of a loop has its own item, index and key; how many there are is counted, within their bound. */
+START_TEST(mapping__an_instance_of_a_loop_has_its_own)
+{
+    static const char text[] = HEAD
+        "steps:\n  - name: each\n    target: shop\n    for_each: \"['x', 'y', input.order_id]\"\n    max_items: 3\n"
+        "    action: {method: /shapes.Shop/Old, request: {sku: =item, quantity: =index}}\n"
+        "    compensation: {method: /shapes.Shop/Old, request: {sku: =action.key + action.request.sku}}\n"
+        "  - name: few\n    after: [each]\n    target: shop\n    for_each: input.lines\n    max_items: 3\n"
+        "    action: {method: /shapes.Shop/Old, request: =item}\n    compensation: none\n";
+    struct definition *d = definition(text);
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    ck_assert_int_eq(mapping_counts(d->mapping, &view, &pool, &request, &detail), 0);
+    packs(request, "\3\0\1\0", 4);
+    for (view.instance = 0; view.instance < 3; view.instance++) {
+        static const char *const items[] = {"x", "y", "o-1"};
+        char wanted[128];
+        int size = snprintf(wanted, sizeof wanted, "\x0a%c%s\x10%c", (char)strlen(items[view.instance]),
+                            items[view.instance], view.instance);
+        ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), 0);
+        packs(request, wanted, view.instance == 0 ? (size_t)size - 2 : (size_t)size);
+        ck_assert_int_eq(mapping_request(d->mapping, &view, 0, true, 4096, &pool, &request, &detail), 0);
+        size =
+            snprintf(wanted, sizeof wanted, "9f03c1d2a4b7-2a/each[%d]/action#2%s", view.instance, items[view.instance]);
+        packs(bytes_of(request.at + 2, request.size - 2), wanted, (size_t)size);
+    }
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), E_EXPRESSION);
+    ck_assert_str_eq(detail.text, "the loop's list has no such item any more");
+    definition_destroy(d);
+    d = definition(HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"[1, 2, 3, 4]\"\n    max_items: 3\n"
+                        "    action: {method: /shapes.Shop/Old, request: {quantity: =item}}\n    compensation: none\n");
+    ck_assert_int_eq(mapping_counts(d->mapping, &view, &pool, &request, &detail), E_STEPS);
+    ck_assert_str_eq(detail.text, "for_each of each has more items than its max_items, 3");
+    ck_assert_str_eq(detail.field, "input");
+    definition_destroy(d);
+}
+END_TEST
+
+/* What an answer should be: all of it, in order, and whether the step is undone when it is not. */
+START_TEST(mapping__an_answer_is_held_against_what_is_expected)
+{
+    static const char text[] = HEAD
+        "steps:\n  - name: a\n    target: {oneof: [shop, shoe], by: \"input.order_id == 'o-1' ? 'shop' : 'shoe'\"}\n"
+        "    action: /shapes.Shop/Reserve\n    compensation: none\n"
+        "    expect:\n      - {that: action.output.quantity > 2, else: too few}\n"
+        "      - {that: action.output.sku != 'none', else: none left, undo: false}\n"
+        "      - {that: 6 / action.output.price_cents >= 0, else: no price}\n";
+    struct definition *d = definition(text);
+    static const struct {
+        const char *sku;
+        int64_t quantity;
+        int code;
+        bool undone;
+        const char *words;
+    } cases[] = {
+        {"bolt", 2, 0, true, "too few"},
+        {"none", 2, 0, true, "too few"},
+        {"none", 3, 0, false, "none left"},
+        {"bolt", 3, E_EXPRESSION, false, "divide by zero"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct saga s = {.output = line(cases[i].sku, cases[i].quantity)};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        bool undone = !cases[i].undone;
+        ck_assert_int_eq(mapping_expect(d->mapping, &view, 0, &pool, &undone, &detail), cases[i].code);
+        ck_assert(undone == cases[i].undone);
+        ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s", detail.text);
+    }
+    struct saga s = {.unknown = true};
+    struct error_detail detail = {.text = ""};
+    struct bytes name;
+    for (int i = 0; i < 2; i++) {
+        struct mapping_view view = view_of(&s, i == 0 ? "o-1" : "o-2");
+        ck_assert_int_eq(mapping_target(d->mapping, &view, 0, &pool, &name, &detail), 0);
+        ck_assert(bytes_equal(name, bytes_of_text(i == 0 ? "shop" : "shoe")));
+    }
+    definition_destroy(d);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("mapping");
@@ -280,6 +456,10 @@ int main(void)
     tcase_add_test(c, mapping__requests_are_made_of_input_and_outputs);
     tcase_add_test(c, mapping__conditions_and_requirements);
     tcase_add_test(c, mapping__what_is_wrong_is_told_with_its_place);
+    tcase_add_test(c, mapping__tags_and_metadata_are_texts);
+    tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
+    tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
+    tcase_add_test(c, mapping__an_answer_is_held_against_what_is_expected);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
