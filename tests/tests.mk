@@ -174,6 +174,11 @@ E2E_RUN = @$(if $(1),SAGA_TEST_LOOPS=$(1)) $(if $(STORE),SAGA_TEST_STORE=$(STORE
 e2e: $(E2E_PROGRAMS) $(CPP)/interop
 	@$(call limit,60) $(CPP)/interop $(B)/sagad
 	$(call E2E_RUN,)
+# What sagactl shows, written anew after a change that means to change it: read the difference.
+.PHONY: screens
+screens: $(E2E_PROGRAMS)
+	@SAGA_SCREENS=write $(E2E_ENV) $(SYSTEM_PYTHON) tests/e2e/run.py test_screens
+	@git diff --stat -- tests/e2e/screens
 # Every test again with three loops in each sidecar (save those of bounds that loops share).
 e2e-loops: $(E2E_PROGRAMS)
 	$(call E2E_RUN,$(or $(LOOPS),3))

@@ -171,8 +171,11 @@ static int ask(struct drill_run *d, const char *question, unsigned *count, char 
         if (answer->n_sagas > 0 && first[0] == '\0')
             snprintf(first, 64, "%s", answer->sagas[0]->id);
         *count += (unsigned)answer->n_sagas;
+        bool same = token[0] != '\0' && strcmp(token, answer->next_page_token) == 0;
         snprintf(token, sizeof token, "%s", answer->next_page_token);
         protobuf_c_message_free_unpacked(&answer->base, NULL);
+        if (same)
+            return run_say(d->r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
     } while (token[0] != '\0');
     return EXIT_DONE;
 }

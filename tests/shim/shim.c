@@ -10,6 +10,7 @@
  *   sendmsg - short 0 N          sockets take one byte
  *   accept - fail ERRNO N        no connection is taken
  *   clock REALTIME SECONDS 0 0   the clock is so far ahead; BOOTTIME likewise
+ *   clock REALTIME =SECONDS 0 0  it stands still there
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -177,24 +178,25 @@ EXPORTED int accept4(int fd, __SOCKADDR_ARG who, socklen_t *size, int flags)
 
 /* ---- clocks ---- */
 
-static long ahead(const char *clock)
+static void turn(const char *clock, struct timespec *t)
 {
-    long seconds = 0;
     pthread_mutex_lock(&lock);
     read_rules();
     for (unsigned i = 0; i < rule_count; i++)
-        if (strcmp(rules[i].call, "clock") == 0 && strcmp(rules[i].path, clock) == 0)
-            seconds = strtol(rules[i].what, NULL, 10);
+        if (strcmp(rules[i].call, "clock") == 0 && strcmp(rules[i].path, clock) == 0) {
+            bool still = rules[i].what[0] == '=';
+            long seconds = strtol(rules[i].what + still, NULL, 10);
+            *t = still ? (struct timespec){.tv_sec = seconds} : (struct timespec){t->tv_sec + seconds, t->tv_nsec};
+        }
     pthread_mutex_unlock(&lock);
-    return seconds;
 }
 
 EXPORTED int clock_gettime(clockid_t id, struct timespec *t)
 {
     int rc = (int)syscall(SYS_clock_gettime, id, t);
     if (rc == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
-        t->tv_sec += ahead("REALTIME");
+        turn("REALTIME", t);
     else if (rc == 0 && id == CLOCK_BOOTTIME)
-        t->tv_sec += ahead("BOOTTIME");
+        turn("BOOTTIME", t);
     return rc;
 }
