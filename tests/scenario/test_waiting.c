@@ -647,25 +647,35 @@ START_TEST(waiting__what_could_not_be_decided_is_when_the_pivot_is_done)
 }
 END_TEST
 
-static const char passed_over[] = "name: lazy\n"
-                                  "version: 1.0.0\n"
-                                  "steps:\n"
-                                  "  - {name: a, target: t, optional: true, action: /p.S/A, compensation: none}\n"
-                                  "  - {name: b, after: [a], target: u, action: /p.S/B}\n";
+static const char passed_over[] =
+    "name: lazy\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: z, target: u, action: /p.S/Z, compensation: none}\n"
+    "  - {name: a, after: [z], target: t, optional: true, action: /p.S/A, compensation: none}\n"
+    "  - {name: b, after: [a], target: u, action: /p.S/B}\n";
 
 /* One that has waited for too long and is passed over does not leave when there is a place at last. */
 START_TEST(waiting__what_was_turned_away_does_not_leave_afterwards)
 {
-    engine_trace_run(passed_over, 1,
+    engine_trace_run(passed_over, 2,
                      "> configure t 1 pending=500\n"
                      "> start r1\n"
                      "STARTED 1\n"
                      "reply 1\n"
+                     "ACTION_STARTED 1 z #1\n"
+                     "call 1 z action #1 2000ms \"in\"\n"
+                     "> answer 1 z OK\n"
+                     "ACTION_ENDED 1 z #1 DONE\n"
                      "ACTION_STARTED 1 a #1\n"
                      "call 1 a action #1 2000ms \"in\"\n"
                      "> start r2\n"
                      "STARTED 2\n"
                      "reply 2\n"
+                     "ACTION_STARTED 2 z #1\n"
+                     "call 2 z action #1 2000ms \"in\"\n"
+                     "> answer 2 z OK\n"
+                     "ACTION_ENDED 2 z #1 DONE\n"
                      "> tick\n"
                      "at 500\n"
                      "ACTION_ENDED 2 a REJECTED RESOURCE_EXHAUSTED\n"
@@ -673,11 +683,11 @@ START_TEST(waiting__what_was_turned_away_does_not_leave_afterwards)
                      "call 2 b action #1 2000ms \"in\"\n"
                      "> answer 1 a OK\n"
                      "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
                      "> answer 2 b OK\n"
                      "ACTION_ENDED 2 b #1 DONE\n"
-                     "ENDED 2 COMMITTED\n"
-                     "ACTION_STARTED 1 b #1\n"
-                     "call 1 b action #1 2000ms \"in\"\n");
+                     "ENDED 2 COMMITTED\n");
 }
 END_TEST
 

@@ -353,7 +353,16 @@ START_TEST(bulk__acts_on_what_it_is_about)
     ck_assert_uint_eq(find("x")->up_to, 2);
     ck_assert_uint_eq(left_after(0), 1);
     ck_assert(bytes_equal(asker, bytes_of_text("bert")));
+    asker = bytes_of(NULL, 0);
+    bulks_destroy(bulks); /* and after a restart, too */
+    ck_assert_int_eq(bulks_create(&options, &bulks), 0);
+    ck_assert_int_eq(bulks_recover(bulks, o.store, &detail), 0);
+    ck_assert_str_eq(find("x")->identity, "bert");
+    ck_assert_str_eq(find("x")->actor, "anna");
+    ck_assert_str_eq(find("x")->reason, "because");
+    ck_assert_int_eq(find("x")->act, ACT(SKIP));
     ck_assert_uint_eq(left_after(100), 0);
+    ck_assert(bytes_equal(asker, bytes_of_text("bert")));
     ck_assert_uint_eq(find("x")->acted, 2);
     ck_assert_uint_eq(find("x")->examined, 2);
 }

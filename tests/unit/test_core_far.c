@@ -270,30 +270,51 @@ END_TEST
 
 START_TEST(core_far__an_enlistment_is_kept_whole_while_it_waits)
 {
-    char step[] = "pay", constant[] = "undo it";
-    struct enlistment enlist = {
-        .step = bytes_of_text(step),
-        .has_compensation = true,
-        .compensation = {.target = "t",
-                         .method = "/p.S/Undo",
-                         .source = REQUEST_CONSTANT,
-                         .constant = bytes_of_text(constant)},
-    };
+    static const char trace[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /* All that it says lies here, and is gone when it has been handed over. */
+    struct {
+        char step[8], constant[8], target[8], method[16], request_id[8], name[8], trace[64], owner[8], output[8];
+        struct enlistment enlist;
+        struct settlement settle;
+    } said = {"pay",
+              "undo it",
+              "u",
+              "/p.S/Undo",
+              "b1",
+              "begun",
+              "",
+              "ann",
+              "out",
+              {.has_compensation = true},
+              {.action_state = 0}};
+    memcpy(said.trace, trace, sizeof trace);
+    said.enlist.step = bytes_of_text(said.step);
+    said.enlist.compensation = (struct call_spec){.target = said.target,
+                                                  .method = said.method,
+                                                  .source = REQUEST_CONSTANT,
+                                                  .constant = bytes_of_text(said.constant)};
     owner_submit(&o, (struct event){.type = EVENT_BEGIN,
                                     .token = 1,
-                                    .request_id = bytes_of_text("b1"),
-                                    .name = bytes_of_text("begun"),
-                                    .enlist = &enlist,
+                                    .request_id = bytes_of_text(said.request_id),
+                                    .name = bytes_of_text(said.name),
+                                    .traceparent = bytes_of_text(said.trace),
+                                    .identity = bytes_of_text(said.owner),
+                                    .enlist = &said.enlist,
                                     .enlist_count = 1});
-    memset(step, 'x', 3);
-    memset(constant, 'x', 7);
-    memset(&enlist, 0, sizeof enlist);
+    memset(&said, 'x', sizeof said);
     memory_disk_arrive(o.disk, STORE_PENDING);
     ck_assert_int_eq(owner_commit(&o), 0);
     const struct saga *s = engine_find(core_engine(o.core), 1);
     ck_assert_ptr_nonnull(s);
     ck_assert(bytes_equal(saga_step_name(s, 0), bytes_of_text("pay")));
-    ck_assert(bytes_equal(saga_step_call(s, 0, SAGA_PHASE_COMPENSATION)->constant, bytes_of_text("undo it")));
+    ck_assert(bytes_equal(s->name, bytes_of_text("begun")));
+    ck_assert(bytes_equal(s->request_id, bytes_of_text("b1")));
+    ck_assert(bytes_equal(s->traceparent, bytes_of_text(trace)));
+    ck_assert(bytes_equal(s->owner, bytes_of_text("ann")));
+    const struct call_spec *undo = saga_step_call(s, 0, SAGA_PHASE_COMPENSATION);
+    ck_assert(bytes_equal(undo->constant, bytes_of_text("undo it")));
+    ck_assert_str_eq(undo->target, "u");
+    ck_assert_str_eq(undo->method, "/p.S/Undo");
 }
 END_TEST
 
@@ -488,6 +509,44 @@ START_TEST(core_far__what_ends_has_ended_for_operators)
 }
 END_TEST
 
+static int held_code;
+static int whether_held(struct store *s, struct error_detail *detail)
+{
+    (void)s;
+    return held_code == 0 ? 0 : error_set(detail, held_code, "", NULL);
+}
+
+/* While it is not known whether the journal is still ours nothing is let out, and nothing new is taken; when it is known to be, all goes on. */
+START_TEST(core_far__nothing_leaves_while_it_is_not_known_whose_the_journal_is)
+{
+    memory_disk_set_far(o.disk, false);
+    o.store->holds = whether_held;
+    start(1, NULL);
+    held_code = E_JOURNAL_AWAY;
+    struct instant began = o.now;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+        ck_assert_int_eq(core_stalled(o.core), E_JOURNAL_AWAY);
+        ck_assert_int_eq(o.core->stalled_since.us, began.us);
+        ck_assert_str_eq(owner_told(&o), "");
+        o.now.us += 1000;
+    }
+    start(2, NULL);
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+    ck_assert_str_eq(owner_told(&o), "reply 2 JOURNAL_AWAY\n");
+    held_code = 0;
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(core_stalled(o.core), 0);
+    ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");
+    start(3, NULL);
+    held_code = E_JOURNAL_FENCED;
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
+    held_code = 0; /* what was lost stays so */
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
+    ck_assert_str_eq(owner_told(&o), "");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core_far");
@@ -512,6 +571,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__a_start_that_waited_begins_afterwards);
     tcase_add_test(t, core_far__nothing_is_moved_that_ends_or_while_the_store_is_away);
     tcase_add_test(t, core_far__what_ends_has_ended_for_operators);
+    tcase_add_test(t, core_far__nothing_leaves_while_it_is_not_known_whose_the_journal_is);
     suite_add_tcase(s, t);
     return s;
 }

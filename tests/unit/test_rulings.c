@@ -111,15 +111,24 @@ START_TEST(ruling__an_order_is_there_until_it_is_answered)
 }
 END_TEST
 
-/* To the microsecond: what may be done again is told by it. */
+/* To the microsecond: what may be done again is told by it. And what had been counted by then, which it is judged by. */
 START_TEST(ruling__when_it_acted_is_kept)
 {
     o.now.us += 123456;
-    ck_assert_int_eq(look(0), REMEDY_ACT);
+    facts.all = 100;
+    facts.good = 90;
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(0), REMEDY_NOTHING);
+    facts.all = 150;
+    facts.good = 120;
+    facts.deadletters = 4;
+    ck_assert_int_eq(look(5), REMEDY_ACT);
     answer(REMEDY_ORDER_ACT, NULL);
     facts.held = true;
     for (int lives = 0; lives < 2; lives++) {
-        ck_assert_int_eq(ruling_mark(rule)->acted_at.us, o.now.us);
+        const struct remedy_mark *m = ruling_mark(rule);
+        ck_assert_int_eq(m->acted_at.us, o.now.us);
+        ck_assert(m->at_all == 150 && m->at_good == 120 && m->before_all == 50 && m->before_good == 30);
         restart("one", true);
     }
 }
