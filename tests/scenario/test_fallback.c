@@ -444,6 +444,53 @@ START_TEST(fallback__no_method_takes_anothers_answer)
 }
 END_TEST
 
+static const char without_value[] =
+    TYPED "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: input, " ONCE "}, compensation: none,\n"
+          "     fallback: {value: {sku: \"=string(1 / input.quantity)\"}}}\n";
+
+static const char without_key[] =
+    TYPED "  - {name: z, target: u, action: /shapes.Shop/Old, compensation: none}\n"
+          "  - {name: a, after: [z], target: t, action: {method: /shapes.Shop/Old, request: input, " ONCE
+          "}, compensation: none,\n"
+          "     fallback: {last_good: {key: \"=string(1 / input.quantity)\", max_age: 1m}}}\n";
+
+/* A value, or a key, that cannot be told is none: the step has failed for good, and the reason says of what. */
+START_TEST(fallback__without_a_value_nothing_stands_in)
+{
+    engine_trace_run(without_value, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 1 a.fallback REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 a.fallback EXPRESSION_FAILED\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+START_TEST(fallback__without_a_key_nothing_stands_in)
+{
+    engine_trace_run(without_key, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 z #1\n"
+                     "call 1 z action #1 2000ms \"in\"\n"
+                     "> answer 1 z OK\n"
+                     "ACTION_ENDED 1 z #1 DONE\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 1 a.fallback REJECTED INVALID_ARGUMENT\n"
+                     "TURNED_BACK 1 a.fallback EXPRESSION_FAILED\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("fallback");
@@ -461,6 +508,8 @@ int main(void)
     tcase_add_test(c, fallback__answers_are_kept_by_their_keys);
     tcase_add_test(c, fallback__no_step_takes_anothers_answer);
     tcase_add_test(c, fallback__no_method_takes_anothers_answer);
+    tcase_add_test(c, fallback__without_a_value_nothing_stands_in);
+    tcase_add_test(c, fallback__without_a_key_nothing_stands_in);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -309,6 +309,79 @@ START_TEST(people__what_is_stuck_forward_is_not_undone)
 }
 END_TEST
 
+static const char taken_up[] =
+    "name: taken\n"
+    "version: 1.0.0\n"
+    "forward_only: true\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"
+    "  - {name: b, target: t, after: [a], action: {method: /p.S/B, retry: {maxAttempts: 1}}}\n"
+    "  - {name: c, target: t, after: [b], action: {method: /p.S/C, request: {output: a}}}\n";
+
+/* A step whose output a later one is sent cannot be spared; another can. */
+START_TEST(people__nobody_spares_a_step_whose_output_is_needed)
+{
+    engine_trace_run(taken_up, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 a FORWARD_FAILED\n"
+                     "> skip 1 a\n"
+                     "reply OUTPUT_NEEDED\n"
+                     "> retry 1\n"
+                     "RETRIED 1 a\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\" generation=1\n"
+                     "> answer 1 a OK out=given\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "STUCK 1 b FORWARD_FAILED\n"
+                     "> skip 1 b\n"
+                     "SKIPPED 1 b\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"given\"\n");
+}
+END_TEST
+
+static const char reserves_later[] =
+    "name: reserves\n"
+    "version: 1.0.0\n"
+    "deadline: 5s\n"
+    "steps:\n"
+    "  - {name: z, target: t, action: /p.S/Z, compensation: none}\n"
+    "  - {name: a, after: [z], target: u, optional: true, reserve: 2s, action: /p.S/A, compensation: none}\n"
+    "  - {name: b, target: t, after: [a], action: /p.S/B, compensation: none}\n";
+
+/* Each step has the time that it leaves itself, whichever it is. */
+START_TEST(people__what_waits_gives_way_when_its_own_time_is_over)
+{
+    engine_trace_run(reserves_later, 8,
+                     "> hold u\n"
+                     "reply 0\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 z #1\n"
+                     "call 1 z action #1 2000ms \"in\"\n"
+                     "> answer 1 z OK\n"
+                     "ACTION_ENDED 1 z #1 DONE\n"
+                     "> tick\n"
+                     "at 3000\n"
+                     "ACTION_ENDED 1 a REJECTED DEADLINE_EXCEEDED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("people");
@@ -322,6 +395,8 @@ int main(void)
     tcase_add_test(t, people__what_is_passed_over_needs_no_undo_when_it_did_not_happen);
     tcase_add_test(t, people__what_fails_beside_a_stuck_undo_turns_back_afterwards);
     tcase_add_test(t, people__what_is_stuck_forward_is_not_undone);
+    tcase_add_test(t, people__nobody_spares_a_step_whose_output_is_needed);
+    tcase_add_test(t, people__what_waits_gives_way_when_its_own_time_is_over);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -2,6 +2,7 @@
 #include "tests/support/engine_trace.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char one[] = "name: one\n"
@@ -306,6 +307,21 @@ END_TEST
 START_TEST(waiting__an_undo_beside_a_choice_is_asked_for_at_the_start)
 {
     engine_trace_run(chosen_undo, 2,
+                     "> configure u 0\n"
+                     "> start r1\n"
+                     "reply TARGET_NOT_FOUND\n");
+}
+END_TEST
+
+static const char not_undone[] = "name: last\n"
+                                 "version: 1.0.0\n"
+                                 "steps:\n"
+                                 "  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+                                 "  - {name: b, after: [a], target: u, action: /p.S/B, compensation: none}\n";
+
+START_TEST(waiting__an_action_that_comes_later_is_asked_for_at_the_start)
+{
+    engine_trace_run(not_undone, 2,
                      "> configure u 0\n"
                      "> start r1\n"
                      "reply TARGET_NOT_FOUND\n");
@@ -629,21 +645,25 @@ END_TEST
 /* One that failed while another instance of the pivot was awaited is what the saga is stuck on once that is done. */
 START_TEST(waiting__what_could_not_be_decided_is_when_the_pivot_is_done)
 {
-    engine_trace_run(pivots, 4,
-                     "> start r1\n"
-                     "STARTED 1\n"
-                     "reply 1\n"
-                     "ACTION_STARTED 1 p[0] #1\n"
-                     "call 1 p[0] action #1 2000ms \"x\"\n"
-                     "ACTION_STARTED 1 p[1] #1\n"
-                     "call 1 p[1] action #1 2000ms \"y\"\n"
-                     "ACTION_STARTED 1 p[2] #1\n"
-                     "call 1 p[2] action #1 2000ms \"z\"\n"
-                     "> answer 1 p[2] INVALID_ARGUMENT\n"
-                     "ACTION_ENDED 1 p[2] #1 REJECTED INVALID_ARGUMENT\n"
-                     "> answer 1 p[0] OK\n"
-                     "ACTION_ENDED 1 p[0] #1 DONE\n"
-                     "STUCK 1 p[2] FORWARD_FAILED\n");
+    char text[1024];
+    snprintf(text, sizeof text,
+             "> start r1\n"
+             "STARTED 1\n"
+             "reply 1\n"
+             "ACTION_STARTED 1 p[0] #1\n"
+             "call 1 p[0] action #1 2000ms \"x\"\n"
+             "ACTION_STARTED 1 p[1] #1\n"
+             "call 1 p[1] action #1 2000ms \"y\"\n"
+             "ACTION_STARTED 1 p[2] #1\n"
+             "call 1 p[2] action #1 2000ms \"z\"\n"
+             "> answer 1 p[2] %s\n"
+             "ACTION_ENDED 1 p[2] #1 %s %s\n"
+             "> answer 1 p[0] OK\n"
+             "ACTION_ENDED 1 p[0] #1 DONE\n"
+             "STUCK 1 p[2] FORWARD_FAILED\n",
+             _i == 0 ? "INVALID_ARGUMENT" : "INTERNAL", _i == 0 ? "REJECTED" : "UNKNOWN",
+             _i == 0 ? "INVALID_ARGUMENT" : "INTERNAL");
+    engine_trace_run(pivots, 4, text);
 }
 END_TEST
 
@@ -784,6 +804,7 @@ int main(void)
     tcase_add_test(t, waiting__a_target_that_was_back_is_waited_for_anew);
     tcase_add_test(t, waiting__what_is_not_there_is_asked_for_at_the_start);
     tcase_add_test(t, waiting__what_may_be_chosen_is_asked_for_at_the_start);
+    tcase_add_test(t, waiting__an_action_that_comes_later_is_asked_for_at_the_start);
     tcase_add_test(t, waiting__an_undo_beside_a_choice_is_asked_for_at_the_start);
     tcase_add_test(t, waiting__a_pivot_that_was_asked_is_not_hasty);
     tcase_add_test(t, waiting__who_has_become_patient_is_hasty_still);
@@ -796,7 +817,7 @@ int main(void)
     tcase_add_test(t, waiting__past_the_pivot_a_refusal_waits_for_no_answer);
     tcase_add_test(t, waiting__a_dead_letter_is_stuck_on_every_pivot_that_is_not_known);
     tcase_add_test(t, waiting__an_undo_that_is_tried_again_is_paid_for_too);
-    tcase_add_test(t, waiting__what_could_not_be_decided_is_when_the_pivot_is_done);
+    tcase_add_loop_test(t, waiting__what_could_not_be_decided_is_when_the_pivot_is_done, 0, 2);
     tcase_add_test(t, waiting__what_was_turned_away_does_not_leave_afterwards);
     tcase_add_test(t, waiting__what_was_refused_in_haste_does_not_leave_afterwards);
     tcase_add_test(t, waiting__no_attempt_is_waited_for_past_the_deadline);

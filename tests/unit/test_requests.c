@@ -15,16 +15,18 @@
 static struct engine *engine;
 static struct definition *definition; /* of which sagas are started */
 static struct instant now;
-static int code;             /* of the last reply */
-static char field[96];       /* of the last refusal */
-static char words[256];      /* likewise */
-static int retry_ms;         /* likewise: when to come again */
-static char identity[64];    /* of the last record */
-static size_t said;          /* the words of the last record */
-static struct record last;   /* of it: what is no view */
-static size_t answered;      /* the words of what those who wait are given */
-static size_t refused_size;  /* no memory of just this size is given; 0: any is */
-static struct saga_id first; /* the saga that is begun first */
+static int code;              /* of the last reply */
+static char field[96];        /* of the last refusal */
+static char words[256];       /* likewise */
+static int retry_ms;          /* likewise: when to come again */
+static char identity[64];     /* of the last record */
+static size_t said;           /* the words of the last record */
+static uint8_t ended_status;  /* of the last end of an action */
+static char ended_words[128]; /* of the last end of an action */
+static struct record last;    /* of it: what is no view */
+static size_t answered;       /* the words of what those who wait are given */
+static size_t refused_size;   /* no memory of just this size is given; 0: any is */
+static struct saga_id first;  /* the saga that is begun first */
 static struct call_effect calls[4];
 static unsigned call_count;
 
@@ -34,6 +36,9 @@ static void add_record(void *self, const struct record *r)
     last = *r;
     answered = r->type == RECORD_ANSWERED ? r->message.size : answered;
     said = r->message.size;
+    ended_status = r->type == RECORD_ACTION_ENDED ? r->status : ended_status;
+    if (r->type == RECORD_ACTION_ENDED)
+        snprintf(ended_words, sizeof ended_words, "%.*s", (int)r->message.size, (const char *)r->message.at);
     snprintf(identity, sizeof identity, "%.*s", (int)r->identity.size, (const char *)r->identity.at);
 }
 
@@ -553,6 +558,57 @@ START_TEST(requests__a_target_is_as_it_was_configured)
 }
 END_TEST
 
+/* Of what is called or undone somewhere the name is kept, so that a reload finds it again. */
+START_TEST(requests__names_of_targets_are_kept)
+{
+    struct error_detail detail;
+    struct definition_limits limits = definition_limits_default();
+    ck_assert_int_eq(definition_read(bytes_of_text("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: "
+                                                   "/p.S/A, compensation: {target: u, method: /p.S/U}}\n"),
+                                     &limits, &definition, &detail),
+                     0);
+    ck_assert_int_eq(engine_find_target(engine, bytes_of_text("u")), -1);
+    ck_assert_int_eq(engine_keep_names(engine, definition), 0);
+    ck_assert_uint_eq(engine->target_count, 2);
+    ck_assert_int_eq(engine_find_target(engine, bytes_of_text("u")), -1); /* it is not there */
+    ck_assert_int_eq(engine_resolve(engine, definition, &detail), E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(detail.field, "compensation.target");
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    ck_assert_int_eq(engine_find_target(engine, bytes_of_text("u")), 1);
+}
+END_TEST
+
+/* What an answer was expected to be, and why a request could not be made, is said with the end of the step. */
+START_TEST(requests__why_a_step_failed_is_kept_in_words)
+{
+    static const struct {
+        const char *steps, *words;
+        int answers;
+    } failed[] = {
+        {"  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: input}, compensation: none,\n"
+         "     expect: [{that: action.output.sku == 'yes', else: it says no, undo: false}]}\n",
+         "it says no", 1},
+        {"  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: \"=string(1 / "
+         "input.quantity)\"}},\n"
+         "     compensation: none}\n",
+         "divide by zero", 0},
+    };
+    for (size_t i = 0; i < sizeof failed / sizeof failed[0]; i++) {
+        char text[512];
+        tear_down();
+        set_up();
+        snprintf(text, sizeof text, TYPED "steps:\n%s", failed[i].steps);
+        define(text);
+        ended_words[0] = '\0';
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("in")}), 0);
+        for (int k = 0; k < failed[i].answers; k++)
+            answer(CODE_OK, SAGA_REACH_ANSWERED);
+        ck_assert_msg(strstr(ended_words, failed[i].words) != NULL, "%zu: %s", i, ended_words);
+    }
+}
+END_TEST
+
 /* A journal in which the attempts of a step went to two targets is not one that was written so. */
 START_TEST(requests__a_step_goes_where_it_went)
 {
@@ -627,6 +683,7 @@ START_TEST(requests__an_answer_is_as_large_as_a_payload)
                            .reach = SAGA_REACH_ANSWERED,
                            .output = bytes_of(bytes, 64 + i)});
         ck_assert_int_eq(engine_find(engine, i + 1)->steps[0].action, i == 0 ? SAGA_ACTION_DONE : SAGA_ACTION_UNKNOWN);
+        ck_assert_int_eq(ended_status, i == 0 ? CODE_OK : CODE_RESOURCE_EXHAUSTED);
     }
 }
 END_TEST
@@ -1108,6 +1165,8 @@ int main(void)
     tcase_add_test(tests, requests__what_people_do_to_a_dead_letter_is_kept);
     tcase_add_test(tests, requests__heartbeats_are_counted_apart);
     tcase_add_test(tests, requests__a_target_is_as_it_was_configured);
+    tcase_add_test(tests, requests__why_a_step_failed_is_kept_in_words);
+    tcase_add_test(tests, requests__names_of_targets_are_kept);
     tcase_add_test(tests, requests__a_step_goes_where_it_went);
     tcase_add_test(tests, requests__an_undo_goes_where_its_action_went);
     tcase_add_test(tests, requests__heartbeats_that_go_back_are_counted_apart);

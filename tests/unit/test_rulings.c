@@ -134,6 +134,19 @@ START_TEST(ruling__when_it_acted_is_kept)
 }
 END_TEST
 
+/* One that has never acted has nothing to take back, also after a restart. */
+START_TEST(ruling__what_never_acted_is_only_disarmed)
+{
+    ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert(ruling_mark(rule)->disarmed);
+        ck_assert_int_eq(ruling_mark(rule)->acted_at.us, 0);
+        ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+        restart("one", true);
+    }
+}
+END_TEST
+
 START_TEST(ruling__what_is_refused_is_not_held)
 {
     ck_assert_int_eq(look(0), REMEDY_ACT);
@@ -327,6 +340,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, ruling__an_order_is_there_until_it_is_answered);
     tcase_add_test(c, ruling__when_it_acted_is_kept);
+    tcase_add_test(c, ruling__what_never_acted_is_only_disarmed);
     tcase_add_test(c, ruling__what_is_refused_is_not_held);
     tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);
     tcase_add_test(c, ruling__what_is_let_go_by_hand_disarms);
