@@ -75,7 +75,7 @@ $(B)/tests/unit/test_remedies_act: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 $(B)/tests/unit/test_status: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_engine core_holds core_stalled holds_at catalog_count \
 	$(patsubst %,engine_%,target counts counts_real family after) $(patsubst %,counters_%,oldest_live journal_bytes journal_reusable volume_free))
 $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \
-	counters_frame core_engine log_write)
+	counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record counters_frame core_engine log_write)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads

@@ -27,6 +27,8 @@ static uint64_t touched[SEEN_MAX], durable_frame;
 static size_t touched_count, frame_bytes, frame_records;
 static uint8_t counted[SEEN_MAX];
 static size_t counted_count;
+static unsigned heartbeats, remembered, traced; /* records that were told so */
+static bool traces, samples;
 
 /* ---- what the observer tells; tests.mk wraps these ---- */
 
@@ -35,6 +37,11 @@ void __wrap_api_durable(struct api *api, uint64_t number);
 void __wrap_api_touch(struct api *api, uint64_t serial);
 bool __wrap_counters_want(const struct loop *loop, uint8_t type);
 void __wrap_counters_record(struct loop *loop, const struct saga *saga, const struct record *r);
+void __wrap_counters_record_synthetic(struct loop *loop, const struct saga *saga, const struct record *r);
+void __wrap_lately_ended(struct loop *loop, const struct saga *saga, const struct record *r);
+bool __wrap_tracing_wants(const struct tracing *t, uint8_t type);
+bool __wrap_tracing_samples(const struct tracing *t, const struct saga *saga);
+void __wrap_tracing_record(struct tracing *t, const struct saga *saga, const struct record *r);
 void __wrap_counters_frame(struct loop *loop, size_t bytes, unsigned records);
 const struct engine *__wrap_core_engine(const struct core *c);
 void __wrap_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count);
@@ -70,6 +77,40 @@ void __wrap_counters_record(struct loop *loop, const struct saga *saga, const st
     ck_assert_uint_eq(saga->id.serial, r->saga.serial);
     ck_assert_uint_lt(counted_count, SEEN_MAX);
     counted[counted_count++] = r->type;
+}
+
+void __wrap_counters_record_synthetic(struct loop *loop, const struct saga *saga, const struct record *r)
+{
+    (void)loop;
+    ck_assert(saga->synthetic && saga->id.serial == r->saga.serial);
+    heartbeats++;
+}
+
+void __wrap_lately_ended(struct loop *loop, const struct saga *saga, const struct record *r)
+{
+    (void)loop;
+    ck_assert_uint_eq(saga->id.serial, r->saga.serial);
+    remembered++;
+}
+
+bool __wrap_tracing_wants(const struct tracing *t, uint8_t type)
+{
+    (void)t;
+    return traces && type == RECORD_ENDED;
+}
+
+bool __wrap_tracing_samples(const struct tracing *t, const struct saga *saga)
+{
+    (void)t;
+    ck_assert_ptr_nonnull(saga);
+    return samples;
+}
+
+void __wrap_tracing_record(struct tracing *t, const struct saga *saga, const struct record *r)
+{
+    (void)t;
+    ck_assert(saga != NULL && r->type == RECORD_ENDED);
+    traced++;
 }
 
 void __wrap_counters_frame(struct loop *loop, size_t bytes, unsigned records)
@@ -126,10 +167,15 @@ static struct record of_step(uint64_t serial, uint8_t type, uint16_t attempt)
     return r;
 }
 
+static bool is_heartbeat;
+static const char *traceparent = "";
+
 /* An enlisted saga with a step whose undo is called at t. */
 static void begin(uint64_t serial)
 {
     struct record r = of(serial, RECORD_STARTED);
+    r.synthetic = is_heartbeat;
+    r.traceparent = bytes_of_text(traceparent);
     r.mode = SAGA_ENLISTED;
     r.name = bytes_of_text("trip");
     r.deadline = INSTANT_NEVER;
@@ -178,6 +224,7 @@ static void observe(void)
 {
     lines[0] = '\0';
     touched_count = counted_count = frame_bytes = frame_records = 0;
+    heartbeats = remembered = traced = 0;
     observer_durable(&s, 7, bytes_of(frame, frame_size));
     ck_assert_uint_eq(durable_frame, 7);
     ck_assert_uint_eq(atomic_load(&s.durable_frame), 7);
@@ -194,6 +241,20 @@ static void setup(void)
     log_set_level(LOG_LEVEL_INFO);
     frame_size = 0;
     cares = counts = true;
+    traces = samples = is_heartbeat = false;
+    traceparent = "";
+}
+
+/* Its undo is done, and it has ended. */
+static void undo(uint64_t serial)
+{
+    add(of_step(serial, RECORD_COMPENSATION_STARTED, 1));
+    struct record r = of_step(serial, RECORD_COMPENSATION_ENDED, 1);
+    r.compensation_state = SAGA_COMPENSATION_DONE;
+    add(r);
+    r = of(serial, RECORD_ENDED);
+    r.saga_state = SAGA_COMPENSATED;
+    add(r);
 }
 
 static void teardown(void)
@@ -309,6 +370,62 @@ START_TEST(observer__the_rest_is_told_at_debug)
                             "level=debug msg=\"step enlisted\" definition=trip step=hotel\n"
                             "level=debug msg=\"action ended\" definition=trip step=hotel attempt=1 status=OK\n"
                             "level=debug msg=\"saga turned back\" definition=trip reason=LEASE\n");
+    undo(1);
+    observe();
+    ck_assert_str_eq(lines,
+                     "level=debug msg=\"compensation started\" definition=trip step=hotel target=t attempt=1\n"
+                     "level=debug msg=\"compensation ended\" definition=trip step=hotel target=t attempt=1 status=OK\n"
+                     "level=debug msg=\"saga ended\" definition=trip\n");
+    log_set_level(LOG_LEVEL_INFO);
+    begin(2);
+    turn_back(2, REASON_LEASE);
+    undo(2);
+    observe();
+    ck_assert_str_eq(lines, "");
+}
+END_TEST
+
+/* A heartbeat is counted apart, not remembered, and told as what it is; all of a trace has its id. */
+START_TEST(observer__a_heartbeat_is_told_apart)
+{
+    is_heartbeat = true;
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    begin(1);
+    turn_back(1, REASON_CANCELLED);
+    undo(1);
+    observe();
+    ck_assert_str_eq(lines, "level=info msg=\"saga cancelled by an operator\" definition=trip synthetic=true "
+                            "trace_id=0af7651916cd43dd8448eb211c80319c reason=CANCELLED actor=kim text=\"by phone\"\n");
+    ck_assert_uint_eq(heartbeats, 7);
+    ck_assert_uint_eq(counted_count + remembered, 0);
+    is_heartbeat = false;
+    begin(2);
+    turn_back(2, REASON_LEASE);
+    undo(2);
+    observe();
+    ck_assert_uint_eq(heartbeats, 0);
+    ck_assert_uint_eq(remembered, 1);
+    counts = false; /* and though nobody counts */
+    begin(3);
+    turn_back(3, REASON_LEASE);
+    undo(3);
+    observe();
+    ck_assert_uint_eq(remembered, 1);
+}
+END_TEST
+
+START_TEST(observer__what_is_sampled_is_traced)
+{
+    for (int i = 0; i < 4; i++) {
+        traces = i % 2 == 1;
+        samples = i / 2 == 1;
+        counts = false;
+        begin((uint64_t)i + 1);
+        turn_back((uint64_t)i + 1, REASON_LEASE);
+        undo((uint64_t)i + 1);
+        observe();
+        ck_assert_uint_eq(traced, i == 3);
+    }
 }
 END_TEST
 
@@ -347,6 +464,8 @@ int main(void)
     tcase_add_test(tc, observer__a_dead_letter_is_not_told_with_what_another_was_told);
     tcase_add_test(tc, observer__what_people_do_is_told_with_their_names);
     tcase_add_test(tc, observer__the_rest_is_told_at_debug);
+    tcase_add_test(tc, observer__a_heartbeat_is_told_apart);
+    tcase_add_test(tc, observer__what_is_sampled_is_traced);
     tcase_add_test(tc, observer__copies_of_a_history_are_passed_over);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
