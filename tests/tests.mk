@@ -48,7 +48,7 @@ $(B)/tests/unit/test_client_lease: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
 	claim list want))
 $(B)/tests/unit/test_fleet: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
-	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all) $(patsubst %,sidecar_%,open_guest run stop close reload) \
+	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all list want) $(patsubst %,sidecar_%,open_guest run stop close reload) \
 	config_read config_destroy journal_name engine_counts core_engine rpc_wake rpc_poll)
 $(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now clock_difference core_read_frame codec_decode core_engine core_holds core_stalled holds_at catalog_count \
 	fleet_count remedies_pages vitals_are_wanted vitals_tell $(patsubst %,engine_%,target counts counts_real family after answers))

@@ -62,6 +62,8 @@ static struct finder_found found;
 static int finds;
 static struct finder_journal listed[4];
 static unsigned listed_count;
+static struct finder_journal page[FINDER_JOURNALS_MAX];
+static unsigned page_count;
 
 /* ---- tests.mk wraps these ---- */
 
@@ -91,6 +93,8 @@ void __wrap_finder_close(struct finder *f);
 int __wrap_finder_tag(struct finder *f, uint64_t tag, struct finder_found *out);
 int __wrap_finder_request(struct finder *f, struct bytes request_id, bool claim, struct finder_found *out);
 int __wrap_finder_all(struct finder *f, const struct finder_journal **list, unsigned *count);
+int __wrap_finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count);
+int __wrap_finder_want(struct finder *f, const char *journal, bool *there);
 int __wrap_sidecar_open_guest(const struct config *c, const struct adopted *adopted, struct sidecar **out,
                               struct error_detail *detail);
 int __wrap_sidecar_run(struct sidecar *s, struct error_detail *detail);
@@ -264,6 +268,22 @@ int __wrap_finder_all(struct finder *f, const struct finder_journal **list, unsi
     (void)f;
     *list = listed;
     *count = listed_count;
+    return finds;
+}
+
+int __wrap_finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count)
+{
+    (void)f;
+    ck_assert_str_eq(after, "before");
+    *list = page;
+    *count = page_count;
+    return finds;
+}
+
+int __wrap_finder_want(struct finder *f, const char *journal, bool *there)
+{
+    (void)f;
+    *there = strcmp(journal, "there") == 0;
     return finds;
 }
 
@@ -753,10 +773,18 @@ START_TEST(fleet__all_journals)
     listed[2] = journal("far", "far", true, 3000);
     listed[3] = journal("dead", "dead", true, 0);
     listed_count = 4;
+    for (unsigned i = 0; i < 4; i++) {
+        listed[i].id = 40 + i;
+        listed[i].live = 50 + i;
+        snprintf(listed[i].address, sizeof listed[i].address, "at %u", i);
+    }
     ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), 0);
     ck_assert_uint_eq(count, 4);
     for (unsigned i = 0; i < 4; i++) {
         ck_assert_str_eq(all[i].name, listed[i].name);
+        ck_assert_str_eq(all[i].carrier, listed[i].carrier);
+        ck_assert_str_eq(all[i].address, listed[i].address);
+        ck_assert(all[i].id == 40 + i && all[i].live == 50 + i);
         ck_assert_int_eq(all[i].place, expected[i].place);
         ck_assert_int_eq(all[i].held, expected[i].held);
         ck_assert_int_eq(all[i].given_up, expected[i].given_up);
@@ -768,6 +796,116 @@ START_TEST(fleet__all_journals)
     ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), STORE_PENDING);
     finds = E_JOURNAL_AWAY;
     ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), E_JOURNAL_AWAY);
+}
+END_TEST
+
+/* ---- for operators ---- */
+
+/* A journal is orphaned when its lease is over, or when nobody holds it and something lives in it. */
+START_TEST(fleet__operators_see_journals_whole)
+{
+    struct error_detail detail;
+    struct arena a;
+    Saga__V1__ListJournalsResponse m = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    open_fleet();
+    arena_init(&a);
+    page_count = FINDER_JOURNALS_MAX;
+    for (unsigned i = 0; i < page_count; i++)
+        snprintf(page[i].name, sizeof page[i].name, "j%u", i);
+    page[0] = (struct finder_journal){.name = "j0",
+                                      .carrier = "host",
+                                      .address = "1.2.3.4:5",
+                                      .program = "1.2.3",
+                                      .epoch = 3,
+                                      .commits = 4,
+                                      .live = 5,
+                                      .tries = 6,
+                                      .form = 7,
+                                      .lease_ms = 1500,
+                                      .held = true,
+                                      .wanted = true};
+    page[1].held = true;     /* and its lease is over */
+    page[2].lease_ms = 9000; /* which means nothing where nobody holds it */
+    page[3].live = 1;
+    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), 0);
+    ck_assert_uint_eq(m.n_journals, FINDER_JOURNALS_MAX);
+    const Saga__V1__Journal *j = m.journals[0];
+    ck_assert_str_eq(j->name, "j0");
+    ck_assert_str_eq(j->carrier, "host");
+    ck_assert_str_eq(j->address, "1.2.3.4:5");
+    ck_assert_str_eq(j->program, "1.2.3");
+    ck_assert(j->epoch == 3 && j->commits == 4 && j->live == 5 && j->tries == 6 && j->form == 7 && j->wanted);
+    ck_assert(j->lease->seconds == 1 && j->lease->nanos == 500000000);
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert_int_eq(m.journals[i]->orphan, i == 1 || i == 3);
+    ck_assert_int_eq(m.journals[2]->lease->seconds, 0);
+    ck_assert(!m.journals[1]->wanted);
+    ck_assert_str_eq(m.next, "j199"); /* behind which the next page begins */
+    m = (Saga__V1__ListJournalsResponse)SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    page_count--;
+    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), 0);
+    ck_assert_uint_eq(m.n_journals, FINDER_JOURNALS_MAX - 1);
+    ck_assert_str_eq(m.next, "");
+    finds = STORE_PENDING;
+    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), STORE_PENDING);
+    finds = E_JOURNAL_AWAY;
+    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), E_JOURNAL_AWAY);
+    struct sidecar alone = {.config = &config};
+    struct loop its = {.sidecar = &alone};
+    ck_assert_int_eq(fleet_journals(&its, "before", &a, &m, &detail), E_NO_FLEET);
+    arena_finish(&a);
+}
+END_TEST
+
+START_TEST(fleet__a_journal_is_asked_for_by_its_name)
+{
+    struct error_detail detail;
+    open_fleet();
+    ck_assert_int_eq(fleet_give(&loop, "there", &detail), 0);
+    ck_assert_int_eq(fleet_give(&loop, "elsewhere", &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "journal");
+    finds = STORE_PENDING;
+    ck_assert_int_eq(fleet_give(&loop, "there", &detail), STORE_PENDING);
+    finds = E_JOURNAL_AWAY;
+    ck_assert_int_eq(fleet_give(&loop, "there", &detail), E_JOURNAL_AWAY);
+    struct sidecar alone = {.config = &config};
+    struct loop its = {.sidecar = &alone};
+    ck_assert_int_eq(fleet_give(&its, "there", &detail), E_NO_FLEET);
+}
+END_TEST
+
+/* What is so in each guest, under its journal's name. */
+START_TEST(fleet__guests_are_counted)
+{
+    static const char *const expected[] = {
+        "\nsagad_guests 1\n",
+        "\nsagad_guest_sagas_live{journal=\"a\"} 5\n",
+        "\nsagad_guest_sagas_compensating{journal=\"a\"} 6\n",
+        "\nsagad_guest_sagas_stuck{journal=\"a\"} 7\n",
+        "\nsagad_guest_oldest_live_saga_age_seconds{journal=\"a\"} 1.5\n",
+        "\nsagad_guest_oldest_stuck_saga_age_seconds{journal=\"a\"} 2.5\n",
+        "\nsagad_guest_oldest_deferred_saga_age_seconds{journal=\"a\"} 0\n",
+    };
+    char *text;
+    size_t size;
+    add_row("a", false, 1);
+    open_fleet();
+    struct loop *there = &serves(0)->loop;
+    const struct instant at = {.us = 900000000};
+    atomic_store(&there->real_live, 5);
+    atomic_store(&there->compensating, 6);
+    atomic_store(&there->stuck, 7);
+    atomic_store(&there->oldest_us, at.us - 1500000);
+    atomic_store(&there->oldest_stuck_us, at.us - 2500000);
+    ck_assert_int_eq(metrics_create(100, &loop.vitals.metrics), 0);
+    fleet_count(&loop, at);
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(metrics_write(&loop.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
+    fclose(out);
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        ck_assert_msg(strstr(text, expected[i]) != NULL, "%s is not in %s", expected[i], text);
+    free(text);
+    metrics_destroy(loop.vitals.metrics);
 }
 END_TEST
 
@@ -789,6 +927,9 @@ int main(void)
     tcase_add_test(t, fleet__a_reload_reaches_guests);
     tcase_add_test(t, fleet__where_a_saga_is);
     tcase_add_test(t, fleet__all_journals);
+    tcase_add_test(t, fleet__operators_see_journals_whole);
+    tcase_add_test(t, fleet__a_journal_is_asked_for_by_its_name);
+    tcase_add_test(t, fleet__guests_are_counted);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
