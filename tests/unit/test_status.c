@@ -8,14 +8,18 @@
 #include "sidecar/engine/target.h"
 #include "sidecar/resilience/admission.h"
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/journal.h"
+#include "sidecar/runtime/release.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TARGETS 3
 #define SAGAS   4
+#define LETTERS 64 /* definitions of dead letters that are told, as in status.c */
 
 static struct loop s;
 static struct sidecar sidecar;
@@ -27,7 +31,8 @@ static struct arena arena;
 static struct instant now;
 static struct engine_counts counts;
 static struct admission families[3];
-static struct saga sagas[SAGAS];
+static struct saga sagas[LETTERS + 2];
+static size_t saga_count;
 static const struct saga *oldest;
 static struct drift_target drifts[LOOP_TARGETS_MAX];
 
@@ -47,6 +52,40 @@ uint32_t __wrap_catalog_count(const struct catalog *c);
 int __wrap_core_stalled(const struct core *c);
 struct holds *__wrap_core_holds(struct core *c);
 const Saga__V1__Hold *__wrap_holds_at(const struct holds *h, unsigned place);
+
+int64_t __wrap_certificates_not_after(struct certificates *c);
+int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail);
+struct instant __wrap_codec_time(struct bytes frame);
+
+static int64_t expires;
+int64_t __wrap_certificates_not_after(struct certificates *c)
+{
+    ck_assert_ptr_eq(c, (struct certificates *)(void *)&expires);
+    return expires;
+}
+
+static int unreadable;
+int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    (void)c;
+    (void)detail;
+    ck_assert_uint_eq(frame, 7);
+    *records = bytes_of_text("frame");
+    return unreadable;
+}
+
+struct instant __wrap_codec_time(struct bytes frame)
+{
+    ck_assert_uint_eq(frame.size, 5);
+    return instant_after(now, SPAN_S(-9));
+}
+
+static uint64_t first_frame;
+static uint64_t first_of(struct store *of)
+{
+    ck_assert_ptr_eq(of, &store);
+    return first_frame;
+}
 
 struct instant __wrap_clock_now(const struct clock *c)
 {
@@ -93,7 +132,7 @@ const struct admission *__wrap_engine_family(const struct engine *e, uint32_t in
 const struct saga *__wrap_engine_after(const struct engine *e, uint64_t serial)
 {
     (void)e;
-    return serial >= SAGAS ? NULL : &sagas[serial];
+    return serial >= saga_count ? NULL : &sagas[serial];
 }
 
 const struct saga *__wrap_counters_oldest_live(const struct loop *l)
@@ -176,8 +215,11 @@ static void setup(void)
         own[i].address = "there:1";
         own[i].rpc = i == 1 ? NULL : (struct rpc_target *)&own[i]; /* only looked at whether it is there */
     }
-    for (unsigned i = 0; i < SAGAS; i++)
+    saga_count = SAGAS;
+    for (unsigned i = 0; i < sizeof sagas / sizeof *sagas; i++)
         sagas[i].id.serial = i + 1;
+    sidecar.adopted = NULL;
+    sidecar.certificates = NULL;
     arena_init(&arena);
 }
 
@@ -215,6 +257,7 @@ START_TEST(status__each_number_has_its_own_name)
         .live = 100, .stuck = 101, .synthetic = {.live = 21, .stuck = 22}, .calls = 23, .waiting = 24};
     const Saga__V1__LoopStatus *m = told();
     ck_assert_uint_eq(m->loop, 7);
+    ck_assert_str_eq(m->version, sagad_version);
     ck_assert_str_eq(m->journal, "");
     ck_assert_uint_eq(m->live, 11);
     ck_assert_uint_eq(m->stuck, 2);
@@ -247,6 +290,25 @@ START_TEST(status__a_journal_that_is_full_or_stalled_and_the_oldest_saga_are_tol
     sagas[2].started_at = instant_after(now, SPAN_MS(-1500));
     oldest = &sagas[2];
     ck_assert_int_eq(at_of(told()->oldest_live), now.us - 1500000);
+}
+END_TEST
+
+/* Of a guest, whose journal it is; of the journal, since when it goes; of the certificate, until when. */
+START_TEST(status__what_is_not_always_there_is_told_where_it_is)
+{
+    const struct adopted adopted = {.journal = "orders-2"};
+    sidecar.adopted = &adopted;
+    ck_assert_str_eq(told()->journal, "orders-2");
+    store.first_frame = first_of;
+    ck_assert_ptr_null(told()->journal_since); /* nothing is in it */
+    first_frame = 7;
+    ck_assert_int_eq(at_of(told()->journal_since), now.us - 9000000);
+    unreadable = E_JOURNAL_AWAY;
+    ck_assert_ptr_null(told()->journal_since);
+    sidecar.certificates = (struct certificates *)(void *)&expires;
+    ck_assert_ptr_null(told()->certificate_expires);
+    expires = 1234;
+    ck_assert_int_eq(at_of(told()->certificate_expires), 1234000000);
 }
 END_TEST
 
@@ -376,6 +438,31 @@ START_TEST(status__dead_letters_are_told_by_their_definition)
     ck_assert_str_eq(m->dead_letters[0]->definition, "a");
     ck_assert_uint_eq(m->dead_letters[0]->count, 2);
     ck_assert_int_eq(at_of(m->dead_letters[0]->oldest), now.us);
+    sagas[1].synthetic = false;
+    m = told();
+    ck_assert_uint_eq(m->n_dead_letters, 2);
+    ck_assert_str_eq(m->dead_letters[1]->definition, "b");
+    ck_assert_uint_eq(m->dead_letters[1]->count, 1);
+    ck_assert_int_eq(at_of(m->dead_letters[1]->oldest), instant_after(now, SPAN_S(1)).us);
+}
+END_TEST
+
+/* Of so many definitions; those that come first go on being counted. */
+START_TEST(status__dead_letters_are_told_of_so_many_definitions)
+{
+    static char names[LETTERS + 1][8];
+    saga_count = LETTERS + 2;
+    for (unsigned i = 0; i < LETTERS + 2; i++) {
+        snprintf(names[i % (LETTERS + 1)], sizeof names[0], "d%u", i % (LETTERS + 1));
+        sagas[i].name = bytes_of_text(names[i % (LETTERS + 1)]);
+        sagas[i].state = SAGA_STUCK;
+        sagas[i].started_at = now;
+    }
+    const Saga__V1__LoopStatus *m = told();
+    ck_assert_uint_eq(m->n_dead_letters, LETTERS);
+    ck_assert_str_eq(m->dead_letters[LETTERS - 1]->definition, "d63");
+    ck_assert_uint_eq(m->dead_letters[0]->count, 2);
+    ck_assert_uint_eq(m->dead_letters[1]->count, 1);
 }
 END_TEST
 
@@ -403,6 +490,8 @@ int main(void)
     tcase_add_test(tc, status__a_breaker_tells_what_its_state_follows_from);
     tcase_add_test(tc, status__definitions_that_are_bounded_are_told);
     tcase_add_test(tc, status__dead_letters_are_told_by_their_definition);
+    tcase_add_test(tc, status__dead_letters_are_told_of_so_many_definitions);
+    tcase_add_test(tc, status__what_is_not_always_there_is_told_where_it_is);
     tcase_add_test(tc, status__what_is_held_is_told_wherever_it_stands);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
