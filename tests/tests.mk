@@ -50,7 +50,8 @@ $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=
 $(B)/tests/unit/test_fleet: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
 	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all list want) $(patsubst %,sidecar_%,open_guest run stop close reload) \
 	config_read config_destroy journal_name engine_counts core_engine rpc_wake rpc_poll)
-$(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now clock_difference core_read_frame codec_decode core_engine core_holds core_stalled holds_at catalog_count \
+$(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now clock_difference certificates_not_after certificates_lifetime tracing_counts \
+	core_read_frame codec_decode core_engine core_holds core_stalled holds_at catalog_count \
 	fleet_count remedies_pages vitals_are_wanted vitals_tell $(patsubst %,engine_%,target counts counts_real family after answers))
 $(B)/tests/unit/test_rpc_settings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,grpc_server_create grpc_channel_create grpc_resource_quota_resize transport_server_credentials \
 	transport_channel_credentials certificates_version)

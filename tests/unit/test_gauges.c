@@ -43,13 +43,16 @@ static uint32_t told;
 static int stalled, unreadable, undecodable; /* codes */
 static uint64_t first_frame;
 static struct instant first_at;
-static unsigned frames_read;
+static unsigned frames_read, fleets_counted;
 static char *page;
 
 /* ---- the loop's surroundings; tests.mk wraps these ---- */
 
 struct instant __wrap_clock_now(const struct clock *c);
 struct span __wrap_clock_difference(const struct clock *c);
+int64_t __wrap_certificates_not_after(struct certificates *c);
+int64_t __wrap_certificates_lifetime(struct certificates *c);
+struct tracing_counts __wrap_tracing_counts(struct tracing *t);
 int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail);
 int __wrap_codec_decode(struct bytes *records, struct record *out, uint64_t *previous, struct error_detail *detail);
 const struct engine *__wrap_core_engine(const struct core *c);
@@ -78,6 +81,24 @@ struct span __wrap_clock_difference(const struct clock *c)
 {
     (void)c;
     return SPAN_MS(250);
+}
+
+static int64_t expires; /* stands for the certificates, too */
+int64_t __wrap_certificates_not_after(struct certificates *c)
+{
+    ck_assert_ptr_eq(c, (struct certificates *)(void *)&expires);
+    return expires;
+}
+
+int64_t __wrap_certificates_lifetime(struct certificates *c)
+{
+    (void)c;
+    return 86400;
+}
+
+struct tracing_counts __wrap_tracing_counts(struct tracing *t)
+{
+    return t == NULL ? (struct tracing_counts){0} : (struct tracing_counts){.made = 5, .dropped = 2};
 }
 
 int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)
@@ -175,8 +196,8 @@ uint32_t __wrap_catalog_count(const struct catalog *c)
 
 void __wrap_fleet_count(struct loop *l, struct instant at)
 {
-    (void)l;
-    (void)at;
+    ck_assert(l == &s && at.us == now.us);
+    fleets_counted++;
 }
 
 struct webhook_counts __wrap_remedies_pages(struct loop *l)
@@ -314,6 +335,75 @@ START_TEST(gauges__a_journal_is_as_old_as_its_first_record)
     counters_turn(&s);
     is("sagad_journal_age_seconds", 1);
     ck_assert_uint_eq(frames_read, 4);
+}
+END_TEST
+
+static uint64_t reusable(struct store *of)
+{
+    ck_assert_ptr_eq(of, &store);
+    return 4096;
+}
+
+static void write_bytes(const char *path, const char *ending, size_t size)
+{
+    char name[JOURNAL_PATH_SIZE + 16];
+    snprintf(name, sizeof name, "%s%s", path, ending);
+    FILE *to = fopen(name, "w");
+    ck_assert(to != NULL && fseek(to, (long)size - 1, SEEK_SET) == 0 && fputc('x', to) == 'x' && fclose(to) == 0);
+}
+
+/* All of its files, of this loop alone; and what the volume has left. */
+START_TEST(gauges__a_journal_tells_what_it_takes)
+{
+    char dir[] = "/tmp/saga-gauges-XXXXXX", path[JOURNAL_PATH_SIZE], command[64];
+    struct config own = config;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    own.data_dir = dir;
+    s.config = &own;
+    s.index = 1;
+    store.reusable = reusable;
+    counters_turn(&s);
+    is("sagad_journal_bytes", 0);
+    is("sagad_journal_reusable_bytes", 4096);
+    ck_assert(counters_volume_free(&s) > 0);
+    sidecar_journal_path(&own, 1, path);
+    write_bytes(path, "", 1000);
+    write_bytes(path, "-wal", 200);
+    write_bytes(path, ".reserve", 30);
+    write_bytes(path, "-shm", 4); /* which is none of it */
+    sidecar_journal_path(&own, 0, path);
+    write_bytes(path, "", 5000);
+    counters_turn(&s);
+    is("sagad_journal_bytes", 1230);
+    ck_assert_ptr_nonnull(strstr(page, "\nsagad_journal_volume_free_bytes "));
+    ck_assert_ptr_null(strstr(page, "\nsagad_journal_volume_free_bytes 0\n"));
+    own.data_dir = "/nowhere/at/all";
+    ck_assert(counters_volume_free(&s) == 0);
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(gauges__spans_certificates_and_the_fleet_are_told)
+{
+    int some;
+    counters_turn(&s);
+    is("sagad_certificate_expiry_timestamp_seconds", -1);
+    sidecar.certificates = (struct certificates *)(void *)&expires;
+    counters_turn(&s);
+    is("sagad_certificate_expiry_timestamp_seconds", -1); /* it has none that ends */
+    expires = 1234567;
+    s.tracing = (struct tracing *)(void *)&some;
+    fleets_counted = 0;
+    for (int i = 0; i < 2; i++)
+        counters_turn(&s);
+    ck_assert_uint_eq(fleets_counted, 2);
+    is("sagad_certificate_expiry_timestamp_seconds", 1234567);
+    is("sagad_certificate_lifetime_seconds", 86400);
+    is("sagad_spans_total", 10);
+    is("sagad_spans_dropped_total", 4);
+    is("sagad_metrics_series", metrics_count(s.vitals.metrics));
+    is("sagad_metrics_bytes", (double)metrics_bytes(s.vitals.metrics));
 }
 END_TEST
 
@@ -479,6 +569,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, gauges__each_number_is_in_its_series);
     tcase_add_test(tc, gauges__a_journal_is_as_old_as_its_first_record);
+    tcase_add_test(tc, gauges__a_journal_tells_what_it_takes);
+    tcase_add_test(tc, gauges__spans_certificates_and_the_fleet_are_told);
     tcase_add_test(tc, gauges__a_target_is_shown_as_it_is);
     tcase_add_test(tc, gauges__a_definition_that_is_bounded_is_shown_until_it_is_not);
     tcase_add_test(tc, gauges__the_oldest_of_each_kind);
