@@ -146,8 +146,8 @@ static int fetch(saga_watch *watch, int64_t deadline, struct saga_error *error)
         return too_late(watch, error);
     if (code != SAGA_OK)
         return failed(watch, code, &last, error);
-    watch->delay_ms = 0;
     if (message) {
+        watch->delay_ms = 0;
         drop_message(watch);
         watch->message = (void *)message;
     } else if (watch->saga_id[0] != '\0') {

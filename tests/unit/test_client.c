@@ -115,6 +115,17 @@ static void start(struct fake_call *call, const Saga__V1__StartRequest *r)
     }
 }
 
+static void answer_large(struct fake_call *call)
+{
+    static char lengthy[8000];
+    Saga__V1__GetResponse response = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    memset(lengthy, 'x', sizeof lengthy - 1);
+    saga.reason_step = lengthy;
+    response.saga = &saga;
+    fake_answer(call, &response.base);
+}
+
 static void handle(struct fake_call *call, const void *request, void *user)
 {
     (void)user;
@@ -148,6 +159,8 @@ static void handle(struct fake_call *call, const void *request, void *user)
         seen.include_payloads = r->include_payloads;
         if (strcmp(r->saga_id, "none") == 0)
             fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
+        else if (strcmp(r->saga_id, "large") == 0)
+            answer_large(call);
         else if (strcmp(r->saga_id, "empty") == 0)
             fake_answer(call, &(Saga__V1__GetResponse)SAGA__V1__GET_RESPONSE__INIT.base);
         else
@@ -316,6 +329,33 @@ START_TEST(client__options_are_checked)
     }
     ck_assert_str_eq(saga_client_address(client), fake_address(server));
     saga_client_close(NULL);
+}
+END_TEST
+
+/* An answer that is longer than was said is not taken in. */
+START_TEST(client__answers_are_bounded)
+{
+    struct saga_info info;
+    ck_assert_int_eq(saga_get(client, "large", &info, &error), SAGA_OK);
+    saga_client_close(client);
+    open_with((struct saga_client_options){.pipe_commands_max = 1, .message_bytes_max = 4096});
+    ck_assert_int_eq(saga_get(client, "s-1", &info, &error), SAGA_OK);
+    ck_assert_int_eq(saga_get(client, "large", &info, &error), SAGA_E_RESOURCE_EXHAUSTED);
+}
+END_TEST
+
+/* What one of them is closed or cut by is nothing to the other. */
+START_TEST(client__each_has_a_connection_of_its_own)
+{
+    saga_client *other;
+    const struct saga_client_options options = {.address = fake_address(server)};
+    struct saga_info info;
+    ck_assert_int_eq(saga_client_open(&options, &other, &error), SAGA_OK);
+    ck_assert_int_eq(saga_get(client, "s-1", &info, &error), SAGA_OK);
+    ck_assert_uint_eq(fake_connections(server), 1);
+    ck_assert_int_eq(saga_get(other, "s-1", &info, &error), SAGA_OK);
+    ck_assert_uint_eq(fake_connections(server), 2);
+    saga_client_close(other);
 }
 END_TEST
 
@@ -717,6 +757,8 @@ int main(void)
     tcase_add_test(c, client__errors_carry_their_details);
     tcase_add_test(c, client__arguments_are_checked_before_anything_is_sent);
     tcase_add_test(c, client__options_are_checked);
+    tcase_add_test(c, client__answers_are_bounded);
+    tcase_add_test(c, client__each_has_a_connection_of_its_own);
     tcase_add_test(c, client__register_definition);
     tcase_add_test(c, client__wait_get_and_cancel);
     tcase_add_test(c, client__snapshot);

@@ -458,6 +458,21 @@ START_TEST(async__the_queue_is_bounded)
 }
 END_TEST
 
+/* 64 MiB by default: what waits for a sidecar that is away. */
+START_TEST(async__the_queue_holds_so_much_by_default)
+{
+    static char input[15 << 20];
+    const struct saga_start_options options = {
+        .definition = "checkout", .request_id = "-1", .input = input, .input_size = sizeof input, .timeout_ms = 60000};
+    fake_unlisten(server);
+    open_with((struct saga_client_options){0});
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(saga_async_start(client, &options, NULL, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_start(client, &options, NULL, NULL, &error), SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_QUEUE);
+}
+END_TEST
+
 START_TEST(async__large_commands_travel_alone)
 {
     static char input[1200000];
@@ -787,6 +802,7 @@ int main(void)
     tcase_add_test(c, async__many_threads_queue_while_connections_break);
     tcase_add_test(c, async__commands_are_gathered_and_messages_bounded);
     tcase_add_test(c, async__the_queue_is_bounded);
+    tcase_add_test(c, async__the_queue_holds_so_much_by_default);
     tcase_add_test(c, async__large_commands_travel_alone);
     tcase_add_test(c, async__timeouts);
     tcase_add_test(c, async__deadlines_pass_in_their_own_order);

@@ -42,6 +42,10 @@ static void handle(struct fake_call *call, const void *request, void *user)
         fake_fail(call, 14, "the sidecar is stopping", "STOPPING", NULL, -1);
         return;
     }
+    if (strcmp(r->cursor, "over") == 0) {
+        fake_end(call);
+        return;
+    }
     if (strcmp(r->cursor, "old") == 0) {
         fake_fail(call, 11, "gone", "CURSOR_EXPIRED", "cursor", -1);
         return;
@@ -126,6 +130,45 @@ START_TEST(watch__streams_that_break_are_not_opened_again_at_once)
     ck_assert_int_ne(saga_watch_next(watch, 1000, &event, &error), SAGA_OK);
     ck_assert_uint_ge(fake_count(server, "Watch"), 4);
     ck_assert_uint_le(fake_count(server, "Watch"), 10);
+}
+END_TEST
+
+/* One of every saga has no end: a sidecar that ends it has gone away, and is not asked over and over while it does. */
+START_TEST(watch__streams_that_end_are_not_opened_again_at_once)
+{
+    const struct saga_event *event;
+    open_with(NULL, "over");
+    ck_assert_int_ne(saga_watch_next(watch, 1000, &event, &error), SAGA_OK);
+    ck_assert_uint_ge(fake_count(server, "Watch"), 4);
+    ck_assert_uint_le(fake_count(server, "Watch"), 10);
+}
+END_TEST
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Nor does a look that is not to wait wait for that. */
+START_TEST(watch__looks_end_in_time_between_two_streams)
+{
+    const struct saga_event *event;
+    int64_t took_ms = INT64_MAX;
+    open_with("stopping", NULL);
+    ck_assert_int_ne(saga_watch_next(watch, 1000, &event, &error),
+                     SAGA_OK);                    /* by then it waits a quarter of a second at least */
+    for (int tries = 0; took_ms > 500; tries++) { /* a busy machine may be late */
+        ck_assert_msg(tries < 5, "%lld ms for three looks", (long long)took_ms);
+        ck_assert_int_ne(saga_watch_next(watch, 0, &event, &error), SAGA_OK);
+        int64_t began_ms = now_ms();
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(saga_watch_next(watch, 0, &event, &error), SAGA_E_UNAVAILABLE);
+            ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
+        }
+        took_ms = now_ms() - began_ms;
+    }
 }
 END_TEST
 
@@ -286,6 +329,8 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, watch__gives_every_event_and_then_none);
     tcase_add_test(c, watch__streams_that_break_are_not_opened_again_at_once);
+    tcase_add_test(c, watch__streams_that_end_are_not_opened_again_at_once);
+    tcase_add_test(c, watch__looks_end_in_time_between_two_streams);
     tcase_add_test(c, watch__goes_on_after_the_last_event_it_gave);
     tcase_add_test(c, watch__waits_little_after_a_stream_that_worked);
     tcase_add_test(c, watch__begins_after_a_cursor);
