@@ -15,7 +15,7 @@ static const char *how_it_is(const Saga__V1__Journal *j, enum paint *paint)
     else if (j->orphan || j->wanted)
         *paint = PAINT_WARN;
     if (j->orphan)
-        return j->tries >= 3 ? "nobody takes it: give it" : "orphan";
+        return j->tries >= 3 ? "to be given" : "orphan";
     if (j->carrier[0] == '\0')
         return "given up";
     if (strcmp(j->carrier, j->name) == 0)

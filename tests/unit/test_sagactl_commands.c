@@ -1,0 +1,580 @@
+/* Commands of sagactl as a person types them, against answers that the test makes up: what is asked for, and each line that is shown. */
+#include "client-lib/sagactl/run.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- tests.mk wraps these: a sidecar that gives what it was told to give ---- */
+
+#define TOLD_MAX 8
+
+static struct {
+    const char *method; /* behind the last slash */
+    const ProtobufCMessage *answer;
+    int code; /* or that it fails so */
+} told[TOLD_MAX];
+static unsigned told_count, asked_count;
+static char asked[TOLD_MAX][64];
+static uint8_t asked_bytes[TOLD_MAX][2048];
+static size_t asked_sizes[TOLD_MAX];
+
+int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error);
+int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error);
+void __wrap_wire_close(struct wire *w);
+const char *__wrap_wire_address(const struct wire *w);
+
+int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
+{
+    (void)options, (void)error;
+    *out = (struct wire *)(uintptr_t)told;
+    return SAGA_OK;
+}
+
+void __wrap_wire_close(struct wire *w)
+{
+    (void)w;
+}
+
+const char *__wrap_wire_address(const struct wire *w)
+{
+    (void)w;
+    return "unix:here.sock";
+}
+
+int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
+{
+    uint8_t bytes[8192];
+    (void)w;
+    ck_assert_msg(asked_count < told_count, "%s was not expected", call->method);
+    unsigned n = asked_count++;
+    snprintf(asked[n], sizeof asked[n], "%s", strrchr(call->method, '/') + 1);
+    ck_assert_str_eq(asked[n], told[n].method);
+    ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
+    asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
+    if (told[n].code != SAGA_OK)
+        return saga_error_set(error, told[n].code, "", "", "it is refused");
+    ck_assert_uint_le(protobuf_c_message_get_packed_size(told[n].answer), sizeof bytes);
+    size_t size = protobuf_c_message_pack(told[n].answer, bytes);
+    call->response = protobuf_c_message_unpack(call->response_type, NULL, size, bytes);
+    ck_assert_ptr_nonnull(call->response);
+    return SAGA_OK;
+}
+
+/* ---- a person and a terminal ---- */
+
+static char *said, *complained;
+
+static void setup(void)
+{
+    told_count = asked_count = 0;
+    said = complained = NULL;
+    setenv("TZ", "UTC", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    unsetenv("COLUMNS");
+}
+
+static void teardown(void)
+{
+    free(said);
+    free(complained);
+}
+
+static void tell(const char *method, const ProtobufCMessage *answer)
+{
+    told[told_count].method = method;
+    told[told_count].code = SAGA_OK;
+    told[told_count++].answer = answer;
+}
+
+/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes is in said and complained. */
+static int sagactl(const char *words)
+{
+    static char line[256];
+    char *argv[32] = {(char *)(uintptr_t) "sagactl"};
+    int argc = 1;
+    size_t sizes[2];
+    snprintf(line, sizeof line, "%s", words);
+    for (char *at = strtok(line, " "); at != NULL; at = strtok(NULL, " "))
+        argv[argc++] = at;
+    free(said);
+    free(complained);
+    FILE *out = open_memstream(&said, &sizes[0]), *err = open_memstream(&complained, &sizes[1]);
+    int status = run_main(argc, argv, out, err);
+    fclose(out);
+    fclose(err);
+    ck_assert_msg(asked_count == told_count, "%u of %u calls were made: %s", asked_count, told_count, complained);
+    return status;
+}
+
+#define SHOWS(words, expected) \
+    do { \
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained); \
+        ck_assert_str_eq(said, expected); \
+        ck_assert_str_eq(complained, ""); \
+    } while (0)
+
+static char *text(const char *t)
+{
+    return (char *)(uintptr_t)t;
+}
+
+/* ---- fleet ---- */
+
+static Saga__V1__Journal journal(const char *name, const char *carrier, const char *program)
+{
+    Saga__V1__Journal j = SAGA__V1__JOURNAL__INIT;
+    j.name = text(name);
+    j.carrier = text(carrier);
+    j.program = text(program);
+    return j;
+}
+
+START_TEST(fleet__shows_each_journal_and_who_has_it)
+{
+    Google__Protobuf__Duration lease = GOOGLE__PROTOBUF__DURATION__INIT, over = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__ListJournalsResponse first = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT, second = first;
+    Saga__V1__Journal j[] = {journal("home", "home", "1.2.3"), journal("guest", "home", ""),
+                             journal("back", "home", "1.2.3"), journal("free", "", ""),
+                             journal("lost", "x", "1.0.0"),    journal("left", "x", "1.0.0")};
+    Saga__V1__Journal *all[] = {&j[0], &j[1], &j[2], &j[3], &j[4], &j[5]};
+    lease.seconds = 8;
+    lease.nanos = 500000000;
+    over.seconds = -12;
+    j[0].epoch = 3;
+    j[0].live = 41;
+    j[0].commits = 1234;
+    j[0].lease = &lease;
+    j[0].form = 1;
+    j[0].address = text("10.0.0.1:7241");
+    j[2].wanted = true;
+    j[4].orphan = true;
+    j[4].lease = &over;
+    j[4].tries = 2;
+    j[5].orphan = true;
+    j[5].tries = 3;
+    first.journals = all;
+    first.n_journals = 4;
+    first.next = text("free");
+    second.journals = all + 4;
+    second.n_journals = 2;
+    tell("ListJournals", &first.base);
+    tell("ListJournals", &second.base);
+    SHOWS("fleet", "JOURNAL  STATE         AT       EPOCH      LIVE   COMMITS   LEASE  FORM  SAGAD     ADDRESS\n"
+                   "home     at home       home         3        41      1234    8.5s     1  1.2.3     10.0.0.1:7241\n"
+                   "guest    taken over    home         0         0         0    0.0s     0  older     \n"
+                   "back     goes home     home         0         0         0    0.0s     0  1.2.3     \n"
+                   "free     given up                   0         0         0    0.0s     0            \n"
+                   "JOURNAL  STATE         AT       EPOCH      LIVE   COMMITS   LEASE  FORM  SAGAD     ADDRESS\n"
+                   "lost     orphan        x            0         0         0  -12.0s     0  1.0.0     \n"
+                   "left     to be given   x            0         0         0    0.0s     0  1.0.0     \n");
+    Saga__V1__ListJournalsRequest *request =
+        saga__v1__list_journals_request__unpack(NULL, asked_sizes[1], asked_bytes[1]);
+    ck_assert_str_eq(request->after, "free");
+    saga__v1__list_journals_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+START_TEST(fleet__gives_a_journal)
+{
+    Saga__V1__GiveJournalResponse given = SAGA__V1__GIVE_JOURNAL_RESPONSE__INIT;
+    tell("GiveJournal", &given.base);
+    SHOWS("fleet give lost --actor ann",
+          "whoever has it beside its own gives it up; its own sidecar takes it, or another\n");
+    Saga__V1__GiveJournalRequest *request =
+        saga__v1__give_journal_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
+    ck_assert_str_eq(request->journal, "lost");
+    ck_assert_str_eq(request->actor, "ann");
+    saga__v1__give_journal_request__free_unpacked(request, NULL);
+    told_count = asked_count = 0;
+    ck_assert_int_eq(sagactl("fleet give"), EXIT_USAGE);
+    ck_assert_int_eq(sagactl("fleet take lost"), EXIT_USAGE);
+}
+END_TEST
+
+/* A token that leads nowhere ends it. */
+START_TEST(fleet__does_not_turn_in_a_circle)
+{
+    Saga__V1__ListJournalsResponse page = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    page.next = text("x");
+    tell("ListJournals", &page.base);
+    tell("ListJournals", &page.base);
+    ck_assert_int_eq(sagactl("fleet"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: the sidecar's token for the next page cannot be used\n");
+}
+END_TEST
+
+/* ---- slo ---- */
+
+static void windows(Saga__V1__ObjectiveWindow room[8], Saga__V1__ObjectiveWindow *list[8], uint64_t all, uint64_t bad)
+{
+    for (int i = 0; i < 8; i++) {
+        saga__v1__objective_window__init(&room[i]);
+        room[i].all = all * (unsigned)(i + 1);
+        room[i].bad = bad;
+        list[i] = &room[i];
+    }
+}
+
+START_TEST(slo__adds_up_loops_and_parts_guests)
+{
+    Google__Protobuf__Duration threshold = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o[4] = {SAGA__V1__OBJECTIVE__INIT, SAGA__V1__OBJECTIVE__INIT, SAGA__V1__OBJECTIVE__INIT,
+                                SAGA__V1__OBJECTIVE__INIT};
+    Saga__V1__Objective *all[] = {&o[0], &o[1], &o[2], &o[3]};
+    Saga__V1__ObjectiveWindow rooms[4][8], *lists[4][8];
+    threshold.seconds = 5;
+    for (int i = 0; i < 4; i++) {
+        windows(rooms[i], lists[i], 100, i == 3 ? 0 : 1);
+        o[i].windows = lists[i];
+        o[i].n_windows = 8;
+        o[i].definition = text("checkout");
+        o[i].kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+        o[i].promised = 0.99;
+    }
+    o[1].loop = 1;
+    o[2].journal = text("guest");
+    o[3].kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_LATENCY;
+    o[3].threshold = &threshold;
+    o[3].promised = 0.999;
+    answer.objectives = all;
+    answer.n_objectives = 4;
+    tell("ListObjectives", &answer.base);
+    SHOWS("slo", "DEFINITION                OBJECTIVE               PROMISED    COUNTED      BAD        LEFT    BURN "
+                 "5m     1h      6h      3d\n"
+                 "checkout                  success                      99%       1600        2       87.5%       1   "
+                 "0.333     0.2   0.143\n"
+                 "checkout                  latency under 5s           99.9%        800        0      100.0%       0   "
+                 "    0       0       0\n"
+                 "taken over: guest\n"
+                 "checkout                  success                      99%        800        1       87.5%       1   "
+                 "0.333     0.2   0.143\n");
+    told_count = asked_count = 0;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo rules"), EXIT_DONE);
+    /* Once for each objective, however many loops and guests count it; by the windows and factors of the SRE workbook. */
+    static const char *const lines[] = {
+        "  - name: sagad-slo-checkout-success\n",
+        "  - name: sagad-slo-checkout-latency\n",
+        "      - record: sagad:slo_bad:ratio_rate30m\n        labels: {definition: \"checkout\", objective: "
+        "\"latency\"}\n"
+        "        expr: |\n          sum(rate(sagad_slo_bad_events_total{definition=\"checkout\", "
+        "objective=\"latency\"}[30m]))\n"
+        "          / sum(rate(sagad_slo_events_total{definition=\"checkout\", objective=\"latency\"}[30m]))\n",
+        "      - alert: SagadSloFast_checkout_success\n        expr: |\n"
+        "          sagad:slo_bad:ratio_rate1h{definition=\"checkout\", objective=\"success\"} > 14.4 * 0.01\n"
+        "          and sagad:slo_bad:ratio_rate5m{definition=\"checkout\", objective=\"success\"} > 14.4 * 0.01\n"
+        "        labels: {severity: page,",
+        "ratio_rate6h{definition=\"checkout\", objective=\"success\"} > 6 * 0.01\n          and "
+        "sagad:slo_bad:ratio_rate30m{",
+        "ratio_rate1d{definition=\"checkout\", objective=\"success\"} > 3 * 0.01\n          and "
+        "sagad:slo_bad:ratio_rate2h{",
+        "ratio_rate3d{definition=\"checkout\", objective=\"success\"} > 1 * 0.01\n          and "
+        "sagad:slo_bad:ratio_rate6h{",
+        "ratio_rate3d{definition=\"checkout\", objective=\"latency\"} > 1 * 0.001\n",
+        "        labels: {severity: ticket, definition: \"checkout\", objective: \"success\"}\n",
+        "          runbook: sagactl runbook SagadSloBurning\n",
+        "          runbook: sagactl runbook SagadSloSpending\n",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s\nis not in\n%s", lines[i], said);
+    unsigned groups = 0;
+    for (const char *at = said; (at = strstr(at, "  - name: ")) != NULL; at++)
+        groups++;
+    ck_assert_uint_eq(groups, 2);
+    told_count = asked_count = 0;
+    ck_assert_int_eq(sagactl("slo rule"), EXIT_USAGE);
+}
+END_TEST
+
+START_TEST(slo__without_promises)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    tell("ListObjectives", &answer.base);
+    SHOWS("slo", "Nothing is promised: objectives in sagad.yaml says what is.\n");
+}
+END_TEST
+
+/* ---- rules ---- */
+
+START_TEST(rules__say_how_each_stands)
+{
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ListRulesResponse answer = SAGA__V1__LIST_RULES_RESPONSE__INIT;
+    Saga__V1__Rule rules[9], *list[9];
+    at.seconds = time(NULL) - 3600;
+    for (int i = 0; i < 9; i++) {
+        saga__v1__rule__init(&rules[i]);
+        list[i] = &rules[i];
+        rules[i].name = text("r");
+        rules[i].when = text("stuck > 3");
+        rules[i].definition = text("order");
+        rules[i].target = text("bank");
+        rules[i].act = (Saga__V1__RuleAct)(1 + i % 5);
+    }
+    rules[1].true_since = &at;
+    rules[2].pending = rules[3].pending = rules[4].pending = true;
+    rules[3].held = rules[4].held = true;
+    rules[4].dry_run = rules[5].dry_run = true;
+    rules[5].disarmed = true;
+    rules[5].said = text("it made things worse");
+    rules[6].order = SAGA__V1__RULE_ORDER__RULE_ORDER_ACT;
+    rules[7].order = SAGA__V1__RULE_ORDER__RULE_ORDER_UNDO;
+    rules[8].acts = 12;
+    rules[8].act = (Saga__V1__RuleAct)77;
+    answer.rules = list;
+    answer.n_rules = 9;
+    tell("ListRules", &answer.base);
+    SHOWS("rules", "RULE                  DOES                      IS            TIMES  LAST\n"
+                   "r                     retry order               armed             0  never\n    when stuck > 3\n"
+                   "r                     hold order                true              0  never\n    when stuck > 3\n"
+                   "r                     trip bank                 to be judged      0  never\n    when stuck > 3\n"
+                   "r                     reset bank                holds             0  never\n    when stuck > 3\n"
+                   "r                     page order                dry-run           0  never\n    when stuck > 3\n"
+                   "r                     retry order               disarmed          0  never\n    when stuck > 3\n"
+                   "    it made things worse\n"
+                   "r                     hold order                acting            0  never\n    when stuck > 3\n"
+                   "r                     trip bank                 taking back       0  never\n    when stuck > 3\n"
+                   "r                     ? order                   armed            12  never\n    when stuck > 3\n");
+    told_count = asked_count = 0;
+    answer.n_rules = 0;
+    tell("ListRules", &answer.base);
+    SHOWS("rules", "There are no rules: remediation in sagad.yaml says what is done, and when.\n");
+}
+END_TEST
+
+START_TEST(rules__are_armed_and_undone)
+{
+    static const struct {
+        const char *words, *says, *json;
+        Saga__V1__RuleChange change;
+    } cases[] = {{"rules arm calm --actor ann --reason seen", "rule calm is armed\n", "true",
+                  SAGA__V1__RULE_CHANGE__RULE_CHANGE_ARM},
+                 {"rules undo calm --actor ann --reason seen", "what rule calm did is taken back, and it is disarmed\n",
+                  "false", SAGA__V1__RULE_CHANGE__RULE_CHANGE_UNDO}};
+    Saga__V1__ChangeRuleResponse done = SAGA__V1__CHANGE_RULE_RESPONSE__INIT;
+    for (size_t i = 0; i < 2; i++) {
+        char words[128];
+        told_count = asked_count = 0;
+        tell("ChangeRule", &done.base);
+        SHOWS(cases[i].words, cases[i].says);
+        Saga__V1__ChangeRuleRequest *request =
+            saga__v1__change_rule_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
+        ck_assert_str_eq(request->name, "calm");
+        ck_assert_str_eq(request->actor, "ann");
+        ck_assert_str_eq(request->reason, "seen");
+        ck_assert_int_eq(request->change, cases[i].change);
+        saga__v1__change_rule_request__free_unpacked(request, NULL);
+        told_count = asked_count = 0;
+        tell("ChangeRule", &done.base);
+        snprintf(words, sizeof words, "%s -o json", cases[i].words);
+        ck_assert_int_eq(sagactl(words), EXIT_DONE);
+        ck_assert_ptr_nonnull(strstr(said, "\"rule\": \"calm\""));
+        ck_assert_ptr_nonnull(strstr(said, cases[i].json));
+    }
+}
+END_TEST
+
+/* ---- bulk ---- */
+
+#define JOBS 4
+
+static void jobs(Saga__V1__ListBulksResponse *answer, Saga__V1__BulkJob room[JOBS], Saga__V1__BulkJob *list[JOBS],
+                 Google__Protobuf__Timestamp *at)
+{
+    for (int i = 0; i < JOBS; i++) {
+        saga__v1__bulk_job__init(&room[i]);
+        list[i] = &room[i];
+        room[i].id = text("retry-1");
+        room[i].act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+        room[i].where = text("step == 'charge'");
+        room[i].definition = text("order");
+        room[i].actor = text("ann");
+        room[i].per_second = 50;
+        room[i].state = SAGA__V1__BULK_STATE__BULK_STATE_DONE;
+        room[i].started_at = room[i].ended_at = at;
+        room[i].examined = 10;
+        room[i].acted = 7;
+        room[i].refused = 1;
+        room[i].loop = (unsigned)i;
+    }
+    saga__v1__list_bulks_response__init(answer);
+    answer->jobs = list;
+    answer->n_jobs = JOBS;
+}
+
+START_TEST(bulk__adds_up_what_loops_and_journals_have_done)
+{
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT, later = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ListBulksResponse answer;
+    Saga__V1__BulkJob room[JOBS], *list[JOBS];
+    at.seconds = 1700000000;
+    later.seconds = 1700000090;
+    jobs(&answer, room, list, &at);
+    room[2].ended_at = &later;
+    room[3].id = text("skip-2");
+    room[3].act = SAGA__V1__BULK_ACT__BULK_ACT_SKIP;
+    room[3].definition = text("");
+    room[3].refused = 0;
+    tell("ListBulks", &answer.base);
+    SHOWS("bulk", "retry-1  retry  DONE, by ann, took 1m 30s\n    of order\n    where step == 'charge'\n"
+                  "    30 looked at, 21 done, 3 refused; at most 50 a second\n"
+                  "skip-2  skip  DONE, by ann, took 0ms\n    where step == 'charge'\n"
+                  "    10 looked at, 7 done, 0 refused; at most 50 a second\n");
+    /* Journals of a fleet each have their share of the rate, and one that failed counts for all. */
+    jobs(&answer, room, list, &at);
+    for (int i = 0; i < JOBS; i++) {
+        room[i].journal = text(i < 2 ? "a" : "b");
+        room[i].loop = (unsigned)i % 2;
+        room[i].per_second = 25;
+    }
+    room[1].state = SAGA__V1__BULK_STATE__BULK_STATE_FAILED;
+    room[1].error = text("where cannot be answered");
+    room[3].state = SAGA__V1__BULK_STATE__BULK_STATE_RUNNING;
+    told_count = asked_count = 0;
+    tell("ListBulks", &answer.base);
+    SHOWS("bulk --fleet", "retry-1  retry  FAILED, by ann, took 0ms\n    of order\n    where step == 'charge'\n"
+                          "    40 looked at, 28 done, 4 refused; at most 50 a second; in 2 journals\n"
+                          "    where cannot be answered\n");
+    Saga__V1__ListBulksRequest *request = saga__v1__list_bulks_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
+    ck_assert(request->fleet);
+    saga__v1__list_bulks_request__free_unpacked(request, NULL);
+    /* What goes on in one loop goes on. */
+    room[1].state = SAGA__V1__BULK_STATE__BULK_STATE_PAUSED;
+    room[1].error = text("");
+    told_count = asked_count = 0;
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("bulk --fleet"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "retry-1  retry  PAUSED, by ann, for "));
+}
+END_TEST
+
+START_TEST(bulk__of_no_job)
+{
+    Saga__V1__ListBulksResponse answer = SAGA__V1__LIST_BULKS_RESPONSE__INIT;
+    tell("ListBulks", &answer.base);
+    SHOWS("bulk", "There is no bulk job.\n");
+    told_count = asked_count = 0;
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("bulk r-1"), EXIT_NOT_FOUND);
+    ck_assert_ptr_nonnull(strstr(complained, "there is no bulk job r-1"));
+}
+END_TEST
+
+START_TEST(bulk__is_halted_and_goes_on)
+{
+    static const struct {
+        const char *words;
+        Saga__V1__BulkState state;
+    } cases[] = {{"bulk r-1 pause --actor ann --journal j", SAGA__V1__BULK_STATE__BULK_STATE_PAUSED},
+                 {"bulk r-1 resume --actor ann --journal j", SAGA__V1__BULK_STATE__BULK_STATE_RUNNING},
+                 {"bulk r-1 cancel --actor ann --journal j", SAGA__V1__BULK_STATE__BULK_STATE_CANCELLED}};
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ChangeBulkResponse changed = SAGA__V1__CHANGE_BULK_RESPONSE__INIT;
+    Saga__V1__ListBulksResponse answer;
+    Saga__V1__BulkJob room[JOBS], *list[JOBS];
+    jobs(&answer, room, list, &at);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        told_count = asked_count = 0;
+        tell("ChangeBulk", &changed.base);
+        tell("ListBulks", &answer.base);
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_DONE, "%s", complained);
+        Saga__V1__ChangeBulkRequest *request =
+            saga__v1__change_bulk_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
+        ck_assert_str_eq(request->id, "r-1");
+        ck_assert_str_eq(request->actor, "ann");
+        ck_assert_str_eq(request->journal, "j");
+        ck_assert_int_eq(request->state, cases[i].state);
+        saga__v1__change_bulk_request__free_unpacked(request, NULL);
+    }
+    told_count = asked_count = 0;
+    ck_assert_int_eq(sagactl("bulk r-1 stop"), EXIT_USAGE);
+}
+END_TEST
+
+/* ---- drills ---- */
+
+START_TEST(drill__shows_the_faults_that_there_are)
+{
+    Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ListFaultsResponse answer = SAGA__V1__LIST_FAULTS_RESPONSE__INIT;
+    Saga__V1__Fault faults[3], *list[3];
+    until.seconds = INT64_C(253402300799);
+    for (int i = 0; i < 3; i++) {
+        saga__v1__fault__init(&faults[i]);
+        list[i] = &faults[i];
+        faults[i].kind = (Saga__V1__FaultKind)(i == 2 ? 99 : 1 + 5 * i);
+        faults[i].percent = 12.5;
+        faults[i].calls = (Saga__V1__FaultCalls)i;
+        faults[i].until = &until;
+    }
+    faults[1].target = text("bank");
+    faults[1].definition = text("order");
+    answer.faults = list;
+    answer.n_faults = 3;
+    tell("ListFaults", &answer.base);
+    ck_assert_int_eq(sagactl("drill"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "delay of 12.5 % of all calls to any target of any definition, for another "));
+    ck_assert_ptr_nonnull(strstr(said, "\nreorder of 12.5 % of actions calls to bank of order, for another "));
+    ck_assert_ptr_nonnull(strstr(said, "\n? of 12.5 % of compensations calls to any target of any definition, "));
+    told_count = asked_count = 0;
+    answer.n_faults = 0;
+    tell("ListFaults", &answer.base);
+    SHOWS("drill", "No faults are injected.\n");
+}
+END_TEST
+
+/* ---- how it ends ---- */
+
+/* What scripts go by. */
+START_TEST(every_command__ends_as_the_call_did)
+{
+    static const struct {
+        int code, status;
+    } cases[] = {{SAGA_E_UNAVAILABLE, EXIT_UNREACHABLE},     {SAGA_E_NOT_FOUND, EXIT_NOT_FOUND},
+                 {SAGA_E_DEADLINE_EXCEEDED, EXIT_TIMEOUT},   {SAGA_E_PERMISSION_DENIED, EXIT_REFUSED},
+                 {SAGA_E_FAILED_PRECONDITION, EXIT_REFUSED}, {SAGA_E_INVALID_ARGUMENT, EXIT_REFUSED}};
+    static const struct {
+        const char *words, *method;
+    } commands[] = {{"fleet", "ListJournals"},      {"fleet give a", "GiveJournal"}, {"slo", "ListObjectives"},
+                    {"rules", "ListRules"},         {"rules arm a", "ChangeRule"},   {"bulk", "ListBulks"},
+                    {"bulk a pause", "ChangeBulk"}, {"drill", "ListFaults"}};
+    for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            asked_count = 0;
+            told_count = 1;
+            told[0].method = commands[k].method;
+            told[0].code = cases[i].code;
+            ck_assert_int_eq(sagactl(commands[k].words), cases[i].status);
+            ck_assert_str_eq(said, "");
+            ck_assert_ptr_nonnull(strstr(complained, "sagactl: it is refused\n"));
+        }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_commands");
+    TCase *tc = tcase_create("commands");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, fleet__shows_each_journal_and_who_has_it);
+    tcase_add_test(tc, fleet__gives_a_journal);
+    tcase_add_test(tc, fleet__does_not_turn_in_a_circle);
+    tcase_add_test(tc, slo__adds_up_loops_and_parts_guests);
+    tcase_add_test(tc, slo__without_promises);
+    tcase_add_test(tc, rules__say_how_each_stands);
+    tcase_add_test(tc, rules__are_armed_and_undone);
+    tcase_add_test(tc, bulk__adds_up_what_loops_and_journals_have_done);
+    tcase_add_test(tc, bulk__of_no_job);
+    tcase_add_test(tc, bulk__is_halted_and_goes_on);
+    tcase_add_test(tc, drill__shows_the_faults_that_there_are);
+    tcase_add_test(tc, every_command__ends_as_the_call_did);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
