@@ -1,0 +1,276 @@
+/* Sets of descriptors, written field by field: what each of them comes to, and what no compiler of protobuf would have let through. */
+#include "sidecar/core/heap.h"
+#include "sidecar/message/schema.h"
+
+#include <check.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct schema *schema;
+static struct error_detail detail;
+
+static void teardown(void)
+{
+    schema_destroy(schema);
+    schema = NULL;
+}
+
+static size_t put_varint(uint8_t *to, uint64_t value)
+{
+    size_t size = 0;
+    for (; value >= 0x80; value >>= 7)
+        to[size++] = (uint8_t)(value | 0x80);
+    to[size++] = (uint8_t)value;
+    return size;
+}
+
+/* Fields on the wire from a text such as "1:'a.proto' 4:{1:'M'} 12:'proto3'"; *text is moved behind the brace that ends them, or to the end. */
+static size_t encoded(const char **text, uint8_t *to)
+{
+    size_t size = 0;
+    while (**text != '\0' && **text != '}') {
+        char *end;
+        unsigned long number = strtoul(*text, &end, 10);
+        uint8_t inner[2048];
+        ck_assert_msg(*end == ':', "%s", *text);
+        *text = end + 1;
+        if (**text == '\'' || **text == '{') {
+            size_t length;
+            if (*(*text)++ == '{') {
+                length = encoded(text, inner);
+            } else {
+                length = strcspn(*text, "'");
+                memcpy(inner, *text, length);
+                *text += length;
+            }
+            ++*text;
+            size += put_varint(to + size, number << 3 | 2);
+            size += put_varint(to + size, length);
+            memcpy(to + size, inner, length);
+            size += length;
+        } else {
+            size += put_varint(to + size, number << 3);
+            size += put_varint(to + size, (uint64_t)strtoll(*text, &end, 10));
+            *text = end;
+        }
+        while (isspace((unsigned char)**text))
+            ++*text;
+    }
+    return size;
+}
+
+static int read_set(const char *text)
+{
+    uint8_t set[8192];
+    const char *at = text;
+    size_t size = encoded(&at, set);
+    teardown();
+    return schema_read(bytes_of(set, size), &heap, &schema, &detail);
+}
+
+/* The parts of a file of proto3, or of proto2. */
+#define FILE3(more)                     "1:{1:'a.proto' 2:'p' " more " 12:'proto3'}"
+#define FILE2(more)                     "1:{1:'a.proto' 2:'p' " more "}"
+#define FIELD(name, number, type, more) "2:{1:'" name "' 3:" number " 4:1 5:" type " " more "} "
+
+START_TEST(schema__each_part_of_a_set_comes_to_something)
+{
+    int code = read_set(FILE3(
+        "4:{1:'M' " FIELD("old_one", "3", "5", "8:{3:1}") FIELD("secret", "1", "9", "8:{16:1}") FIELD("named", "2", "9",
+                                                                                                      "10:'other'")
+            FIELD("maybe", "5", "5", "9:1 17:1") FIELD("a", "6", "5", "9:0") FIELD(
+                "b", "7", "9",
+                "9:0") "2:{1:'many' 3:8 4:3 5:5} 2:{1:'single' 3:9 4:3 5:5 8:{2:0}} "
+                       "8:{1:'either'} 8:{1:'_maybe'} 7:{3:1} 9:{1:20 2:30} 9:{1:40 2:41} "
+                       "3:{1:'Inner' " FIELD(
+                           "m", "1",
+                           "11",
+                           "6:'.p.M'") "}} "
+                                       "5:{1:'E' 2:{1:'ZERO' 2:0} 2:{1:'LOW' 2:-1} 2:{1:'ALSO_ZERO' 2:0} 4:{1:5 2:7}} "
+                                       "6:{1:'S' 2:{1:'Both' 2:'.p.M' 3:'.p.M.Inner' 5:1 6:1} 2:{1:'Up' 2:'.p.M' "
+                                       "3:'.p.M' 5:1} "
+                                       "2:{1:'Gone' 2:'.p.M' 3:'.p.M' 4:{33:1}}}"));
+    ck_assert_msg(code == 0, "%s: %s", detail.field, detail.text);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M")),
+                              *inner = schema_message(schema, bytes_of_text("p.M.Inner"));
+    ck_assert(m->deprecated && !inner->deprecated && m->strict_utf8 && !m->map_entry);
+    ck_assert_str_eq((const char *)m->file.at, "a.proto");
+    ck_assert_uint_eq(m->field_count, 8);
+    for (unsigned i = 1; i < m->field_count; i++)
+        ck_assert_uint_lt(m->fields[i - 1].number, m->fields[i].number);
+    ck_assert(message_field_by_number(m, 3)->deprecated && !message_field_by_number(m, 1)->deprecated);
+    ck_assert(message_field_by_number(m, 1)->redacted && !message_field_by_number(m, 3)->redacted);
+    ck_assert_str_eq((const char *)message_field_by_number(m, 3)->json_name.at, "oldOne");
+    ck_assert_str_eq((const char *)message_field_by_number(m, 2)->json_name.at, "other");
+    ck_assert_ptr_eq(message_field_by_any_name(m, bytes_of_text("other")), message_field_by_number(m, 2));
+    ck_assert(message_field_by_number(m, 5)->presence && message_field_by_number(m, 5)->oneof == -1);
+    ck_assert(message_field_by_number(m, 6)->oneof == 0 && message_field_by_number(m, 7)->oneof == 0);
+    ck_assert(message_field_by_number(m, 8)->packed && !message_field_by_number(m, 9)->packed);
+    ck_assert_ptr_eq(inner->fields[0].message, m);
+    /* A message's range ends before its second number, an enum's with it. */
+    static const unsigned reserved[] = {20, 29, 40}, free_ones[] = {19, 30, 39, 41};
+    for (size_t i = 0; i < 3; i++)
+        ck_assert(message_reserves(m, reserved[i]));
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(!message_reserves(m, free_ones[i]));
+    const struct enum_type *e = schema_enum(schema, bytes_of_text("p.E"));
+    ck_assert(!enum_reserves(e, 4) && enum_reserves(e, 5) && enum_reserves(e, 7) && !enum_reserves(e, 8));
+    ck_assert_str_eq((const char *)enum_value_by_number(e, 0)->name.at, "ZERO");
+    ck_assert_int_eq(enum_value_by_name(e, bytes_of_text("ALSO_ZERO"))->number, 0);
+    ck_assert_int_eq(enum_value_by_name(e, bytes_of_text("LOW"))->number, -1);
+    ck_assert(!e->closed && e->value_count == 3);
+    const struct method_type *both = schema_method(schema, bytes_of_text("/p.S/Both"));
+    ck_assert(both->client_streaming && both->server_streaming && both->input == m && both->output == inner);
+    ck_assert(schema_method(schema, bytes_of_text("/p.S/Up"))->client_streaming &&
+              !schema_method(schema, bytes_of_text("/p.S/Up"))->server_streaming);
+    ck_assert(schema_method(schema, bytes_of_text("/p.S/Gone"))->deprecated && !both->deprecated);
+}
+END_TEST
+
+/* What an unset field of proto2 reads as, when the file says it. */
+START_TEST(schema__defaults_of_proto2_are_read)
+{
+    static const struct {
+        const char *field;
+        struct value value;
+    } cases[] = {
+        {"5:5 7:'-7'", {.kind = FIELD_INT32, .i = -7}},
+        {"5:4 7:'18446744073709551615'", {.kind = FIELD_UINT64, .u = UINT64_MAX}},
+        {"5:8 7:'true'", {.kind = FIELD_BOOL, .b = true}},
+        {"5:8 7:'false'", {.kind = FIELD_BOOL, .b = false}},
+        {"5:1 7:'-0.5'", {.kind = FIELD_DOUBLE, .d = -0.5}},
+        {"5:1 7:'inf'", {.kind = FIELD_DOUBLE, .d = __builtin_inf()}},
+        {"5:1 7:'-inf'", {.kind = FIELD_DOUBLE, .d = -__builtin_inf()}},
+        {"5:14 6:'.p.E' 7:'TWO'", {.kind = FIELD_ENUM, .i = 2}},
+        {"5:14 6:'.p.E'", {.kind = FIELD_ENUM, .i = 1}},
+        {"5:5", {.kind = FIELD_INT32, .i = 0}},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 %s}} 5:{1:'E' 2:{1:'ONE' 2:1} 2:{1:'TWO' 2:2}}"),
+                 cases[i].field);
+        ck_assert_msg(read_set(text) == 0, "%s: %s", text, detail.text);
+        const struct field *f = &schema_message(schema, bytes_of_text("p.M"))->fields[0];
+        ck_assert_msg(value_equal(&f->implicit, &cases[i].value), "%s", text);
+        ck_assert(f->presence);
+    }
+    ck_assert_int_eq(read_set(FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 5:2 7:'nan'} 2:{1:'s' 3:2 4:1 5:9 7:'a\\\\b'} "
+                                    "2:{1:'y' 3:3 4:2 5:12 7:'\\a\\b\\f\\n\\r\\t\\v\\\\\\\"\\?\\101\\7z\\0008'}}")),
+                     0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    ck_assert(m->fields[0].implicit.d != m->fields[0].implicit.d);
+    ck_assert(bytes_equal(m->fields[1].implicit.text, bytes_of_text("a\\\\b"))); /* a text stands there as it is */
+    ck_assert(bytes_equal(m->fields[2].implicit.text, bytes_of("\a\b\f\n\r\t\v\\\"?A\007z\0008", 15)));
+    ck_assert(m->fields[2].required && !m->fields[1].required && !m->strict_utf8);
+    ck_assert(!schema_message(schema, bytes_of_text("p.M"))->fields[0].packed);
+}
+END_TEST
+
+START_TEST(schema__what_no_compiler_makes_is_refused)
+{
+    static const struct {
+        const char *set, *field, *words;
+    } cases[] = {
+        {"1:{2:'p'}", "", "a file of the set has no name, or not one of printable ASCII"},
+        {"1:{1:'a b\n'}", "", "a file of the set has no name, or not one of printable ASCII"},
+        {"1:{1:'a.proto' 2:'1p'}", "a.proto", "its package is no name"},
+        {"1:{1:'a.proto' 2:'p..q'}", "a.proto", "its package is no name"},
+        {"1:{1:'a.proto' 12:'proto4'}", "a.proto", "its syntax is neither proto2 nor proto3"},
+        {"1:{1:'a.proto' 14:1000}", "a.proto", "is written in an edition; write it in proto3 or proto2"},
+        {FILE3("4:{1:'M N'}"), "p", "declares something whose name is no identifier"},
+        {FILE3("4:{2:{}}"), "p", "declares something whose name is no identifier"},
+        {FILE3("4:{1:'M' 2:{1:'1f' 3:1 4:1 5:5}}"), "p.M", "declares something whose name is no identifier"},
+        {FILE3("4:{1:'M' 2:{3:1 4:1 5:5}}"), "p.M",
+         "has a field without a name, a type, or a number from 1 to 536870911"},
+        {FILE3("4:{1:'M' 2:{1:'f' 4:1 5:5}}"), "p.M",
+         "has a field without a name, a type, or a number from 1 to 536870911"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:536870912 4:1 5:5}}"), "p.M",
+         "has a field without a name, a type, or a number from 1 to 536870911"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1}}"), "p.M",
+         "has a field without a name, a type, or a number from 1 to 536870911"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:19}}"), "a.proto", "declares a field of a type that is not known"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:0}}"), "a.proto", "declares a field of a type that is not known"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5} 2:{1:'g' 3:1 4:1 5:5}}"), "p.M", "has two fields of one number: g"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5} 2:{1:'f' 3:2 4:1 5:5}}"), "p.M", "has two fields of one name: f"},
+        {FILE3("4:{1:'M'} 4:{1:'M'}"), "p.M", "is declared twice"},
+        {FILE3("5:{1:'E' 2:{1:'A' 2:0}} 5:{1:'E' 2:{1:'A' 2:0}}"), "p.E", "is declared twice"},
+        {FILE3("6:{1:'S'} 6:{1:'S'}"), "p.S", "is declared twice"},
+        {FILE3("4:{1:'M'} 5:{1:'M' 2:{1:'A' 2:0}}"), "p.M", "is declared as a message and as an enum"},
+        {FILE3("4:{1:'M' 7:{1:1}}"), "p.M", "uses message_set_wire_format, which is not supported"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'.p.N'}}"), "p.M",
+         "uses a type that is not in the set (make it with --include_imports): p.N"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:14 6:'.p.M'}}"), "p.M",
+         "uses a type that is not in the set (make it with --include_imports): p.M"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'p.M'}}"), "p.M", "names a type without its package"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5 9:0}}"), "p.M",
+         "has a field in a oneof that is none, or cannot be in one"},
+        {FILE3("4:{1:'M' 8:{1:'o'} 2:{1:'f' 3:1 4:1 5:5 9:1}}"), "p.M",
+         "has a field in a oneof that is none, or cannot be in one"},
+        {FILE3("4:{1:'M' 8:{1:'o'} 2:{1:'f' 3:1 4:3 5:5 9:0}}"), "p.M",
+         "has a field in a oneof that is none, or cannot be in one"},
+        {FILE3("5:{1:'E'}"), "p.E", "is an enum without values"},
+        {FILE3("5:{1:'E' 2:{1:'A' 2:0} 2:{1:'A' 2:1}}"), "p.E", "has two values of one name: A"},
+        {FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 5:14 6:'.p.E' 7:'B'}} 5:{1:'E' 2:{1:'A' 2:0}}"), "p.M",
+         "has a field whose default is no value of its enum"},
+        {FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5 7:'x'}}"), "p.M", "has a field whose default cannot be read"},
+        {FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 5:4 7:'-1'}}"), "p.M", "has a field whose default cannot be read"},
+        {FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 5:1 7:'1x'}}"), "p.M", "has a field whose default cannot be read"},
+        {FILE2("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'.p.M' 7:'x'}}"), "p.M", "has a field whose default cannot be read"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:9}}}"), "p.M.N", "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:1} 2:{1:'value' 3:2 4:1 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:3 4:1 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:2 4:3 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("6:{1:'S' 2:{2:'.p.M' 3:'.p.M'}}"), "p.S", "has a method without a name"},
+        {FILE3("6:{1:'S' 2:{1:'F' 2:'p.M' 3:'.p.M'}}"), "p.S.F", "names a type without its package"},
+        {FILE3("4:{1:'M'} 6:{1:'S' 2:{1:'F' 2:'.p.N' 3:'.p.M'}}"), "p.S.F",
+         "uses a type that is not in the set (make it with --include_imports): p.N"},
+        {FILE3("4:{1:'M'} 6:{1:'S' 2:{1:'F' 2:'.p.M' 3:'.p.N'}}"), "p.S.F",
+         "uses a type that is not in the set (make it with --include_imports): p.N"},
+        {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Timestamp' 2:{1:'seconds' 3:1 4:1 5:9}} 12:'proto3'}",
+         "google.protobuf.Timestamp", "is not declared as protobuf's own type of this name is"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_msg(read_set(cases[i].set) == E_ARGUMENT, "%s", cases[i].set);
+        ck_assert_msg(strcmp(detail.text, cases[i].words) == 0, "%s: %s", cases[i].set, detail.text);
+        ck_assert_msg(strcmp(detail.field, cases[i].field) == 0, "%s: %s", cases[i].set, detail.field);
+        ck_assert_ptr_null(schema);
+    }
+}
+END_TEST
+
+/* Messages within one another: 32 deep, and no more. */
+START_TEST(schema__declarations_have_a_depth)
+{
+    for (int deep = 32; deep <= 33; deep++) {
+        char text[1024] = "1:{1:'a.proto' 12:'proto3' 4:{1:'M' ";
+        for (int i = 1; i < deep; i++)
+            strcat(text, "3:{1:'M' ");
+        for (int i = 0; i <= deep; i++)
+            strcat(text, "}");
+        ck_assert_int_eq(read_set(text), deep == 32 ? 0 : E_ARGUMENT);
+    }
+    ck_assert_str_eq(detail.text, "holds declarations more than 32 within one another");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *c = tcase_create("schema_read");
+    Suite *s = suite_create("schema_read");
+    tcase_add_checked_fixture(c, NULL, teardown);
+    tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
+    tcase_add_test(c, schema__defaults_of_proto2_are_read);
+    tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
+    tcase_add_test(c, schema__declarations_have_a_depth);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
