@@ -1,5 +1,6 @@
 /* Sets of descriptors, written field by field: what each of them comes to, and what no compiler of protobuf would have let through. */
 #include "sidecar/core/heap.h"
+#include "sidecar/message/inspect.h"
 #include "sidecar/message/schema.h"
 
 #include <check.h>
@@ -243,6 +244,40 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
 }
 END_TEST
 
+/* What bytes are as a message: closed enums have no other numbers, and what is required has to be there, in its own form. */
+START_TEST(inspect__proto2_says_more_of_a_message)
+{
+    static const struct {
+        const char *wire;
+        bool incomplete;
+        unsigned known, unknown, number; /* of the first unknown one */
+    } cases[] = {
+        {"", true, 0, 0, 0},
+        {"1:5", false, 1, 0, 0},
+        {"1:'ab'", true, 0, 1, 1},
+        {"2:1 1:5", false, 2, 0, 0},
+        {"1:5 2:7", false, 2, 1, 2},
+        {"1:5 2:'\x01\x07\x08\x02'", false, 2, 2, 2},
+        {"1:5 9:1 8:'x'", false, 1, 2, 9},
+        {"1:5 3:{1:5 9:0} 3:{}", true, 4, 1, 9},
+    };
+    ck_assert_int_eq(read_set(FILE2("4:{1:'M' 2:{1:'f' 3:1 4:2 5:5} 2:{1:'e' 3:2 4:3 5:14 6:'.p.E'} "
+                                    "2:{1:'m' 3:3 4:3 5:11 6:'.p.M'}} 5:{1:'E' 2:{1:'ONE' 2:1} 2:{1:'TWO' 2:2}}")),
+                     0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t wire[64];
+        const char *at = cases[i].wire;
+        struct inspection seen;
+        ck_assert_int_eq(inspect_message(m, bytes_of(wire, encoded(&at, wire)), &seen, &detail), 0);
+        ck_assert_msg(seen.incomplete == cases[i].incomplete && seen.known == cases[i].known &&
+                          seen.unknown == cases[i].unknown && seen.unknown_number == cases[i].number &&
+                          seen.unknown_in == (cases[i].unknown > 0 ? m : NULL),
+                      "%s: %u %u %u", cases[i].wire, seen.known, seen.unknown, seen.unknown_number);
+    }
+}
+END_TEST
+
 /* Messages within one another: 32 deep, and no more. */
 START_TEST(schema__declarations_have_a_depth)
 {
@@ -266,6 +301,7 @@ int main(void)
     tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
+    tcase_add_test(c, inspect__proto2_says_more_of_a_message);
     tcase_add_test(c, schema__declarations_have_a_depth);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
