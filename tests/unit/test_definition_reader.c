@@ -623,6 +623,55 @@ START_TEST(reader__what_belongs_into_a_call_is_told_so)
 }
 END_TEST
 
+/* Whatever is right before it and after it. */
+START_TEST(reader__one_wrong_value_among_right_ones_is_found)
+{
+    static const struct {
+        const char *head, *step; /* of the second step */
+        const char *field, *words;
+    } cases[] = {
+        {"deadline: soon\ncompensation_order: reverse\npriority: low\n", "", "deadline", "is not a length of time"},
+        {"deadline: 1m\ncompensation_order: sideways\npriority: low\n", "", "compensation_order", "reverse"},
+        {"deadline: 1m\ncompensation_order: reverse\npriority: most\n", "", "priority", "low"},
+        {"forward_only: perhaps\n", "", "forward_only", "is neither true nor false"},
+        {"", ", after: [b]", "steps[1].after[0]", "itself"},
+        {"", ", after: [z]", "steps[1].after[0]", "no step"},
+        {"", ", pivot: perhaps", "steps[1].pivot", "is neither true nor false"},
+        {"", ", optional: perhaps", "steps[1].optional", "is neither true nor false"},
+        {"", ", irreversible: perhaps", "steps[1].irreversible", "is neither true nor false"},
+        {"", ", deferred: perhaps", "steps[1].deferred", "is neither true nor false"},
+        {"", ", unavailable: perhaps", "steps[1].unavailable", "wait"},
+        {"", ", timeout: soon", "steps[1].timeout", "is not a length of time"},
+        {"", ", retry: {maxAttempts: 0}", "steps[1].retry.maxAttempts", "out of range"},
+        {"deadline: 1m\n", ", reserve: 0s", "steps[1].reserve", "out of range"},
+        {"deadline: 1m\n", ", reserve: 1m", "steps[1].reserve", "59999ms"},
+        {"deadline: 1m\n", ", pivot: true, reserve: 1s", "steps[1].reserve",
+         "means nothing: no deadline ends the pivot, or what comes after it"},
+        {"", ", compensation: {method: p.S/M}", "steps[1].compensation.method", ""},
+        {"", ", compensation: {method: /p.S/M, barrier: true, idempotent: true}", "steps[1].compensation.barrier",
+         "does not apply"},
+        {"", ", compensation: {method: /p.S/M, idempotent: perhaps}", "steps[1].compensation.idempotent",
+         "is neither true nor false"},
+        {"forward_only: true\n", ", compensation: /p.S/M", "steps[1].compensation",
+         "would never run: the saga never turns back (forward_only)"},
+        {"", ", fallback: {last_good: {key: \"a\\0b\", max_age: 1h}}", "steps[1].fallback.last_good.key",
+         "must not hold control characters"},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct definition *d = NULL;
+        snprintf(
+            text, sizeof text,
+            "name: n\nversion: 1.0.0\n%ssteps:\n  - {name: a, target: t, action: /p.S/M}\n  - {name: b, target: t, "
+            "action: /p.S/M%s}\n  - {name: c, after: [a, b], target: t, action: /p.S/M}\n",
+            cases[i].head, cases[i].step);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+        ck_assert_msg(strcmp(detail.field, cases[i].field) == 0, "%s: %s: %s", text, detail.field, detail.text);
+        ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s: %s", text, detail.text);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("definition_reader");
@@ -650,6 +699,7 @@ int main(void)
     tcase_add_test(reading, reader__order_in_the_text_does_not_matter);
     tcase_add_test(reading, reader__the_form_of_yaml_comes_first);
     tcase_add_test(reading, reader__a_target_that_is_not_there_is_told_with_its_place);
+    tcase_add_test(reading, reader__one_wrong_value_among_right_ones_is_found);
     suite_add_tcase(suite, reading);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

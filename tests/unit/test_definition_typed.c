@@ -165,6 +165,55 @@ START_TEST(typed__what_does_not_agree_is_refused)
 }
 END_TEST
 
+/* What is computed, of a step that can do nothing with it. */
+START_TEST(typed__what_a_step_cannot_do_is_refused)
+{
+#define EXPECT    "expect: [{that: action.output.sku != '', else: no}]"
+#define ONE(more) HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, " more "}\n"
+    assert_refused(E_ARGUMENT, ONE("max_items: 3"), "steps[0].max_items", 6,
+                   "is of a loop, which begins with for_each");
+    assert_refused(E_ARGUMENT, ONE("max_parallel: 3"), "steps[0].max_parallel", 6,
+                   "is of a loop, which begins with for_each");
+    assert_refused(E_ARGUMENT, ONE("pivot: true, " EXPECT), "steps[0].expect[0]", 6,
+                   "needs undo: false, since the saga cannot turn back from this step");
+    assert_refused(E_ARGUMENT, ONE("fallback: {value: {sku: x}}, " EXPECT), "steps[0].expect[0]", 6,
+                   "needs undo: false, since a step with a fallback turns no saga back");
+    assert_refused(E_ARGUMENT, ONE("optional: true, " EXPECT), "steps[0].expect[0]", 6,
+                   "needs undo: false, since an optional step turns no saga back");
+    assert_refused(E_ARGUMENT, ONE("optional: true, expect: [{that: \"true\", undo: false}]"), "steps[0].expect[0]", 6,
+                   "else is missing");
+    assert_refused(E_ARGUMENT, ONE("optional: true, expect: [{that: \"true\", else: no, undo: perhaps}]"),
+                   "steps[0].expect[0].undo", 6, "\"perhaps\" is neither true nor false");
+    assert_refused(E_ARGUMENT, ONE("metadata: {X-A: b}"), "steps[0].metadata.X-A", 6,
+                   "a name is 1 to 64 small letters, digits, '-', '_' or '.', and does not end in -bin");
+    assert_refused(E_ARGUMENT, ONE("metadata: {a-bin: b}"), "steps[0].metadata.a-bin", 6,
+                   "a name is 1 to 64 small letters, digits, '-', '_' or '.', and does not end in -bin");
+    assert_refused(E_ARGUMENT, ONE("metadata: {idempotency-key: b}"), "steps[0].metadata.idempotency-key", 6,
+                   "is said by gRPC or the sidecar itself");
+    assert_refused(E_ARGUMENT, ONE("metadata: {grpc-timeout: b}"), "steps[0].metadata.grpc-timeout", 6,
+                   "is said by gRPC or the sidecar itself");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shp/Reserve}\n", "steps[0].action", 6,
+                   "the schema shapes has no such method; did you mean /shapes.Shop/Reserve?");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /a.B/C}\n", "steps[0].action", 6,
+                   "the schema shapes has no such method");
+    assert_refused(E_ARGUMENT,
+                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, fallback: {target: t, action: {method: "
+                        "/shapes.Shop/Reserve, request: {output: a}}}}\n",
+                   "steps[0].fallback.action.request.output", 6,
+                   "has come to nothing when this is asked for: it stands in for it");
+    static const char head[] = "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order\n";
+    static const char *const fair[] = {"", "tags: {kind: x}\n"};
+    for (int i = 0; i < 2; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%sfair_by: tenant\n%ssteps: []\n", head, fair[i]);
+        assert_refused(E_ARGUMENT, text, "fair_by", 5,
+                       "must be one of the definition's tags, as in tags: {tenant: =input.tenant}");
+    }
+#undef EXPECT
+#undef ONE
+}
+END_TEST
+
 /* An instance of it for each that it stands in for, so many at once. */
 START_TEST(typed__what_stands_in_for_a_loop_is_one)
 {
@@ -209,6 +258,7 @@ int main(void)
     tcase_add_test(tests, typed__without_descriptors_only_the_form_is_checked);
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
+    tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
     tcase_add_test(tests, typed__a_key_is_a_text_or_an_expression);
     tcase_add_test(tests, typed__a_target_is_one_of_several);
     tcase_add_test(tests, typed__a_choice_of_targets_that_means_nothing_is_refused);
