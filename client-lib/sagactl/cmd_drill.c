@@ -24,13 +24,14 @@ static const char *const drill_keys[] = {"name", "reason", "steps"};
 static const char *const step_keys[] = {"faults", "start", "wait", "kill", "pause", "expect"};
 static const char *const start_keys[] = {"definition", "version", "count", "input", "json"};
 static const char *const kinds[] = {"delay", "abort", "drop-request", "drop-answer", "duplicate", "reorder"};
-static const char *const calls[] = {"all", "actions", "compensations"};
+static const char *const calls[] = {"all calls", "calls of actions", "calls of compensations"};
 
 struct drill_run {
     struct run *r;
     const char *name, *reason;
     char prefix[PREFIX_SIZE]; /* of the request_ids of its sagas */
     unsigned started;
+    bool injected; /* faults of its own, or nobody knows */
     struct error_detail detail;
 };
 
@@ -106,6 +107,7 @@ static int inject(struct drill_run *d, const struct yaml_node *list)
     request.reason = (char *)(uintptr_t)d->reason;
     int status = run_call(d->r, "/saga.v1.Operator/InjectFaults", &request.base,
                           &saga__v1__inject_faults_response__descriptor, &answer);
+    d->injected = d->injected || status != EXIT_REFUSED;
     if (status != EXIT_DONE)
         return status;
     protobuf_c_message_free_unpacked(answer, NULL);
@@ -261,17 +263,14 @@ static int do_step(struct drill_run *d, const struct yaml_node *step)
     return kill_it(d);
 }
 
-/* Whatever comes of it, its faults do not stay. */
+/* Whatever comes of it, its faults do not stay; those of others do when it had none. */
 static int run_steps(struct drill_run *d, const struct yaml_node *steps)
 {
     static const struct yaml_node none = {.kind = YAML_SEQUENCE};
     int status = EXIT_DONE;
-    bool injected = false;
-    for (const struct yaml_node *n = steps->first; status == EXIT_DONE && n != NULL; n = n->next) {
-        injected = injected || yaml_node_child(n, "faults") != NULL;
+    for (const struct yaml_node *n = steps->first; status == EXIT_DONE && n != NULL; n = n->next)
         status = do_step(d, n);
-    }
-    int ended = injected ? inject(d, &none) : EXIT_DONE;
+    int ended = d->injected ? inject(d, &none) : EXIT_DONE;
     return status == EXIT_DONE ? ended : status;
 }
 
@@ -318,11 +317,29 @@ static int run_drill(struct run *r)
     return status;
 }
 
+static void put_fault(const struct screen *s, const Saga__V1__Fault *f)
+{
+    char target[256], definition[256], tag[256], value[600], how[TIMES_TEXT_SIZE + 8] = "", span[TIMES_TEXT_SIZE];
+    if (f->delay != NULL)
+        snprintf(how, sizeof how, " by %s", times_write_span(times_span_of(f->delay), span));
+    if (f->kind == SAGA__V1__FAULT_KIND__FAULT_KIND_ABORT)
+        snprintf(how, sizeof how, " with %s", saga_status_name(f->status));
+    fprintf(s->out, "%s%s of %g %% of %s to %s of %s",
+            f->kind > 0 && (size_t)f->kind <= COUNT(kinds) ? kinds[f->kind - 1] : "?", how, f->percent,
+            (size_t)f->calls < COUNT(calls) ? calls[f->calls] : "?",
+            f->target[0] == '\0' ? "any target" : screen_clean(s, f->target, target, sizeof target),
+            f->definition[0] == '\0' ? "any definition"
+                                     : screen_clean(s, f->definition, definition, sizeof definition));
+    if (f->tag[0] != '\0')
+        fprintf(s->out, " with %s=%s", screen_clean(s, f->tag, tag, sizeof tag),
+                screen_clean(s, f->tag_value, value, sizeof value));
+    fprintf(s->out, ", for another %s\n", times_write_span(instant_since(times_of(f->until), s->now), span));
+}
+
 static int show_faults(struct run *r)
 {
     Saga__V1__ListFaultsRequest request = SAGA__V1__LIST_FAULTS_REQUEST__INIT;
     Saga__V1__ListFaultsResponse *answer;
-    char target[256], definition[256], span[TIMES_TEXT_SIZE];
     int status = run_call(r, "/saga.v1.Operator/ListFaults", &request.base, &saga__v1__list_faults_response__descriptor,
                           &answer);
     if (status != EXIT_DONE)
@@ -332,16 +349,8 @@ static int show_faults(struct run *r)
     } else if (answer->n_faults == 0) {
         fputs("No faults are injected.\n", r->screen.out);
     }
-    for (size_t i = 0; !r->o.json && i < answer->n_faults; i++) {
-        const Saga__V1__Fault *f = answer->faults[i];
-        fprintf(r->screen.out, "%s of %g %% of %s calls to %s of %s, for another %s\n",
-                f->kind > 0 && (size_t)f->kind <= COUNT(kinds) ? kinds[f->kind - 1] : "?", f->percent,
-                (size_t)f->calls < COUNT(calls) ? calls[f->calls] : "?",
-                f->target[0] == '\0' ? "any target" : screen_clean(&r->screen, f->target, target, sizeof target),
-                f->definition[0] == '\0' ? "any definition"
-                                         : screen_clean(&r->screen, f->definition, definition, sizeof definition),
-                times_write_span(instant_since(times_of(f->until), r->screen.now), span));
-    }
+    for (size_t i = 0; !r->o.json && i < answer->n_faults; i++)
+        put_fault(&r->screen, answer->faults[i]);
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }

@@ -23,6 +23,18 @@ static const char *how_it_is(const Saga__V1__Journal *j, enum paint *paint)
     return j->wanted ? "goes home" : "taken over";
 }
 
+/* As wide as what is told of the one that needs most words. */
+static unsigned widest_state(const Saga__V1__ListJournalsResponse *m)
+{
+    size_t most = strlen("taken over");
+    enum paint paint;
+    for (size_t i = 0; i < m->n_journals; i++) {
+        size_t size = strlen(how_it_is(m->journals[i], &paint));
+        most = size > most ? size : most;
+    }
+    return (unsigned)most;
+}
+
 /* As wide as the longest of these names, within reason. */
 static unsigned widest(const struct screen *s, const Saga__V1__ListJournalsResponse *m)
 {
@@ -43,17 +55,17 @@ static const char *program_of(const struct screen *s, const Saga__V1__Journal *j
     return screen_clean(s, j->program, text, FIELD);
 }
 
-static void put_journal(const struct screen *s, const Saga__V1__Journal *j, unsigned width)
+static void put_journal(const struct screen *s, const Saga__V1__Journal *j, unsigned width, unsigned state_width)
 {
     char text[FIELD];
     enum paint paint;
     const char *how = how_it_is(j, &paint);
     screen_cell(s, PAINT_NONE, screen_clean(s, j->name, text, sizeof text), width);
     fputs("  ", s->out);
-    screen_cell(s, paint, how, 12);
+    screen_cell(s, paint, how, state_width);
     fputs("  ", s->out);
     screen_cell(s, PAINT_NONE, screen_clean(s, j->carrier, text, sizeof text), width);
-    fprintf(s->out, " %6llu %9llu %9llu %6.1fs  ", (unsigned long long)j->epoch, (unsigned long long)j->live,
+    fprintf(s->out, " %6llu %9llu %9llu %8.1fs  ", (unsigned long long)j->epoch, (unsigned long long)j->live,
             (unsigned long long)j->commits, j->lease == NULL ? 0 : (double)j->lease->seconds + j->lease->nanos / 1e9);
     fprintf(s->out, "%4u  ", j->form);
     screen_cell(s, PAINT_NONE, program_of(s, j, text), PROGRAM_COLUMNS);
@@ -63,14 +75,14 @@ static void put_journal(const struct screen *s, const Saga__V1__Journal *j, unsi
 
 static void put_all(const struct run *r, const Saga__V1__ListJournalsResponse *m)
 {
-    unsigned width = widest(&r->screen, m);
+    unsigned width = widest(&r->screen, m), state_width = widest_state(m);
     screen_cell(&r->screen, PAINT_DIM, "JOURNAL", width);
-    screen_put(&r->screen, PAINT_DIM, "  %-12s  ", "STATE");
+    screen_put(&r->screen, PAINT_DIM, "  %-*s  ", (int)state_width, "STATE");
     screen_cell(&r->screen, PAINT_DIM, "AT", width);
-    screen_put(&r->screen, PAINT_DIM, " %6s %9s %9s %7s  %4s  %-*s  ADDRESS\n", "EPOCH", "LIVE", "COMMITS", "LEASE",
+    screen_put(&r->screen, PAINT_DIM, " %6s %9s %9s %9s  %4s  %-*s  ADDRESS\n", "EPOCH", "LIVE", "COMMITS", "LEASE",
                "FORM", PROGRAM_COLUMNS, "SAGAD");
     for (size_t i = 0; i < m->n_journals; i++)
-        put_journal(&r->screen, m->journals[i], width);
+        put_journal(&r->screen, m->journals[i], width, state_width);
 }
 
 static int give(struct run *r)

@@ -108,8 +108,8 @@ static int read_definition(struct run *r, const char *path, const char *text, si
     struct definition *d;
     struct error_detail detail;
     if (definition_read(bytes_of(text, size), &limits, &d, &detail) != 0)
-        return run_say(r, EXIT_REFUSED, "%.200s:%d:%d: %s: %s", path, detail.line, detail.column, detail.field,
-                       detail.text);
+        return run_say(r, EXIT_REFUSED, "%.200s:%d:%d: %s%s%s", path, detail.line, detail.column, detail.field,
+                       detail.field[0] != '\0' ? ": " : "", detail.text);
     of_definition(g, d);
     definition_destroy(d);
     return EXIT_DONE;

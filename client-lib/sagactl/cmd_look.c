@@ -199,28 +199,19 @@ static int put_pages(struct run *r, const struct paging *p, size_t *shown, char 
     }
 }
 
-/* Adds an option and its value to a command that is proposed; value may be NULL. */
-static void put_option(const struct run *r, const char *option, const char *value)
-{
-    static char clean[TOKEN_SIZE], word[TOKEN_SIZE + 64];
-    if (value != NULL)
-        fprintf(r->screen.out, " --%s %s", option,
-                screen_shell_word(screen_clean(&r->screen, value, clean, sizeof clean), word, sizeof word));
-}
-
 /* The end of the command that shows the next page: what both lists take. */
 static void put_next(const struct run *r, const char *token)
 {
     char limit[16];
     snprintf(limit, sizeof limit, "%u", (unsigned)r->o.limit);
-    put_option(r, "address", r->o.address);
-    put_option(r, "definition", r->o.definition);
-    put_option(r, "where", r->o.where);
-    put_option(r, "journal", r->o.journal);
+    run_put_option(r, "address", r->o.address);
+    run_put_option(r, "definition", r->o.definition);
+    run_put_option(r, "where", r->o.where);
+    run_put_option(r, "journal", r->o.journal);
     if (r->o.fleet)
         fputs(" --fleet", r->screen.out);
-    put_option(r, "limit", (r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0 ? limit : NULL);
-    put_option(r, "page", token);
+    run_put_option(r, "limit", (r->o.given & OPTION_BIT(OPTION_LIMIT)) != 0 ? limit : NULL);
+    run_put_option(r, "page", token);
     fputc('\n', r->screen.out);
 }
 
@@ -228,28 +219,36 @@ static void put_next(const struct run *r, const char *token)
 
 #define LIST_FILTERS \
     (OPTION_BIT(OPTION_STATE) | OPTION_BIT(OPTION_DEFINITION) | OPTION_BIT(OPTION_TAG) | OPTION_BIT(OPTION_SINCE) | \
-     OPTION_BIT(OPTION_BEFORE) | OPTION_BIT(OPTION_PAGE))
+     OPTION_BIT(OPTION_BEFORE) | OPTION_BIT(OPTION_PAGE) | OPTION_BIT(OPTION_WHERE) | OPTION_BIT(OPTION_FLEET) | \
+     OPTION_BIT(OPTION_JOURNAL))
 
-/* To the second, so that the next page can be asked for with the same time. */
+/* What is ago is so to the second, since the command of the next page has the time itself. */
 static bool set_time(struct run *r, const char *text, Google__Protobuf__Timestamp *t)
 {
+    const struct instant second = {.us = r->screen.now.us / 1000000 * 1000000};
     struct instant at;
-    if (text == NULL || times_read(text, r->screen.now, r->o.utc, &at) != NULL)
+    if (text == NULL || times_read(text, second, r->o.utc, &at) != NULL)
         return false;
     t->seconds = at.us / 1000000;
+    t->nanos = (int32_t)(at.us % 1000000) * 1000;
     return true;
 }
 
 /* "2h" is another time when the next page is asked for: the proposed command has the time itself. */
 static void put_time(const struct run *r, const char *option, const Google__Protobuf__Timestamp *t)
 {
-    char text[TIMES_TEXT_SIZE];
+    char text[TIMES_TEXT_SIZE], part[16] = "";
     if (t == NULL)
         return;
     time_t seconds = (time_t)t->seconds;
     struct tm tm;
-    if (gmtime_r(&seconds, &tm) != NULL && strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0)
-        put_option(r, option, text);
+    if (gmtime_r(&seconds, &tm) == NULL)
+        return;
+    if (t->nanos > 0)
+        snprintf(part, sizeof part, ".%06d", t->nanos / 1000);
+    size_t used = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text + used, sizeof text - used, "%sZ", part);
+    run_put_option(r, option, text);
 }
 
 static void put_states(const struct run *r)
@@ -348,7 +347,7 @@ int command_list(struct run *r)
         put_states(r);
         put_time(r, "since", request.started_from);
         put_time(r, "before", request.started_before);
-        put_option(r, "tag", r->o.tag);
+        run_put_option(r, "tag", r->o.tag);
         put_next(r, next);
     }
     return status;

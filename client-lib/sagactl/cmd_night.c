@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_MAX 1000
-#define FIELD    256
+#define PAGE_MAX   1000
+#define FIELD      256
+#define WHERE_SIZE 4096 /* --where takes 2048 */
 
 /* ---- dead letters ---- */
 
@@ -19,6 +20,13 @@ static const Saga__V1__Step *stuck_step(const Saga__V1__Saga *saga)
         if (strcmp(saga->steps[i]->name, saga->stuck_step) == 0)
             return saga->steps[i];
     return NULL;
+}
+
+/* One that could not even be asked for has failed without an attempt. */
+static bool is_undo(const Saga__V1__Step *step)
+{
+    return step->compensation_attempts > 0 ||
+           step->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED;
 }
 
 static int status_of(const Saga__V1__Saga *saga)
@@ -100,8 +108,7 @@ static int add_to_summary(void *self, const Saga__V1__Saga *saga)
             return run_say(s->r, EXIT_REFUSED, "there is no memory for the summary");
         s->groups = g;
         g += s->count++;
-        *g = (struct group){
-            .status = status, .oldest = INSTANT_NEVER, .undo = step != NULL && step->compensation_attempts > 0};
+        *g = (struct group){.status = status, .oldest = INSTANT_NEVER, .undo = step != NULL && is_undo(step)};
         snprintf(g->definition, sizeof g->definition, "%s", saga->definition);
         snprintf(g->step, sizeof g->step, "%s", saga->stuck_step);
         snprintf(g->message, sizeof g->message, "%s", step != NULL ? step->last_message : "");
@@ -133,9 +140,30 @@ static int put_summary_json(struct run *r, const struct summary *s)
                                                      : run_say(r, EXIT_REFUSED, "there is no memory for the summary");
 }
 
+/* The command that tries a group again: of the same sidecar and journals, and where a question chose them a bulk job that asks it, too. */
+static void put_retry(const struct run *r, const struct group *g)
+{
+    char where[WHERE_SIZE];
+    fprintf(r->screen.out, "        sagactl %s", r->o.where == NULL ? "retry --all" : "deadletters retry");
+    run_put_option(r, "address", r->o.address);
+    run_put_option(r, "journal", r->o.journal);
+    if (r->o.fleet)
+        fputs(" --fleet", r->screen.out);
+    run_put_option(r, "definition", g->definition);
+    if (r->o.where == NULL) {
+        run_put_option(r, "step", g->step);
+        run_put_option(r, "status", saga_status_name(g->status));
+    } else {
+        snprintf(where, sizeof where, "(%s) && step == '%s' && status == '%s'", r->o.where, g->step,
+                 g->status == SAGA_OK ? "" : saga_status_name(g->status));
+        run_put_option(r, "where", where);
+    }
+    fputc('\n', r->screen.out);
+}
+
 static void put_group(struct run *r, const struct group *g)
 {
-    char definition[FIELD], step[FIELD], message[FIELD], word[FIELD], span[TIMES_TEXT_SIZE] = "";
+    char definition[FIELD], step[FIELD], message[FIELD], span[TIMES_TEXT_SIZE] = "";
     screen_clean(&r->screen, g->definition, definition, sizeof definition);
     screen_clean(&r->screen, g->step, step, sizeof step);
     if (g->oldest.us != INSTANT_NEVER.us)
@@ -146,10 +174,7 @@ static void put_group(struct run *r, const struct group *g)
             span[0] != '\0' ? " ago" : "");
     if (g->message[0] != '\0')
         fprintf(r->screen.out, "        %s\n", screen_clean(&r->screen, g->message, message, sizeof message));
-    fprintf(r->screen.out, "        sagactl retry --all --definition %s",
-            screen_shell_word(definition, word, sizeof word));
-    fprintf(r->screen.out, " --step %s --status %s\n", screen_shell_word(step, word, sizeof word),
-            saga_status_name(g->status));
+    put_retry(r, g);
 }
 
 int run_summary(struct run *r)

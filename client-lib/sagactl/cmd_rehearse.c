@@ -49,8 +49,8 @@ static int make_input(struct rehearsing *r, struct bytes *input)
     if (o->input_json == NULL)
         *input = pool_copy(&r->pool, given);
     else if (json_read(r->d->schema, r->d->input, given, &r->pool, 1048576, input, &detail) != 0)
-        status = run_say(r->run, EXIT_REFUSED, "the input: %d:%d: %s: %s", detail.line, detail.column, detail.field,
-                         detail.text);
+        status = run_say(r->run, EXIT_REFUSED, "the input: %d:%d: %s%s%s", detail.line, detail.column, detail.field,
+                         detail.field[0] != '\0' ? ": " : "", detail.text);
     free(text);
     return status;
 }
@@ -98,9 +98,9 @@ static void put_ends(struct rehearsing *r, const struct rehearse_report *report)
         const struct rehearse_end *end = &report->ends[i];
         char longest[QUANTITY_TEXT_SIZE];
         quantity_write_span((struct span){.us = end->longest.us / 1000000 * 1000000}, longest);
-        fprintf(out, "  %-11s  %s%s%s  %u runs, the longest %s\n", record_state_name(end->state),
+        fprintf(out, "  %-11s  %s%s%s  %u run%s, the longest %s\n", record_state_name(end->state),
                 record_reason_name(end->reason), end->step >= 0 ? " at " : "",
-                end->step >= 0 ? r->d->steps[end->step].name : "", end->runs, longest);
+                end->step >= 0 ? r->d->steps[end->step].name : "", end->runs, end->runs == 1 ? "" : "s", longest);
     }
 }
 

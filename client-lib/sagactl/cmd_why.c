@@ -112,6 +112,7 @@ static bool matters(const Saga__V1__Saga *saga, const Saga__V1__Step *step)
 static void put_steps(const struct screen *s, const Saga__V1__GetResponse *answer)
 {
     const Saga__V1__Saga *saga = answer->saga;
+    char id[64];
     size_t shown = 0, more = 0;
     for (size_t i = 0; i < saga->n_steps; i++) {
         if (!matters(saga, saga->steps[i]))
@@ -124,7 +125,8 @@ static void put_steps(const struct screen *s, const Saga__V1__GetResponse *answe
         shown++;
     }
     if (more > 0)
-        fprintf(s->out, "and %zu step%s more: sagactl get\n", more, more == 1 ? "" : "s");
+        fprintf(s->out, "and %zu step%s more: sagactl get %s\n", more, more == 1 ? "" : "s",
+                screen_clean(s, saga->id, id, sizeof id));
 }
 
 /* ---- the whole ---- */

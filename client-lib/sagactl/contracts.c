@@ -67,8 +67,8 @@ static int use_one(struct run *r, const json_t *document, const json_t *entry,
     struct definition_limits limits =
         limits_of((struct definition_schemas){.find = schema == NULL ? NULL : find, .self = schema});
     if (status == EXIT_DONE && definition_read(bytes_of_text(source), &limits, &d, &detail) != 0)
-        status = run_say(r, EXIT_REFUSED, "a definition of the contract cannot be read: %d:%d: %s: %s", detail.line,
-                         detail.column, detail.field, detail.text);
+        status = run_say(r, EXIT_REFUSED, "a definition of the contract cannot be read: %d:%d: %s%s%s", detail.line,
+                         detail.column, detail.field, detail.field[0] != '\0' ? ": " : "", detail.text);
     if (status == EXIT_DONE)
         status = use(self, d);
     definition_destroy(d);

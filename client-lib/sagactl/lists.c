@@ -115,7 +115,7 @@ void show_dead_letters(const struct screen *s, Saga__V1__Saga *const *sagas, siz
             bool failed = step->compensation == SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED;
             if (!failed && strcmp(step->name, saga->stuck_step) != 0)
                 continue;
-            bool undo = step->compensation_attempts > 0;
+            bool undo = failed || step->compensation_attempts > 0;
             screen_clean(s, step->name, text, sizeof text);
             int attempts = undo ? step->compensation_attempts : step->action_attempts;
             fprintf(s->out, "    %s: ", text);

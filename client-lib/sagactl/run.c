@@ -187,6 +187,14 @@ void run_note(struct run *r, const char *format, ...)
         fprintf(r->err, "sagactl: %s\n", screen_clean(&r->screen, said, clean, sizeof clean));
 }
 
+void run_put_option(const struct run *r, const char *option, const char *value)
+{
+    static char clean[TOKEN_SIZE], word[TOKEN_SIZE + 64];
+    if (value != NULL)
+        fprintf(r->screen.out, " --%s %s", option,
+                screen_shell_word(screen_clean(&r->screen, value, clean, sizeof clean), word, sizeof word));
+}
+
 void run_absent(struct run *r, Saga__V1__Absent *const *all, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

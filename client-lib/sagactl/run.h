@@ -41,6 +41,9 @@ int run_say(struct run *r, int status, const char *format, ...) __attribute__((f
 /* What a person may want to know meanwhile, on standard error; with -o json {"note": {"message": ...}}. */
 void run_note(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Adds an option and its value to a command that is proposed on the screen; value may be NULL. */
+void run_put_option(const struct run *r, const char *option, const char *value);
+
 /* Journals that are missing from an answer about the whole fleet: each is named once, and the exit status becomes EXIT_INCOMPLETE. */
 void run_absent(struct run *r, Saga__V1__Absent *const *all, size_t count);
 

@@ -110,6 +110,17 @@ static bool read_zone(const char *text, bool *zoned, long *seconds)
 
 static const char not_a_time[] = "is not a time, as in 2026-05-04, 2026-05-04T10:20:30Z, 2h or 1d";
 
+/* ".25": of a second; what follows it is left in *text. */
+static int64_t read_fraction(const char **text)
+{
+    int64_t us = 0, unit = SECOND / 10;
+    if (**text != '.')
+        return 0;
+    for ((*text)++; **text >= '0' && **text <= '9'; (*text)++, unit /= 10)
+        us += (**text - '0') * unit;
+    return us;
+}
+
 /* "1d", "2w": whole days and weeks, which spans of sagas do not have. */
 static bool read_days(const char *text, struct span *ago)
 {
@@ -136,10 +147,7 @@ const char *times_read(const char *text, struct instant now, bool utc, struct in
         const char *rest = strptime(text, forms[i], &tm);
         if (rest == NULL)
             continue;
-        if (i < 2 && rest[0] == '.') {
-            rest++;
-            rest += strspn(rest, "0123456789");
-        }
+        int64_t fraction = i < 2 ? read_fraction(&rest) : 0;
         if (!read_zone(rest, &zoned, &zone))
             continue;
         struct tm asked = tm;
@@ -148,7 +156,7 @@ const char *times_read(const char *text, struct instant now, bool utc, struct in
             return "is a day that does not exist";
         if ((int64_t)seconds - zone < 0 || (int64_t)seconds - zone > SECONDS_MAX)
             return "is not between the years 1970 and 9999";
-        at->us = ((int64_t)seconds - zone) * SECOND;
+        at->us = ((int64_t)seconds - zone) * SECOND + fraction;
         return NULL;
     }
     return not_a_time;

@@ -82,7 +82,7 @@ class Drills(Case):
         self.assertEqual("COMMITTED", state_name(self.client.run("one")))
         self.assertEqual("COMPENSATED", state_name(self.client.run("two")))
         self.assertEqual(["two"], [f.definition for f in self.client.operator.ListFaults().faults])
-        self.assertIn("abort of 100 % of all calls to shop of two", self.ctl("drill")[1])
+        self.assertIn("of 100 % of all calls to shop of two", self.ctl("drill")[1])
         self.inject(kind="ABORT", status=Code.NOT_FOUND.value[0], definition="two", lasts=seconds(0.2))
         wait_until(lambda: not self.client.operator.ListFaults().faults, "its time is over")
         self.assertEqual("COMMITTED", state_name(self.client.run("two")))

@@ -56,7 +56,7 @@ def answer(method, name):
     if not name and not os.path.exists(path):
         return message(type)()
     with open(path) as f:
-        text = re.sub(r": ([-+]?)((?:\d+(?:ms|[smhd]))+)\b", time_of, f.read())
+        text = re.sub(r": ([-+]?)((?:\d+(?:ms|[smhd]))+)(?=[ }\n])", time_of, f.read())
     if method != "Watch":
         return text_format.Parse(text, message(type)(), descriptor_pool=POOL)
     return [text_format.Parse(part, message(type)(), descriptor_pool=POOL) for part in text.split("---\n")]

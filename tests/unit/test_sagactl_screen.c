@@ -224,11 +224,16 @@ START_TEST(times__reads_times_and_lengths_of_time)
     const struct instant now = {.us = INT64_C(1777890030000000)}; /* 2026-05-04T10:20:30Z */
     struct instant at;
     static const char *const same[] = {"2026-05-04T10:20:30Z",     "2026-05-04 10:20:30",
-                                       "2026-05-04T10:20:30.123Z", "2026-05-04T12:20:30+02:00",
+                                       "2026-05-04T10:20:30.000Z", "2026-05-04T12:20:30+02:00",
                                        "2026-05-04T02:50:30-0730", "0s"};
     for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
         ck_assert_msg(times_read(same[i], now, true, &at) == NULL, "%s", same[i]);
         ck_assert_msg(at.us == now.us, "%s: %lld", same[i], (long long)at.us);
+    }
+    static const char *const parts[] = {"2026-05-04T10:20:30.25Z", "2026-05-04 12:20:30.2500009+02:00"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        ck_assert_msg(times_read(parts[i], now, true, &at) == NULL, "%s", parts[i]);
+        ck_assert_msg(at.us == now.us + 250000, "%s: %lld", parts[i], (long long)at.us);
     }
     ck_assert_ptr_null(times_read("2h", now, true, &at));
     ck_assert_int_eq(at.us, now.us - INT64_C(7200000000));
