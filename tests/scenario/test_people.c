@@ -382,6 +382,73 @@ START_TEST(people__what_waits_gives_way_when_its_own_time_is_over)
 }
 END_TEST
 
+static const char before_pivot[] =
+    "name: before\n"
+    "version: 1.0.0\n"
+    "deadline: 1s\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: {method: /p.S/UndoA, request: input}}\n"
+    "  - {name: b, after: [a], target: t, action: /p.S/B, compensation: {method: /p.S/UndoB, request: input}}\n"
+    "  - {name: p, after: [b], target: u, pivot: true, action: {method: /p.S/P, retry: {maxAttempts: 1}}}\n";
+
+#define AT_PIVOT \
+    "> start r1\n" \
+    "STARTED 1\n" \
+    "reply 1\n" \
+    "ACTION_STARTED 1 a #1\n" \
+    "call 1 a action #1 1000ms \"in\"\n" \
+    "> answer 1 a OK\n" \
+    "ACTION_ENDED 1 a #1 DONE\n" \
+    "ACTION_STARTED 1 b #1\n" \
+    "call 1 b action #1 1000ms \"in\"\n" \
+    "> answer 1 b OK\n" \
+    "ACTION_ENDED 1 b #1 DONE\n" \
+    "ACTION_STARTED 1 p #1\n" \
+    "call 1 p action #1 2000ms \"in\"\n"
+
+/* All that was done before it is owed, the last first. */
+START_TEST(people__a_pivot_that_did_not_happen_is_gone_back_from)
+{
+    engine_trace_run(before_pivot, 8,
+                     AT_PIVOT "> answer 1 p UNKNOWN\n"
+                              "ACTION_ENDED 1 p #1 UNKNOWN UNKNOWN\n"
+                              "STUCK 1 p PIVOT_UNKNOWN\n"
+                              "> reject 1 p\n"
+                              "REJECTED 1 p\n"
+                              "reply 1\n"
+                              "COMPENSATION_STARTED 1 b #1\n"
+                              "call 1 b compensation #1 2000ms \"in\" DONE\n"
+                              "> answer 1 b OK\n"
+                              "COMPENSATION_ENDED 1 b #1 DONE\n"
+                              "COMPENSATION_STARTED 1 a #1\n"
+                              "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                              "> answer 1 a OK\n"
+                              "COMPENSATION_ENDED 1 a #1 DONE\n"
+                              "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+/* A pivot that has certainly not begun holds up no deadline, not even in a saga that is held back. */
+START_TEST(people__a_pivot_that_was_shed_is_not_awaited)
+{
+    engine_trace_run(before_pivot, 8,
+                     AT_PIVOT "> shed 1 p UNAVAILABLE pushback=500\n"
+                              "UNREACHED 1 p #1 UNAVAILABLE next@500\n"
+                              "> pause 1\n"
+                              "PAUSED 1\n"
+                              "reply 1\n"
+                              "> tick\n"
+                              "at 1000\n"
+                              "ACTION_ENDED 1 p REJECTED DEADLINE_EXCEEDED\n"
+                              "TURNED_BACK 1 DEADLINE\n"
+                              "> resume 1\n"
+                              "RESUMED 1\n"
+                              "reply 1\n"
+                              "COMPENSATION_STARTED 1 b #1\n"
+                              "call 1 b compensation #1 2000ms \"in\" DONE\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("people");
@@ -397,6 +464,8 @@ int main(void)
     tcase_add_test(t, people__what_is_stuck_forward_is_not_undone);
     tcase_add_test(t, people__nobody_spares_a_step_whose_output_is_needed);
     tcase_add_test(t, people__what_waits_gives_way_when_its_own_time_is_over);
+    tcase_add_test(t, people__a_pivot_that_did_not_happen_is_gone_back_from);
+    tcase_add_test(t, people__a_pivot_that_was_shed_is_not_awaited);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -747,6 +747,36 @@ START_TEST(waiting__what_was_refused_in_haste_does_not_leave_afterwards)
 }
 END_TEST
 
+static const char hasty_last[] = "name: hasty\n"
+                                 "version: 1.0.0\n"
+                                 "steps:\n"
+                                 "  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+                                 "  - {name: b, after: [a], target: u, unavailable: refuse, action: /p.S/B, "
+                                 "compensation: none}\n";
+
+/* Each step says for itself whether it waits. */
+START_TEST(waiting__a_later_step_may_be_hasty_alone)
+{
+    engine_trace_run(hasty_last, 1,
+                     "> hold u\n"
+                     "reply 0\n"
+                     "> hold t\n"
+                     "reply 0\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "> reset t\n"
+                     "reply 0\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 b REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 1 b UNAVAILABLE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 static const char timed[] =
     "name: timed\n"
     "version: 1.0.0\n"
@@ -820,6 +850,7 @@ int main(void)
     tcase_add_loop_test(t, waiting__what_could_not_be_decided_is_when_the_pivot_is_done, 0, 2);
     tcase_add_test(t, waiting__what_was_turned_away_does_not_leave_afterwards);
     tcase_add_test(t, waiting__what_was_refused_in_haste_does_not_leave_afterwards);
+    tcase_add_test(t, waiting__a_later_step_may_be_hasty_alone);
     tcase_add_test(t, waiting__no_attempt_is_waited_for_past_the_deadline);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -139,6 +139,8 @@ int owner_start(struct owner *o)
             },
         .targets = targets,
         .target_count = count,
+        .limits = &o->limit,
+        .limit_count = o->limit.definition != NULL,
         .commit_bytes_max = o->commit_bytes_max,
         .retention = o->retention,
         .audit_retention = o->audit_retention,

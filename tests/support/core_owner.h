@@ -19,6 +19,7 @@ struct owner {
 
     const char *targets[4];        /* NULL behind the last; at first "t" and "u" */
     uint32_t live_sagas_max;       /* 1000 */
+    struct definition_bound limit; /* definition NULL: there is none */
     struct span retention;         /* 1 h */
     struct span audit_retention;   /* 0: for ever */
     uint32_t commit_bytes_max;     /* 64 KiB */

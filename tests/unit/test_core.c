@@ -652,6 +652,26 @@ START_TEST(core__a_definition_with_an_unknown_target_is_refused)
 }
 END_TEST
 
+/* A bound that is configured holds from the start, for the sagas that were there, too. */
+START_TEST(core__a_definition_is_bounded_from_the_start)
+{
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.limit = (struct definition_bound){.definition = "one", .options = {.live_max = 2}};
+    owner_restart(&o);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    for (uint64_t token = 2; token <= 3; token++)
+        owner_submit_start(&o, token, "one", NULL);
+    owner_submit_start(&o, 4, "two", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    const char *told = owner_told(&o);
+    ck_assert_msg(strstr(told, "reply 2 ok") != NULL && strstr(told, "reply 3 DEFINITION_LIMIT\n") != NULL &&
+                      strstr(told, "reply 4 ok") != NULL,
+                  "%s", told);
+}
+END_TEST
+
 /* ---- a target that is gone ---- */
 
 START_TEST(core__a_call_to_a_target_that_is_gone_waits_for_it)
@@ -832,6 +852,7 @@ int main(void)
     tcase_add_test(t, core__a_definition_with_an_unknown_target_is_refused);
     tcase_add_loop_test(t, core__a_call_to_a_target_that_is_gone_waits_for_it, 0, 2);
     tcase_add_test(t, core__an_owners_undo_waits_for_its_target);
+    tcase_add_test(t, core__a_definition_is_bounded_from_the_start);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -141,7 +141,9 @@ START_TEST(core_far__who_was_fenced_lets_nothing_out)
     start(2, NULL);
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
     ck_assert_int_eq(o.store->check(o.store, &o.detail), E_JOURNAL_FENCED);
+    o.detail.text[0] = '\0';
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED); /* and goes on saying so */
+    ck_assert_str_ne(o.detail.text, "");
     ck_assert_str_eq(owner_told(&o), "");
     core_abandon(o.core);
     ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\nreply 2 STOPPING\n");
