@@ -1,5 +1,6 @@
 /* What a loop counts of records, attempts and commits: each thing once, in the series that its name says. */
 #include "sidecar/runtime/counters.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 
 #include "sidecar/engine/saga.h"
@@ -197,6 +198,197 @@ START_TEST(counters__commits_each_by_itself)
 }
 END_TEST
 
+/* A store that tells how long it has waited for the disk is asked, and no commit is told of a wait before it. */
+static struct span waited;
+static struct span synced(struct store *of)
+{
+    struct span told = waited;
+    ck_assert_ptr_eq(of, &store);
+    waited = (struct span){0};
+    return told;
+}
+
+START_TEST(counters__waits_for_the_disk_are_of_their_commits)
+{
+    store.synced = synced;
+    waited = SPAN_MS(700); /* before */
+    counters_committing(&s);
+    counters_commit(&s, now);
+    is("sagad_journal_sync_duration_seconds_count", -1); /* nothing was to be waited for */
+    counters_committing(&s);
+    waited = SPAN_MS(30);
+    counters_commit(&s, now);
+    is("sagad_journal_sync_duration_seconds_count", 1);
+    near("sagad_journal_sync_duration_seconds_sum", 0.03);
+    is("sagad_commit_records_count", 2);
+    store.synced = NULL;
+}
+END_TEST
+
+/* Of each definition and step for itself, however often, and whichever is counted in between. */
+START_TEST(counters__steps_of_definitions_are_told_apart)
+{
+    static const char *const names[] = {"a", "b"};
+    char series[160];
+    struct step_spec specs[2] = {{.name = "one"}, {.name = "two"}};
+    struct definition definitions[2] = {{.steps = specs}, {.steps = specs}};
+    struct saga sagas[2];
+    for (int d = 0; d < 2; d++) {
+        sagas[d] = saga_of(names[d]);
+        sagas[d].definition = &definitions[d];
+        sagas[d].step_count = 2;
+        sagas[d].steps = calloc(2, sizeof sagas[d].steps[0]);
+        for (int i = 0; i < 2; i++)
+            sagas[d].steps[i].first_at = instant_after(now, SPAN_MS(500 + 100 * i));
+    }
+    for (int round = 0; round < 3; round++)
+        for (int d = 0; d < 2; d++) {
+            record(&sagas[d], (struct record){.type = RECORD_STARTED, .mode = SAGA_ORCHESTRATED});
+            for (uint16_t step = 0; step < 2; step++)
+                record(&sagas[d],
+                       (struct record){.type = RECORD_ACTION_ENDED, .step = step, .action_state = SAGA_ACTION_DONE});
+            record(&sagas[d], (struct record){.type = RECORD_ACTION_FAILED, .step = 1, .status = 14});
+            record(&sagas[d], (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMMITTED});
+        }
+    for (int d = 0; d < 2; d++) {
+        snprintf(series, sizeof series, "sagad_step_duration_seconds_sum{definition=\"%s\",step=\"one\"}", names[d]);
+        near(series, 3);
+        snprintf(series, sizeof series, "sagad_step_duration_seconds_sum{definition=\"%s\",step=\"two\"}", names[d]);
+        near(series, 2.7);
+        snprintf(series, sizeof series, "sagad_sagas_started_total{definition=\"%s\",mode=\"orchestrated\"}", names[d]);
+        is(series, 3);
+        snprintf(series, sizeof series, "sagad_sagas_ended_total{definition=\"%s\",state=\"COMMITTED\",reason=\"\"}",
+                 names[d]);
+        is(series, 3);
+        snprintf(series, sizeof series, "sagad_saga_duration_seconds_sum{definition=\"%s\",state=\"COMMITTED\"}",
+                 names[d]);
+        near(series, 4.5);
+        snprintf(series, sizeof series,
+                 "sagad_step_failures_total{definition=\"%s\",step=\"two\",phase=\"action\",status=\"UNAVAILABLE\"}",
+                 names[d]);
+        is(series, 3);
+    }
+    /* One whose beginning nobody knows, or which the clock has put behind its end, tells no time. */
+    sagas[0].steps[0].first_at = (struct instant){0};
+    sagas[0].steps[1].first_at = instant_after(now, SPAN_S(2));
+    sagas[0].started_at = instant_after(now, SPAN_S(2));
+    for (uint16_t step = 0; step < 2; step++)
+        record(&sagas[0], (struct record){.type = RECORD_ACTION_ENDED, .step = step, .action_state = SAGA_ACTION_DONE});
+    is("sagad_step_duration_seconds_count{definition=\"a\",step=\"one\"}", 3);
+    is("sagad_step_duration_seconds_count{definition=\"a\",step=\"two\"}", 3);
+    record(&sagas[0], (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMMITTED});
+    near("sagad_saga_duration_seconds_sum{definition=\"a\",state=\"COMMITTED\"}", 4.5);
+    is("sagad_saga_duration_seconds_count{definition=\"a\",state=\"COMMITTED\"}", 4);
+    for (int d = 0; d < 2; d++)
+        free(sagas[d].steps);
+}
+END_TEST
+
+/* A definition's heartbeats have a time to succeed in from when they are configured. */
+START_TEST(counters__heartbeats_by_their_schedule)
+{
+    struct saga saga = saga_of("order");
+    struct record r = {.type = RECORD_ENDED, .saga_state = SAGA_COMPENSATED, .at = instant_after(now, SPAN_S(3))};
+    saga.synthetic = true;
+    counters_synthetic(&s, "order", SPAN_MS(1500));
+    is("sagad_synthetic_interval_seconds{definition=\"order\"}", 1.5);
+    is("sagad_synthetic_last_success_timestamp_seconds{definition=\"order\"}", 1000);
+    counters_record_synthetic(&s, &saga, &r);
+    is("sagad_synthetic_last_success_timestamp_seconds{definition=\"order\"}", 1000);
+    r.saga_state = SAGA_COMMITTED;
+    counters_record_synthetic(&s, &saga, &r);
+    is("sagad_synthetic_last_success_timestamp_seconds{definition=\"order\"}", 1003);
+    r = (struct record){.type = RECORD_STARTED, .at = now};
+    counters_record_synthetic(&s, &saga, &r);
+    counters_synthetic_missed(&s, "order");
+    counters_synthetic_missed(&s, "order");
+    is("sagad_synthetic_missed_total{definition=\"order\"}", 2);
+    is("sagad_synthetic_sagas_total{definition=\"order\",state=\"COMMITTED\",reason=\"\"}", 1);
+    counters_synthetic_gone(&s, "order");
+    is("sagad_synthetic_interval_seconds{definition=\"order\"}", -1);
+    is("sagad_synthetic_last_success_timestamp_seconds{definition=\"order\"}", -1);
+    is("sagad_synthetic_missed_total{definition=\"order\"}", 2);
+    const struct call_effect call = {.phase = SAGA_PHASE_ACTION, .attempt = 1, .synthetic = true, .due_at = now};
+    counters_attempt(&s, &call, now, &(struct rpc_answer){.reach = SAGA_REACH_ANSWERED});
+    ck_assert_ptr_null(strstr(page, "\nsagad_attempts_total{"));
+    is("sagad_attempts_total{target=\"t\",phase=\"action\",status=\"OK\"}", -1);
+}
+END_TEST
+
+START_TEST(counters__rules_by_their_names)
+{
+    counters_remedy(&s, "calm", "done");
+    counters_remedy(&s, "calm", "done");
+    counters_remedy_armed(&s, "calm", true);
+    is("sagad_remediation_total{rule=\"calm\",result=\"done\"}", 2);
+    is("sagad_remediation_armed{rule=\"calm\"}", 1);
+    counters_remedy_armed(&s, "calm", false);
+    is("sagad_remediation_armed{rule=\"calm\"}", 0);
+    counters_remedy_gone(&s, "calm");
+    is("sagad_remediation_armed{rule=\"calm\"}", -1);
+    is("sagad_remediation_total{rule=\"calm\",result=\"done\"}", 2);
+}
+END_TEST
+
+/* The bound of each target is there from the start; a guest counts in what is given to it, and tells no bounds: it has those of its sidecar. */
+START_TEST(counters__a_guest_counts_where_it_is_told)
+{
+    struct config_target configured[] = {{.name = "t", .max_concurrent_calls = 8},
+                                         {.name = "u", .max_concurrent_calls = 9}};
+    struct config own = config;
+    own.targets = configured;
+    own.target_count = 2;
+    counters_close(&s);
+    s.config = &own;
+    ck_assert_int_eq(counters_open(&s), 0);
+    is("sagad_target_calls_max{target=\"t\"}", 8);
+    is("sagad_target_calls_max{target=\"u\"}", 9);
+    counters_close(&s);
+    struct metrics *given;
+    ck_assert_int_eq(metrics_create(100, &given), 0);
+    const struct adopted adopted = {.journal = "j", .metrics = given};
+    sidecar.adopted = &adopted;
+    ck_assert_int_eq(counters_open(&s), 0);
+    ck_assert_ptr_eq(s.vitals.metrics, given);
+    const struct saga saga = saga_of("order");
+    record(&saga, (struct record){.type = RECORD_STARTED, .mode = SAGA_ENLISTED});
+    is("sagad_sagas_started_total{definition=\"order\",mode=\"enlisted\"}", 1);
+    is("sagad_target_calls_max{target=\"t\"}", -1);
+    counters_close(&s);
+    metrics_destroy(given); /* which stays until now */
+    sidecar.adopted = NULL;
+    s.config = &config;
+    ck_assert_int_eq(counters_open(&s), 0);
+}
+END_TEST
+
+START_TEST(counters__nobody_counts_for_nobody)
+{
+    static const uint8_t counted_types[] = {RECORD_STARTED,
+                                            RECORD_ACTION_FAILED,
+                                            RECORD_ACTION_ENDED,
+                                            RECORD_COMPENSATION_FAILED,
+                                            RECORD_COMPENSATION_ENDED,
+                                            RECORD_STUCK,
+                                            RECORD_ENDED};
+    struct metrics *kept = s.vitals.metrics;
+    unsigned wanted = 0;
+    for (unsigned type = 0; type < 256; type++)
+        wanted += counters_want(&s, (uint8_t)type);
+    ck_assert_uint_eq(wanted, sizeof counted_types);
+    s.vitals.metrics = NULL;
+    for (size_t i = 0; i < sizeof counted_types; i++)
+        ck_assert(!counters_want(&s, counted_types[i]));
+    counters_attempt(&s, &(struct call_effect){.attempt = 2}, now, &(struct rpc_answer){.reach = SAGA_REACH_ANSWERED});
+    s.vitals.metrics = kept;
+    ck_assert(counters_are_wanted(&config));
+    struct config quiet = {.http_listen = ""};
+    ck_assert(!counters_are_wanted(&quiet));
+    quiet.otlp_metrics_interval = SPAN_S(60);
+    ck_assert(counters_are_wanted(&quiet));
+}
+END_TEST
+
 START_TEST(counters__breakers_and_refusals_by_their_names)
 {
     counters_breaker(&s, "t", true);
@@ -219,6 +411,12 @@ int main(void)
     tcase_add_test(tc, counters__heartbeats_are_counted_apart);
     tcase_add_test(tc, counters__attempts_by_their_times);
     tcase_add_test(tc, counters__commits_each_by_itself);
+    tcase_add_test(tc, counters__waits_for_the_disk_are_of_their_commits);
+    tcase_add_test(tc, counters__steps_of_definitions_are_told_apart);
+    tcase_add_test(tc, counters__heartbeats_by_their_schedule);
+    tcase_add_test(tc, counters__rules_by_their_names);
+    tcase_add_test(tc, counters__a_guest_counts_where_it_is_told);
+    tcase_add_test(tc, counters__nobody_counts_for_nobody);
     tcase_add_test(tc, counters__breakers_and_refusals_by_their_names);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
