@@ -10,6 +10,7 @@
 #include "saga/v1/coordinator.pb-c.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ static const struct rpc_asker *asker;
 static void *tag;
 static int asked_method;
 static unsigned asks, missed, gone;
+static char scheduled[128]; /* as metrics were told, one behind the other */
 static Saga__V1__StartRequest *start;
 static Saga__V1__WaitRequest *wait_for;
 
@@ -75,8 +77,8 @@ struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rp
 void __wrap_counters_synthetic(struct loop *l, const char *definition, struct span every)
 {
     (void)l;
-    (void)every;
-    ck_assert_str_eq(definition, "beat");
+    snprintf(scheduled + strlen(scheduled), sizeof scheduled - strlen(scheduled), "%s=%lds ", definition,
+             (long)(every.us / 1000000));
 }
 
 void __wrap_counters_synthetic_missed(struct loop *l, const char *definition)
@@ -114,6 +116,7 @@ static void setup(void)
     config.synthetic_count = 1;
     now = (struct instant){.us = INT64_C(1000000000000)};
     asks = missed = gone = 0;
+    scheduled[0] = '\0';
     arena_init(&arena);
 }
 
@@ -271,6 +274,63 @@ START_TEST(synthetics__one_that_is_refused_is_missed)
 }
 END_TEST
 
+/* Whose end cannot be told is over: the next begins when it is due. At the end of the process nobody asks on. */
+START_TEST(synthetics__an_end_that_cannot_be_told_is_over)
+{
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(5));
+    started("a");
+    ck_assert_int_eq(told()->last_state, SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+    asker->on_end(&s, tag, &(struct rpc_told){.status = 14, .message = "away"});
+    ck_assert_str_eq(told()->last_trouble, "away");
+    after(SPAN_S(60));
+    started("b");
+    asker->on_end(&s, tag, &(struct rpc_told){.status = 14});
+    ck_assert_str_eq(told()->last_trouble, "its end cannot be told");
+    ck_assert(told()->committed == 0 && told()->failed == 0 && missed == 0);
+    after(SPAN_S(60));
+    unsigned before = asks;
+    s.stopping = true;
+    started("c");
+    ck_assert_uint_eq(asks, before);
+    ck_assert_str_eq(told()->last_saga, "b");
+}
+END_TEST
+
+/* Each definition has its own, with its own input and time. */
+START_TEST(synthetics__two_definitions_have_one_each)
+{
+    struct config_synthetic both[] = {beat, beat};
+    const struct config two = {.synthetics = both, .synthetic_count = 2};
+    both[1].promised.definition = "other";
+    both[1].input = "";
+    both[1].input_json = "{}";
+    both[1].every = SPAN_S(3);
+    ck_assert_int_eq(synthetics_take(&s, &two), 0);
+    after(SPAN_S(3));
+    ck_assert_uint_eq(asks, 1);
+    ck_assert_str_eq(start->definition, "other");
+    ck_assert_str_eq(start->input_json, "{}");
+    ck_assert_uint_eq(start->input.len, 0);
+    started("o");
+    after(SPAN_S(2));
+    ck_assert_str_eq(start->definition, "beat");
+    Saga__V1__LoopStatus m;
+    saga__v1__loop_status__init(&m);
+    ck_assert(synthetics_fill(&s, &arena, &m));
+    ck_assert_uint_eq(m.n_synthetics, 2);
+    ck_assert_str_eq(m.synthetics[0]->definition, "beat");
+    ck_assert_str_eq(m.synthetics[1]->definition, "other");
+    ck_assert_str_eq(m.synthetics[1]->last_saga, "o");
+    ck_assert_str_eq(m.synthetics[0]->last_saga, "");
+    ck_assert_int_eq(synthetics_take(&s, &two), 0); /* which makes none twice */
+    saga__v1__loop_status__init(&m);
+    ck_assert(synthetics_fill(&s, &arena, &m));
+    ck_assert_uint_eq(m.n_synthetics, 2);
+    ck_assert_str_eq(scheduled, "beat=60s other=3s ");
+}
+END_TEST
+
 /* What a machine slept through is not made up for. */
 START_TEST(synthetics__one_begins_after_a_long_sleep)
 {
@@ -321,6 +381,7 @@ START_TEST(synthetics__another_interval_begins_anew)
     next.synthetics = &quick;
     ck_assert_int_eq(synthetics_take(&s, &next), 0);
     ck_assert_int_eq(synthetics_expiry(&s).us, now.us + SPAN_S(2).us);
+    ck_assert_str_eq(scheduled, "beat=60s beat=2s ");
 }
 END_TEST
 
@@ -334,6 +395,8 @@ int main(void)
     tcase_add_test(tc, synthetics__ends_are_counted);
     tcase_add_test(tc, synthetics__one_that_is_stuck_fails_once);
     tcase_add_test(tc, synthetics__one_that_is_refused_is_missed);
+    tcase_add_test(tc, synthetics__an_end_that_cannot_be_told_is_over);
+    tcase_add_test(tc, synthetics__two_definitions_have_one_each);
     tcase_add_test(tc, synthetics__one_begins_after_a_long_sleep);
     tcase_add_test(tc, synthetics__one_that_is_configured_no_more_is_gone);
     tcase_add_test(tc, synthetics__another_interval_begins_anew);
