@@ -38,6 +38,7 @@ static struct rpc_callbacks callbacks;
 static void *in_flight;
 static struct otlp_queue *queues[LOOPS];
 static struct exporter *exporter;
+static char words[4096]; /* of the log */
 static struct config config;
 static struct panel *panel;  /* NULL: nobody counts */
 static struct metrics *many; /* series, or NULL */
@@ -60,6 +61,8 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
 int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
+void __wrap_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count);
+void __real_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count);
 struct otlp_queue *__wrap_tracing_queue(struct tracing *t);
 int __wrap_rpc_create(const struct rpc_options *options, const struct rpc_callbacks *c, struct rpc **out);
 int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, struct rpc_target **out,
@@ -103,6 +106,17 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
     int64_t to = (int64_t)until->tv_sec * 1000000 + until->tv_nsec / 1000;
     now_us = to > now_us ? to : now_us;
     return ETIMEDOUT;
+}
+
+/* What the exporter says of itself. */
+void __wrap_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count)
+{
+    char line[LOG_LINE_SIZE];
+    if (is_thread) {
+        log_line(LOG_FORMAT_LOGFMT, (struct instant){0}, level, text, fields, count, line);
+        strncat(words, strchr(line, ' ') + 1, sizeof words - 1 - strlen(words));
+    }
+    __real_log_write(level, text, fields, count);
 }
 
 struct otlp_queue *__wrap_tracing_queue(struct tracing *t)
@@ -233,6 +247,7 @@ static void setup(void)
     left_count = 0;
     script_count = 1;
     script[0] = CODE_OK;
+    words[0] = '\0';
 }
 
 static void teardown(void)
@@ -281,6 +296,28 @@ START_TEST(exporter__delays_begin_anew)
     ck_assert_int_eq(left[2].at_us - left[1].at_us, 2000000 + LOOK_US);
     ck_assert_int_eq(left[3].at_us - left[2].at_us, LOOK_US); /* the other loop's, at once */
     ck_assert_int_eq(left[4].at_us - left[3].at_us, 1000000 + LOOK_US);
+    teardown();
+}
+END_TEST
+
+/* One line when sending fails, however often, and one when it goes again. */
+START_TEST(exporter__a_failure_and_its_end_are_told_once)
+{
+    static const int statuses[] = {CODE_OK, CODE_UNAVAILABLE, CODE_INTERNAL, CODE_UNAVAILABLE, CODE_OK, CODE_OK};
+    script_count = 6;
+    memcpy(script, statuses, sizeof statuses);
+    for (unsigned i = 0; i < 2; i++)
+        add(i);
+    run_for(SPAN_S(5));
+    ck_assert_uint_eq(left_count, 3);
+    add(0);
+    go_on(5000000);
+    add(0);
+    go_on(5000000);
+    ck_assert_uint_eq(left_count, 6);
+    ck_assert_str_eq(words, "level=warn msg=\"traces cannot be sent: what comes is kept as far as there is room, then "
+                            "dropped\" status=UNAVAILABLE text=\"\" unreached=\"\"\n"
+                            "level=info msg=\"traces are sent again\" lost=1\n");
     teardown();
 }
 END_TEST
@@ -501,6 +538,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, exporter__what_cannot_be_sent_is_sent_again_each_time_later_up_to_half_a_minute);
+    tcase_add_test(t, exporter__a_failure_and_its_end_are_told_once);
     tcase_add_test(t, exporter__delays_begin_anew);
     tcase_add_loop_test(t, exporter__what_is_retryable_is_sent_again_and_nothing_else, 0, 17);
     tcase_add_loop_test(t, exporter__what_is_left_at_the_end_is_sent_once, 0, 2);

@@ -554,11 +554,15 @@ START_TEST(fleetwide_far__a_job_begins_here_first_and_all_share_its_rate)
         saga__v1__start_bulk_response__free_unpacked(r, NULL);
         api_world_free(call);
     }
-    struct world_call *call = start_bulk(0.001); /* a rate that there is not is refused as it is */
-    api_world_settle(&w);
-    ck_assert(call->ended);
-    ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
-    api_world_free(call);
+    static const double wrong[] = {0.001, 10001, -1}; /* a rate that there is not is refused as it is */
+    for (int i = 0; i < 3; i++) {
+        struct world_call *call = start_bulk(wrong[i]);
+        api_world_settle(&w);
+        ck_assert(call->ended);
+        ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+        ck_assert_str_eq(call->field, "per_second");
+        api_world_free(call);
+    }
 }
 END_TEST
 

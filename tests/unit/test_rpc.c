@@ -269,6 +269,23 @@ START_TEST(rpc__bidi_stream_hears_messages_on_demand_and_the_half_close)
 }
 END_TEST
 
+/* One that said nothing but that it will say no more is known, and its end is told. */
+START_TEST(rpc__bidi_stream_that_says_nothing_is_heard)
+{
+    struct client_call c;
+    world_open(&w, false);
+    w.reply_to_cancelled = false;
+    client_start(&c, &w, "/t.T/Talk", 0);
+    client_half_close(&c);
+    WORLD_UNTIL(&w, w.held_count == 1 && w.held[0].half_closes == 1);
+    ck_assert_int_eq(w.held[0].messages, 0);
+    client_cancel(&c);
+    client_finish(&c);
+    WORLD_UNTIL(&w, w.held[0].cancellations == 1);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc__bidi_stream_ended_while_a_message_is_asked_for)
 {
     struct client_call c;
@@ -494,6 +511,7 @@ int main(void)
     tcase_add_test(tc, rpc__cancellation_ends_a_wait);
     tcase_add_test(tc, rpc__server_stream_sends_one_message_after_the_other);
     tcase_add_test(tc, rpc__bidi_stream_hears_messages_on_demand_and_the_half_close);
+    tcase_add_test(tc, rpc__bidi_stream_that_says_nothing_is_heard);
     tcase_add_test(tc, rpc__bidi_stream_ended_while_a_message_is_asked_for);
     tcase_add_test(tc, rpc__calls_beyond_the_bound_are_refused_with_a_delay);
     tcase_add_test(tc, rpc__streams_have_a_bound_of_their_own);
