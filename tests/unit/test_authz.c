@@ -260,12 +260,78 @@ START_TEST(authz__a_verdict_names_tags_where_they_are_what_it_takes)
 }
 END_TEST
 
+/* A caller as people write it down, to ask what it may do. */
+START_TEST(authz__one_caller_is_read_in_the_words_of_rules)
+{
+    struct caller c;
+    ck_assert_ptr_null(verdict_read_caller("uid:7", &c));
+    ck_assert(c.way == CALLER_UNIX && c.has_user && c.uid == 7 && c.gid == UINT32_MAX && c.listener == UINT32_MAX);
+    ck_assert_str_eq(c.identity, "");
+    ck_assert_ptr_null(verdict_read_caller("gid:8", &c));
+    ck_assert(c.way == CALLER_UNIX && c.has_user && c.gid == 8 && c.uid == UINT32_MAX);
+    static const struct {
+        const char *text;
+        enum caller_way way;
+        const char *identity;
+    } cases[] = {{"unix", CALLER_UNIX, ""},
+                 {"tls", CALLER_TLS, ""},
+                 {"plaintext", CALLER_PLAINTEXT, ""},
+                 {"spiffe://a.org/ns/shop", CALLER_TLS, "spiffe://a.org/ns/shop"},
+                 {"dns:shop.example.org", CALLER_TLS, "shop.example.org"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ck_assert_ptr_null(verdict_read_caller(cases[i].text, &c));
+        ck_assert_msg(c.way == cases[i].way && !c.has_user && strcmp(c.identity, cases[i].identity) == 0, "%s: %s",
+                      cases[i].text, c.identity);
+        ck_assert(c.uid == UINT32_MAX && c.gid == UINT32_MAX && c.listener == UINT32_MAX);
+    }
+    ck_assert_str_eq(verdict_read_caller("spiffe://a.org/ns/*", &c), "stands for many; name one");
+    ck_assert_str_eq(verdict_read_caller("anyone", &c),
+                     "is not one caller: write uid:N, gid:N, plaintext, unix, tls, spiffe://... or dns:NAME");
+    ck_assert_ptr_nonnull(verdict_read_caller("uid:x", &c));
+    ck_assert_ptr_nonnull(verdict_read_caller("root", &c));
+}
+END_TEST
+
+/* From nothing to everything, and which of the rules says so. */
+START_TEST(authz__a_verdict_says_how_much)
+{
+    const struct who users[] = {{.kind = WHO_UID, .number = 7}, {.kind = WHO_UID, .number = 8}};
+    const char *const shops[] = {"shop*"};
+    struct authz_rule rules[] = {
+        {.who = &users[0], .who_count = 1, .rights = RIGHT_SERVICE},
+        {.who = &users[1], .who_count = 1, .rights = RIGHT_VIEWER, .definitions = shops, .definition_count = 1},
+        {.who = &users[1], .who_count = 1, .rights = RIGHT_OPERATOR, .definitions = shops, .definition_count = 1},
+    };
+    struct authz z = {.rules = rules, .count = 3, .given = true};
+    authz_prepare(&z, rules);
+    struct verdict_question q = {.caller = unix_user(7, 7), .method = (unsigned)authz_method(bytes_of_text("Get"))};
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_OWN);
+    ck_assert(verdict_by(&z, 0, &q) && !verdict_by(&z, 1, &q) && !verdict_by(&z, 2, &q));
+    q.method = (unsigned)authz_method(bytes_of_text("Retry"));
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_DENIED);
+    q.caller = unix_user(8, 8);
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_SOME);
+    ck_assert(!verdict_by(&z, 0, &q) && !verdict_by(&z, 1, &q) && verdict_by(&z, 2, &q));
+    q.definition = "shop-a";
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_ALLOWED);
+    q.definition = "order";
+    ck_assert_int_eq(verdict_of(&z, &q), VERDICT_DENIED);
+    ck_assert(!verdict_by(&z, 2, &q));
+    static const char *const words[] = {"denied", "allowed for some definitions", "allowed for sagas with some tags",
+                                        "allowed for sagas that it has begun", "allowed"};
+    for (unsigned v = VERDICT_DENIED; v <= VERDICT_ALLOWED; v++)
+        ck_assert_str_eq(verdict_words((enum verdict)v), words[v - VERDICT_DENIED]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("authz");
     TCase *tc = tcase_create("authz");
     tcase_add_test(tc, authz__names_a_caller_by_what_is_proven_of_it);
     tcase_add_test(tc, authz__a_verdict_names_tags_where_they_are_what_it_takes);
+    tcase_add_test(tc, authz__one_caller_is_read_in_the_words_of_rules);
+    tcase_add_test(tc, authz__a_verdict_says_how_much);
     tcase_add_test(tc, authz__a_listener_names_who_came_in_there_alone);
     tcase_add_test(tc, authz__refuses_a_who_that_is_none);
     tcase_add_test(tc, authz__rules_of_one_caller_add_up);

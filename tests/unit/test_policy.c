@@ -37,7 +37,8 @@ static struct definition *definition_of(const char *text)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
-    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+    int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
     return d;
 }
 
@@ -133,6 +134,64 @@ START_TEST(policy__sees_all_of_a_target)
         snprintf(rule, sizeof rule, "rules:\n  - {id: r, that: \"step.pivot || !(%s)\", else: no}\n", holds[i]);
         ck_assert_str_eq(check(rule, CHECKOUT, &of_one), "r error 0 reserve: no;");
     }
+}
+END_TEST
+
+/* And every field of a definition, its steps and their calls. */
+START_TEST(policy__sees_all_of_a_definition)
+{
+#define WHOLE \
+    "name: whole\nversion: 1.2.3\nschema: s\ninput: s.Order\ndeadline: 90500ms\nsteps:\n" \
+    "  - {name: a, target: t, timeout: 2s, action: {method: /s.v1.S/A, idempotent: false, retry: {maxAttempts: 1}},\n" \
+    "     compensation: {method: /s.v1.S/B, target: u, timeout: 3s, retry: {maxAttempts: 9}}}\n" \
+    "  - {name: b, after: [a], target: t, optional: true, compensation: none, action: /s.v1.S/C, retry: " \
+    "{retryableStatusCodes: " \
+    "[INTERNAL, CANCELLED]}}\n" \
+    "  - {name: c, after: [a, b], target: t, pivot: true, irreversible: true, action: /s.v1.S/D}\n" \
+    "  - {name: d, after: [c], target: t, action: /s.v1.S/E}\n"
+    static const char *const holds[] = {
+        "definition.name == 'whole'",
+        "definition.version == '1.2.3'",
+        "definition.schema == 's' && definition.input == 's.Order'",
+        "definition.deadline == duration('90500ms') && !definition.forward_only",
+        "definition.steps.map(s, s.name) == ['a', 'b', 'c', 'd']",
+        "definition.steps.map(s, s.target) == ['t', 't', 't', 't']",
+        "definition.steps[0].timeout == duration('2s')",
+        "definition.steps.map(s, size(s.after)) == [0, 1, 2, 1] && definition.steps[2].after == ['a', 'b']",
+        "definition.steps.map(s, s.pivot) == [false, false, true, false]",
+        "definition.steps.map(s, s.optional) == [false, true, false, false]",
+        "definition.steps.map(s, s.irreversible) == [false, false, true, false]",
+        "definition.steps.map(s, s.may_turn_back) == [true, true, false, false]",
+        "definition.steps.map(s, s.compensation_none) == [false, true, false, false]",
+        "definition.steps.map(s, has(s.compensation)) == [true, false, false, false]",
+        "definition.steps[0].action.method == '/s.v1.S/A' && definition.steps[0].action.target == 't'",
+        "definition.steps[0].action.timeout == duration('2s') && definition.steps[0].action.max_attempts == 1",
+        "!definition.steps[0].action.idempotent && definition.steps[1].action.idempotent",
+        "definition.steps[0].action.retryable_status_codes == []",
+        "definition.steps[0].compensation.method == '/s.v1.S/B' && definition.steps[0].compensation.target == 'u'",
+        "definition.steps[0].compensation.timeout == duration('3s')",
+        "definition.steps[0].compensation.max_attempts == 9 && definition.steps[0].compensation.idempotent",
+        "definition.steps[1].action.retryable_status_codes == [1, 13]",
+    };
+    for (size_t i = 0; i < sizeof holds / sizeof holds[0]; i++) {
+        char rule[256];
+        snprintf(rule, sizeof rule, "rules:\n  - {id: r, that: \"%s\", else: no}\n", holds[i]);
+        ck_assert_msg(strcmp(check(rule, WHOLE, &view), "") == 0, "%s: %s", holds[i], told);
+        snprintf(rule, sizeof rule, "rules:\n  - {id: r, that: \"!(%s)\", else: no}\n", holds[i]);
+        ck_assert_msg(strcmp(check(rule, WHOLE, &view), "r error -1 whole: no;") == 0, "%s: %s", holds[i], told);
+    }
+    ck_assert_str_eq(check("rules:\n  - {id: r, that: \"definition.forward_only && !has(definition.deadline) && "
+                           "definition.schema == '' && !definition.steps[0].may_turn_back\", else: no}\n",
+                           "name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n  - {name: a, target: t, action: "
+                           "/s.v1.S/A}\n",
+                           &view),
+                     "");
+    /* A rule of steps sees the same of each. */
+    ck_assert_str_eq(check("rules:\n  - {id: r, that: \"step.name != 'c' || (step.pivot && step.after == ['a', 'b'] && "
+                           "!step.may_turn_back && !has(step.compensation))\", else: no}\n",
+                           WHOLE, &view),
+                     "");
+#undef WHOLE
 }
 END_TEST
 
@@ -262,6 +321,7 @@ int main(void)
     tcase_add_test(rules, policy__rules_are_asked_of_steps_and_of_the_definition);
     tcase_add_test(rules, policy__what_cannot_be_told_is_not_kept);
     tcase_add_test(rules, policy__sees_all_of_a_target);
+    tcase_add_test(rules, policy__sees_all_of_a_definition);
     tcase_add_test(rules, policy__is_asked_with_each_target_of_a_step);
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
