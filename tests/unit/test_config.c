@@ -761,6 +761,9 @@ START_TEST(config__a_difference_in_any_field_is_one)
         enum option_index option;
         const char *texts[13]; /* of which each differs from each */
     } rows[] = {
+        {OPTION_INDEX_listen,
+         {"listen: [127.0.0.1:1]\n", "listen: [127.0.0.1:2]\n", "listen: [127.0.0.1:1, 127.0.0.1:2]\n",
+          "listen: [127.0.0.1:3, 127.0.0.1:2]\n", "listen: [127.0.0.1:1, 127.0.0.1:3]\n"}},
         {OPTION_INDEX_definition_limits,
          {LIMITS("live_sagas_max: 5"), LIMITS("live_sagas_max: 6"), LIMITS("starts_per_second: 5"),
           LIMITS("starts_per_second: 6"), LIMITS("starts_per_second: 5, starts_burst: 6"),
@@ -840,6 +843,72 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
         struct config *c = NULL;
         ck_assert_msg(config_read_text(bytes_of_text(rows[i][0]), &c, &detail) == E_ARGUMENT, "%s", rows[i][0]);
         ck_assert_msg(strstr(detail.text, rows[i][1]) != NULL, "%s: %s", rows[i][0], detail.text);
+    }
+}
+END_TEST
+
+/* Each number of an entry has its bounds, and is refused beyond them whatever else the entry says. */
+START_TEST(config__numbers_of_entries_have_bounds)
+{
+#define PROMISE(entry) OBJECTIVES("success: 99, " entry ", latency_percent: 98")
+#define BEAT(entry)    SYNTHETICS("success: 99, " entry ", latency_percent: 98")
+#define ABOUT(entry)   LIMITS("starts_burst: 7, " entry)
+    static const struct {
+        const char *good, *bad[2]; /* where there is one bound, the second is NULL */
+        const char *field;
+    } rows[] = {
+        {PROMISE("latency: 1ms"), {PROMISE("latency: 720h1ms"), PROMISE("latency: 0s")}, "objectives.shop.latency"},
+        {PROMISE("latency: 720h"), {PROMISE("latency: soon")}, "objectives.shop.latency"},
+        {PROMISE("freshness: 1s"),
+         {PROMISE("freshness: 999ms"), PROMISE("freshness: 721h")},
+         "objectives.shop.freshness"},
+        {PROMISE("freshness: 720h"), {PROMISE("freshness: soon")}, "objectives.shop.freshness"},
+        {PROMISE("window: 24h"), {PROMISE("window: 23h"), PROMISE("window: 2161h")}, "objectives.shop.window"},
+        {PROMISE("window: 2160h"), {PROMISE("window: soon")}, "objectives.shop.window"},
+        {OBJECTIVES("success: 50"),
+         {OBJECTIVES("success: 49.999"), OBJECTIVES("success: 100")},
+         "objectives.shop.success"},
+        {OBJECTIVES("success: 99.999"), {OBJECTIVES("success: most, latency: 1s")}, "objectives.shop.success"},
+        {BEAT("every: 1s"), {BEAT("every: 999ms"), BEAT("every: 25h")}, "synthetics.shop.every"},
+        {BEAT("every: 24h"), {BEAT("every: often")}, "synthetics.shop.every"},
+        {BEAT("deadline: 1ms"), {BEAT("deadline: 0s"), BEAT("deadline: 25h")}, "synthetics.shop.deadline"},
+        {BEAT("deadline: 24h"), {BEAT("deadline: soon")}, "synthetics.shop.deadline"},
+        {BEAT("latency: 720h"), {BEAT("latency: 721h"), BEAT("latency: 0s")}, "synthetics.shop.latency"},
+        {BEAT("window: 2160h"), {BEAT("window: 23h"), BEAT("window: 2161h")}, "synthetics.shop.window"},
+        {RETRY("per_second: 10000"), {RETRY("per_second: 10001"), RETRY("per_second: 0")}, "remediation.r.per_second"},
+        {RETRY("for: 24h"), {RETRY("for: 25h"), RETRY("for: long")}, "remediation.r.for"},
+        {RETRY("every: 10s"), {RETRY("every: 9s"), RETRY("every: 721h")}, "remediation.r.every"},
+        {RETRY("every: 720h"), {RETRY("every: often, settle: 20s")}, "remediation.r.every"},
+        {RETRY("settle: 10s"), {RETRY("settle: 9s"), RETRY("settle: 25h")}, "remediation.r.settle"},
+        {RETRY("mode: act"), {RETRY("mode: perhaps, settle: 20s")}, "remediation.r.mode"},
+        {ABOUT("starts_per_second: 100000"),
+         {ABOUT("starts_per_second: 100001"), ABOUT("starts_per_second: many")},
+         "definition_limits.shop.starts_per_second"},
+        {LIMITS("starts_per_second: 5, starts_burst: 100000"),
+         {LIMITS("starts_per_second: 5, starts_burst: 100001")},
+         "definition_limits.shop.starts_burst"},
+        {LIMITS("live_sagas_max: 1000000"),
+         {LIMITS("live_sagas_max: 1000001"), LIMITS("live_sagas_max: many, starts_per_second: 5")},
+         "definition_limits.shop.live_sagas_max"},
+        {DELAY("percent: 0.1"), {DELAY("percent: 0.05"), DELAY("percent: 100.1")}, "faults[0].percent"},
+        {DELAY("percent: 100"), {DELAY("percent: most")}, "faults[0].percent"},
+        {FAULTS("kind: delay, delay: 1h, for: 1h"),
+         {FAULTS("kind: delay, delay: 1s, for: 61m"), FAULTS("kind: delay, delay: 1s, for: 0s")},
+         "faults[0].for"},
+        {FAULTS("kind: delay, delay: 1ms, for: 1ms"),
+         {FAULTS("kind: delay, delay: 61m, for: 1m"), FAULTS("kind: delay, delay: 0s, for: 1m")},
+         "faults[0].delay"},
+        {DELAY("calls: actions"), {DELAY("calls: some, percent: 50"), NULL}, "faults[0].calls"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        config_destroy(read_text(rows[i].good));
+        for (size_t k = 0; k < 2 && rows[i].bad[k] != NULL; k++) {
+            struct config *c = NULL;
+            ck_assert_msg(config_read_text(bytes_of_text(rows[i].bad[k]), &c, &detail) == E_ARGUMENT, "%s",
+                          rows[i].bad[k]);
+            ck_assert_msg(strcmp(detail.field, rows[i].field) == 0, "%s: %s: %s", rows[i].bad[k], detail.field,
+                          detail.text);
+        }
     }
 }
 END_TEST
@@ -1039,6 +1108,7 @@ int main(void)
     tcase_add_test(whole, config__what_an_entry_does_not_say_is_usual);
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
+    tcase_add_test(whole, config__numbers_of_entries_have_bounds);
     tcase_add_test(whole, config__reads_files);
     tcase_add_test(whole, config__a_difference_in_any_option_is_one);
     tcase_add_test(whole, config__what_has_no_effect_alone_is_refused);
