@@ -205,7 +205,7 @@ START_TEST(sqlite_damage__damaged_log)
     /* Each byte of the log's header, and of the last frame's; of the pages some. */
     const size_t last = log_size - LOG_FRAME;
     for (size_t at = 0, next; at < log_size; at = next) {
-        next = at + (at < 32 || (at >= last && at < last + 24) ? 1 : 211);
+        next = at + (at < 32 || (at >= last && at < last + 24) ? 1 : 509);
         next = at < last && next > last ? last : next;
         write_at(path, 0, database, database_size);
         ck_assert_int_eq(truncate(path, (off_t)database_size), 0);
