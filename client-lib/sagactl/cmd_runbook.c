@@ -46,7 +46,15 @@ static int list(struct run *r)
 /* Runs a line as the command that it is, at the same sidecar. What goes wrong is said in its place, and the runbook goes on. */
 static void look(struct run *r, const char *line, size_t size)
 {
-    char words[LINE_SIZE], *argv[WORDS_MAX + 8], *rest = words;
+    const struct {
+        const char *name, *value;
+    } same[] = {{"--address", r->o.address},
+                {"--tls-certificate", r->o.tls_certificate},
+                {"--tls-key", r->o.tls_key},
+                {"--tls-roots", r->o.tls_roots},
+                {"--tls-identity", r->o.tls_identity}};
+    const size_t same_count = sizeof same / sizeof same[0];
+    char words[LINE_SIZE], *argv[WORDS_MAX + 2 * sizeof same / sizeof same[0] + 2], *rest = words;
     int argc = 0;
     if (size >= sizeof words)
         return;
@@ -54,9 +62,11 @@ static void look(struct run *r, const char *line, size_t size)
     words[size] = '\0';
     for (char *word = strtok_r(words, " ", &rest); word != NULL && argc < WORDS_MAX; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
-    if (r->o.address != NULL) {
-        argv[argc++] = (char *)(uintptr_t) "--address";
-        argv[argc++] = (char *)(uintptr_t)r->o.address;
+    for (size_t i = 0; i < same_count; i++) {
+        if (same[i].value == NULL)
+            continue;
+        argv[argc++] = (char *)(uintptr_t)same[i].name;
+        argv[argc++] = (char *)(uintptr_t)same[i].value;
     }
     if (r->o.utc)
         argv[argc++] = (char *)(uintptr_t) "--utc";

@@ -129,10 +129,13 @@ static int list(struct run *r)
                        "MESSAGES", "SERVICES");
         for (size_t i = 0; !r->o.json && i < page->n_schemas; i++)
             put_row(&r->screen, page->schemas[i]);
+        bool same = token[0] != '\0' && strcmp(token, page->next_page_token) == 0;
         snprintf(token, sizeof token, "%s", page->next_page_token);
         more = token[0] != '\0';
         first = false;
         protobuf_c_message_free_unpacked(&page->base, NULL);
+        if (same)
+            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
     }
     return status;
 }
@@ -153,7 +156,8 @@ static int fetch(struct run *r, const char *name, const char *hash, Saga__V1__Sc
         return status;
     struct bytes set = bytes_of((*answer)->descriptors.data, (*answer)->descriptors.len);
     if (schema_read(set, &heap_memory, schema, &detail) != 0)
-        return run_say(r, EXIT_REFUSED, "the sidecar's descriptors cannot be read: %s: %s", detail.field, detail.text);
+        return run_say(r, EXIT_REFUSED, "the sidecar's descriptors cannot be read: %s%s%s", detail.field,
+                       detail.field[0] != '\0' ? ": " : "", detail.text);
     return EXIT_DONE;
 }
 

@@ -47,8 +47,8 @@ static int read_schema(struct run *r, const json_t *document, const char *hash, 
     if (text == NULL || !base64_read(bytes_of_text(text), set, &size))
         status = run_say(r, EXIT_REFUSED, "the contract has no descriptors %.70s", hash);
     else if (schema_read(bytes_of(set, size), &heap_memory, schema, &detail) != 0)
-        status = run_say(r, EXIT_REFUSED, "the contract's descriptors %.12s cannot be read: %s: %s", hash, detail.field,
-                         detail.text);
+        status = run_say(r, EXIT_REFUSED, "the contract's descriptors %.12s cannot be read: %s%s%s", hash, detail.field,
+                         detail.field[0] != '\0' ? ": " : "", detail.text);
     free(set);
     return status;
 }

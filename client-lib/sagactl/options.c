@@ -424,8 +424,7 @@ static bool words_valid(const struct reading *r)
     struct saga_id id;
     if (first != NULL && strstr(arguments, "SAGA-ID") != NULL && !saga_id_parse(first, strlen(first), &id))
         return wrong(r, "\"%.200s\" is not a saga's id, as in 9f03c1d2a4b7-2a", first);
-    if (second != NULL && strstr(arguments, "STEP") != NULL &&
-        !definition_name_valid(bytes_of_text(second), STEP_NAME_BYTES_MAX))
+    if (second != NULL && strstr(arguments, "STEP") != NULL && !is_step_name(second))
         return wrong(r, "\"%.200s\" is not the name of a step", second);
     if (o->command->run == command_breaker && strcmp(first, "trip") != 0 && strcmp(first, "hold") != 0 &&
         strcmp(first, "reset") != 0)

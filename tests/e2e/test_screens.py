@@ -25,7 +25,7 @@ import tempfile
 import unittest
 
 import grpc
-from google.protobuf import text_format
+from google.protobuf import descriptor_pb2, text_encoding, text_format
 
 from harness import POOL, PATIENCE_S, message
 from impostor import Impostor
@@ -49,14 +49,22 @@ def time_of(match):
     return ": {seconds: %d nanos: %d}" % (ms // 1000, ms % 1000 * 1000000)
 
 
+def content(name):
+    """Of a file in files/; of a set of descriptors what protoc makes."""
+    with open(os.path.join(SCREENS, "files", name), "rb") as f:
+        data = f.read()
+    return text_format.Parse(data.decode(), descriptor_pb2.FileDescriptorSet()).SerializeToString() if name.endswith(".fds.txtpb") else data
+
+
 def answer(method, name):
-    """The message in a file of answers/."""
+    """The message in a file of answers/; "@FILE" is what is in files/FILE."""
     type = METHODS[method].output_type.full_name
     path = os.path.join(SCREENS, "answers", "%s%s.txtpb" % (method, name and "." + name))
     if not name and not os.path.exists(path):
         return message(type)()
     with open(path) as f:
-        text = re.sub(r": ([-+]?)((?:\d+(?:ms|[smhd]))+)(?=[ }\n])", time_of, f.read())
+        text = re.sub(r'"@([^"]+)"', lambda m: '"%s"' % text_encoding.CEscape(content(m.group(1)), False), f.read())
+    text = re.sub(r": ([-+]?)((?:\d+(?:ms|[smhd]))+)(?=[ }\n])", time_of, text)
     if method != "Watch":
         return text_format.Parse(text, message(type)(), descriptor_pool=POOL)
     return [text_format.Parse(part, message(type)(), descriptor_pool=POOL) for part in text.split("---\n")]
@@ -154,7 +162,10 @@ class Screens:
         with open(self.path) as f:
             kept = f.read()
         shutil.rmtree(self.files, ignore_errors=True)
-        shutil.copytree(os.path.join(SCREENS, "files"), self.files)
+        os.mkdir(self.files)
+        for name in os.listdir(os.path.join(SCREENS, "files")):
+            with open(os.path.join(self.files, name.replace(".fds.txtpb", ".fds")), "wb") as f:
+                f.write(content(name))
         lines = []
         for line in kept.splitlines():
             if line[:2] in ("# ", ": ", "$ ", "% ") or not line:
