@@ -1,5 +1,6 @@
 /* Unary requests that change something: nothing is said before it is durable, and everything is answered once. */
 #include "tests/support/api_world.h"
+#include "tests/support/trades.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -144,6 +145,14 @@ START_TEST(change__a_dry_run_of_a_typed_definition_registers_nothing)
         ck_assert_uint_eq(catalog_count(w.loop[0].catalog), !dry);
     }
     ck_assert_ptr_nonnull(catalog_at(w.loop[0].catalog, 0)->definition->schema_hash);
+    /* What is registered is so whatever its schema's name stands for by now. */
+    Saga__V1__RegisterSchemaRequest other = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    other.name = (char *)(uintptr_t) "shapes";
+    other.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)trades, .len = trades_size};
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_REGISTER_SCHEMA, &other.base), NULL);
+    Saga__V1__RegisterDefinitionResponse *r = api_world_get(&w, 0, METHOD_REGISTER_DEFINITION, &m.base);
+    ck_assert(r->already_registered);
+    saga__v1__register_definition_response__free_unpacked(r, NULL);
 }
 END_TEST
 

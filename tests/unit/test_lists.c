@@ -191,6 +191,26 @@ START_TEST(lists__a_question_may_be_about_the_last_answer)
 }
 END_TEST
 
+/* Heartbeats can be told apart, whether they have ended or not. */
+START_TEST(lists__a_question_may_be_about_heartbeats)
+{
+    for (int synthetic = 0; synthetic < 2; synthetic++) {
+        Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+        m.definition = text_of("order");
+        m.synthetic = synthetic;
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_START, &m.base), NULL);
+    }
+    for (int ended = 0; ended < 2; ended++) {
+        ck_assert_uint_eq(count_listed("synthetic"), 1);
+        ck_assert_uint_eq(count_listed("!synthetic"), 1);
+        ck_assert_uint_eq(count_listed("ended_at >= started_at"), ended ? 2 : 0);
+        ck_assert_uint_eq(count_listed("age < duration('1m') && mode == 'orchestrated' && version == '1.0.0'"), 2);
+        while (!ended && w.loop[0].call_count > 0)
+            answer(0, "");
+    }
+}
+END_TEST
+
 /* Whoever may look at some sagas sees the dead letters among them. */
 START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
 {
@@ -312,6 +332,7 @@ int main(void)
     tcase_add_test(tc, lists__a_dead_letter_tells_what_it_is_stuck_on);
     tcase_add_test(tc, lists__dead_letters_come_oldest_first_and_page_by_page);
     tcase_add_test(tc, lists__a_question_may_be_about_the_last_answer);
+    tcase_add_test(tc, lists__a_question_may_be_about_heartbeats);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
     tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);
     tcase_add_test(tc, lists__what_was_undone_lacks_nothing);

@@ -159,6 +159,33 @@ START_TEST(payload__is_shown_as_json_where_its_type_is_known)
 }
 END_TEST
 
+/* Of an enlisted saga nobody has said what its payloads are. */
+START_TEST(payload__of_an_enlisted_saga_is_bytes_alone)
+{
+    Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+    Saga__V1__Enlistment step = SAGA__V1__ENLISTMENT__INIT, *steps = &step;
+    Saga__V1__Settlement settled = SAGA__V1__SETTLEMENT__INIT, *settle = &settled;
+    api_world_begin(&w, 0, "shop", "", id);
+    enlist.saga_id = id;
+    step.step = settled.step = text_of("s");
+    enlist.n_enlist = 1;
+    enlist.enlist = &steps;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ENLIST, &enlist.base), NULL);
+    enlist.n_enlist = 0;
+    enlist.n_settle = 1;
+    enlist.settle = &settle;
+    settled.outcome = SAGA__V1__OUTCOME__OUTCOME_DONE;
+    settled.output = data_of(bytes_of_text("out"));
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ENLIST, &enlist.base), NULL);
+    Saga__V1__GetResponse *r = get(true, true);
+    ck_assert_uint_eq(r->saga->n_steps, 1);
+    ck_assert_int_eq(r->saga->steps[0]->action, SAGA__V1__ACTION_STATE__ACTION_STATE_DONE);
+    ck_assert_uint_eq(r->saga->steps[0]->output.len, 3);
+    ck_assert_str_eq(r->saga->steps[0]->output_json, "");
+    drop(r);
+}
+END_TEST
+
 /* What is large is shown as bytes alone, so that the rest of the saga can be shown, too. */
 START_TEST(payload__json_of_a_saga_has_a_bound)
 {
@@ -197,6 +224,7 @@ int main(void)
     tcase_add_test(tc, payload__an_input_may_be_json);
     tcase_add_test(tc, payload__what_is_no_message_of_its_type_is_refused);
     tcase_add_test(tc, payload__is_shown_as_json_where_its_type_is_known);
+    tcase_add_test(tc, payload__of_an_enlisted_saga_is_bytes_alone);
     tcase_add_test(tc, payload__json_of_a_saga_has_a_bound);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

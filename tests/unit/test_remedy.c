@@ -211,6 +211,26 @@ START_TEST(remedy__that_is_tried_says_what_it_would_do)
 }
 END_TEST
 
+/* It is judged by what came in `settle` before its act: no less, and little more, however often it looks and for however long it has. */
+START_TEST(remedy__counts_what_came_before_as_long_as_after)
+{
+    for (int looks = 100; looks <= 1300; looks += 400) {
+        make("deadletters > 20", SPAN_S(0), SPAN_S(60), SPAN_S(3600));
+        for (int i = 0; i < looks; i++)
+            ck_assert_int_eq(after(10, 2, 1), REMEDY_NOTHING);
+        facts.deadletters = 21;
+        ck_assert_int_eq(after(10, 2, 1), REMEDY_ACT);
+        const struct remedy_mark *m = remedy_mark(rule);
+        uint64_t most = (uint64_t)looks < 360 ? (uint64_t)looks : 360; /* looks, of ten seconds each */
+        ck_assert_uint_ge(m->before_good, most);
+        ck_assert_uint_le(m->before_good, most + 13);
+        ck_assert_uint_eq(m->before_all, 2 * m->before_good);
+        ck_assert_uint_eq(m->at_good, facts.good);
+        ck_assert_uint_eq(m->at_all, facts.all);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("remedy");
@@ -226,6 +246,7 @@ int main(void)
     tcase_add_test(all, remedy__counters_may_begin_anew);
     tcase_add_test(all, remedy__what_goes_on_is_not_done_twice);
     tcase_add_test(all, remedy__that_is_tried_says_what_it_would_do);
+    tcase_add_test(all, remedy__counts_what_came_before_as_long_as_after);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
