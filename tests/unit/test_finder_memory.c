@@ -17,6 +17,8 @@ static struct finder *finder;
 static struct finder_found found;
 static _Atomic int64_t now_us;
 static atomic_uint wakes, asked, claims, claimed;
+static atomic_uint lists, listed_max;
+static char listed_after[64];
 
 /* What the database says; set while nobody asks it. */
 static struct fleet_row row;
@@ -103,8 +105,10 @@ int __wrap_postgres_fleet_list(struct postgres_fleet *f, const char *after, unsi
                                void *self, struct error_detail *detail)
 {
     (void)f;
-    (void)after;
     (void)detail;
+    snprintf(listed_after, sizeof listed_after, "%s", after);
+    atomic_store(&listed_max, rows_max);
+    atomic_fetch_add(&lists, 1);
     for (unsigned i = 0; i < 2 && i < rows_max && code == 0; i++)
         take(self, &row);
     return code;
@@ -309,6 +313,51 @@ START_TEST(finder__errands_of_operators_each_have_their_turn)
 }
 END_TEST
 
+/* What was asked for one is no answer for another, though both asked from the beginning on. */
+START_TEST(finder__a_page_is_not_the_whole)
+{
+    const struct finder_journal *list;
+    unsigned count;
+    int rc;
+    ck_assert_int_eq(finder_list(finder, "", &list, &count), STORE_PENDING);
+    UNTIL(atomic_load(&wakes) > 0); /* it is there, and nobody comes for it */
+    ck_assert_uint_eq(atomic_load(&listed_max), FINDER_JOURNALS_MAX);
+    ck_assert_int_eq(finder_all(finder, &list, &count), STORE_PENDING);
+    UNTIL((rc = finder_all(finder, &list, &count)) != STORE_PENDING);
+    ck_assert_int_eq(rc, 0);
+    ck_assert_uint_eq(atomic_load(&lists), 2);
+    ck_assert_uint_eq(atomic_load(&listed_max), FINDER_ALL_MAX);
+    UNTIL((rc = finder_list(finder, "far", &list, &count)) != STORE_PENDING);
+    ck_assert_str_eq(listed_after, "far");
+    ck_assert_uint_eq(atomic_load(&lists), 3);
+}
+END_TEST
+
+START_TEST(finder__journals_are_listed_whole)
+{
+    const struct finder_journal *list;
+    unsigned count;
+    row.id = 11;
+    row.epoch = 12;
+    row.commits = 13;
+    row.tries = 14;
+    row.form = 15;
+    row.program = "1.2.3";
+    row.wanted = true;
+    UNTIL(finder_list(finder, "", &list, &count) != STORE_PENDING);
+    ck_assert_str_eq(list[0].name, "far");
+    ck_assert_str_eq(list[0].carrier, "other");
+    ck_assert_str_eq(list[0].address, "1.2.3.4:5");
+    ck_assert_str_eq(list[0].program, "1.2.3");
+    ck_assert(list[0].id == 11 && list[0].epoch == 12 && list[0].commits == 13 && list[0].live == 7);
+    ck_assert(list[0].tries == 14 && list[0].form == 15 && list[0].held && list[0].wanted);
+    ck_assert_int_eq(list[0].lease_ms, 3000);
+    row.held = row.wanted = false;
+    UNTIL(finder_list(finder, "", &list, &count) != STORE_PENDING);
+    ck_assert(!list[1].held && !list[1].wanted);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("finder_memory");
@@ -322,6 +371,8 @@ int main(void)
     tcase_add_test(t, finder__what_waits_is_bounded);
     tcase_add_test(t, finder__what_is_being_asked_keeps_its_place);
     tcase_add_test(t, finder__errands_of_operators_each_have_their_turn);
+    tcase_add_test(t, finder__a_page_is_not_the_whole);
+    tcase_add_test(t, finder__journals_are_listed_whole);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
