@@ -2,7 +2,10 @@
 #include "sidecar/rpc/rpc_inside.h"
 #include "tests/support/rpc_world.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -10,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define SERVER_NAMES "URI:spiffe://t/server,DNS:localhost,IP:127.0.0.1"
 
@@ -245,6 +251,55 @@ START_TEST(peer__nobody_is_believed_where_no_sidecar_is_named)
 }
 END_TEST
 
+/* ---- who has only begun ---- */
+
+#if !defined(__SANITIZE_ADDRESS__)
+enum { SHAKES = 256 }; /* as in door.c */
+
+/* Somebody who says no more than the first byte of a handshake. */
+static int begin_shake(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    at.sin_port = htons((uint16_t)w.port);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(send(fd, "\x16", 1, MSG_NOSIGNAL), 1);
+    return fd;
+}
+
+static bool is_out(int fd)
+{
+    char byte;
+    ssize_t size = recv(fd, &byte, 1, MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno != EAGAIN);
+}
+
+/* Of too many handshakes of which nothing more comes the oldest ends. One that has got on is none of them. */
+START_TEST(peer__of_handshakes_that_stand_still_the_oldest_ends)
+{
+    static int fds[SHAKES + 2];
+    struct rlimit files;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    world_open(&w, false);
+    for (int i = 0; i < SHAKES; i++) {
+        fds[i] = begin_shake();
+        WORLD_UNTIL(&w, w.rpc->entrances_made == 1);
+    }
+    ck_assert_int_eq(send(fds[0], "\x03", 1, MSG_NOSIGNAL), 1);
+    fds[SHAKES] = begin_shake(); /* there is room */
+    fds[SHAKES + 1] = begin_shake();
+    WORLD_UNTIL(&w, is_out(fds[1]));
+    for (int i = 0; i < SHAKES + 2; i++) {
+        ck_assert_msg(i == 1 || !is_out(fds[i]), "%d", i);
+        close(fds[i]);
+    }
+}
+END_TEST
+#endif
+
 /* ---- who is called ---- */
 
 #if !defined( \
@@ -294,6 +349,7 @@ int main(void)
     tcase_add_test(t, peer__a_sidecar_is_not_believed_everything);
     tcase_add_test(t, peer__nobody_is_believed_where_no_sidecar_is_named);
 #if !defined(__SANITIZE_ADDRESS__)
+    tcase_add_test(t, peer__of_handshakes_that_stand_still_the_oldest_ends);
     tcase_add_test(t, peer__a_target_is_who_is_expected_or_who_its_address_names);
 #endif
     suite_add_tcase(s, t);
