@@ -1,124 +1,7 @@
 /* Commands of sagactl as a person types them, against answers that the test makes up: what is asked for, and each line that is shown. */
-#include "client-lib/sagactl/run.h"
+#include "tests/support/told_sidecar.h"
 
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-
-/* ---- tests.mk wraps these: a sidecar that gives what it was told to give ---- */
-
-#define TOLD_MAX 8
-
-static struct {
-    const char *method; /* behind the last slash */
-    const ProtobufCMessage *answer;
-    int code; /* or that it fails so */
-} told[TOLD_MAX];
-static unsigned told_count, asked_count;
-static char asked[TOLD_MAX][64];
-static uint8_t asked_bytes[TOLD_MAX][2048];
-static size_t asked_sizes[TOLD_MAX];
-
-int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error);
-int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error);
-void __wrap_wire_close(struct wire *w);
-const char *__wrap_wire_address(const struct wire *w);
-
-int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
-{
-    (void)options, (void)error;
-    *out = (struct wire *)(uintptr_t)told;
-    return SAGA_OK;
-}
-
-void __wrap_wire_close(struct wire *w)
-{
-    (void)w;
-}
-
-const char *__wrap_wire_address(const struct wire *w)
-{
-    (void)w;
-    return "unix:here.sock";
-}
-
-int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
-{
-    uint8_t bytes[8192];
-    (void)w;
-    ck_assert_msg(asked_count < told_count, "%s was not expected", call->method);
-    unsigned n = asked_count++;
-    snprintf(asked[n], sizeof asked[n], "%s", strrchr(call->method, '/') + 1);
-    ck_assert_str_eq(asked[n], told[n].method);
-    ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
-    asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
-    if (told[n].code != SAGA_OK)
-        return saga_error_set(error, told[n].code, "", "", "it is refused");
-    ck_assert_uint_le(protobuf_c_message_get_packed_size(told[n].answer), sizeof bytes);
-    size_t size = protobuf_c_message_pack(told[n].answer, bytes);
-    call->response = protobuf_c_message_unpack(call->response_type, NULL, size, bytes);
-    ck_assert_ptr_nonnull(call->response);
-    return SAGA_OK;
-}
-
-/* ---- a person and a terminal ---- */
-
-static char *said, *complained;
-
-static void setup(void)
-{
-    told_count = asked_count = 0;
-    said = complained = NULL;
-    setenv("TZ", "UTC", 1);
-    setenv("LC_ALL", "C.UTF-8", 1);
-    unsetenv("COLUMNS");
-}
-
-static void teardown(void)
-{
-    free(said);
-    free(complained);
-}
-
-static void tell(const char *method, const ProtobufCMessage *answer)
-{
-    told[told_count].method = method;
-    told[told_count].code = SAGA_OK;
-    told[told_count++].answer = answer;
-}
-
-/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes is in said and complained. */
-static int sagactl(const char *words)
-{
-    static char line[256];
-    char *argv[32] = {(char *)(uintptr_t) "sagactl"};
-    int argc = 1;
-    size_t sizes[2];
-    snprintf(line, sizeof line, "%s", words);
-    for (char *at = strtok(line, " "); at != NULL; at = strtok(NULL, " "))
-        argv[argc++] = at;
-    free(said);
-    free(complained);
-    FILE *out = open_memstream(&said, &sizes[0]), *err = open_memstream(&complained, &sizes[1]);
-    int status = run_main(argc, argv, out, err);
-    fclose(out);
-    fclose(err);
-    ck_assert_msg(asked_count == told_count, "%u of %u calls were made: %s", asked_count, told_count, complained);
-    return status;
-}
-
-#define SHOWS(words, expected) \
-    do { \
-        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained); \
-        ck_assert_str_eq(said, expected); \
-        ck_assert_str_eq(complained, ""); \
-    } while (0)
-
-static char *text(const char *t)
-{
-    return (char *)(uintptr_t)t;
-}
 
 /* ---- fleet ---- */
 
@@ -187,7 +70,7 @@ START_TEST(fleet__gives_a_journal)
     ck_assert_str_eq(request->journal, "lost");
     ck_assert_str_eq(request->actor, "ann");
     saga__v1__give_journal_request__free_unpacked(request, NULL);
-    told_count = asked_count = 0;
+    anew();
     ck_assert_int_eq(sagactl("fleet give"), EXIT_USAGE);
     ck_assert_int_eq(sagactl("fleet take lost"), EXIT_USAGE);
 }
@@ -251,7 +134,7 @@ START_TEST(slo__adds_up_loops_and_parts_guests)
                  "taken over: guest\n"
                  "checkout                  success                      99%        800        1       87.5%       1   "
                  "0.333     0.2   0.143\n");
-    told_count = asked_count = 0;
+    anew();
     tell("ListObjectives", &answer.base);
     ck_assert_int_eq(sagactl("slo rules"), EXIT_DONE);
     /* Once for each objective, however many loops and guests count it; by the windows and factors of the SRE workbook. */
@@ -284,7 +167,7 @@ START_TEST(slo__adds_up_loops_and_parts_guests)
     for (const char *at = said; (at = strstr(at, "  - name: ")) != NULL; at++)
         groups++;
     ck_assert_uint_eq(groups, 2);
-    told_count = asked_count = 0;
+    anew();
     ck_assert_int_eq(sagactl("slo rule"), EXIT_USAGE);
 }
 END_TEST
@@ -338,7 +221,7 @@ START_TEST(rules__say_how_each_stands)
                    "r                     hold order                acting            0  never\n    when stuck > 3\n"
                    "r                     trip bank                 taking back       0  never\n    when stuck > 3\n"
                    "r                     ? order                   armed            12  never\n    when stuck > 3\n");
-    told_count = asked_count = 0;
+    anew();
     answer.n_rules = 0;
     tell("ListRules", &answer.base);
     SHOWS("rules", "There are no rules: remediation in sagad.yaml says what is done, and when.\n");
@@ -357,7 +240,7 @@ START_TEST(rules__are_armed_and_undone)
     Saga__V1__ChangeRuleResponse done = SAGA__V1__CHANGE_RULE_RESPONSE__INIT;
     for (size_t i = 0; i < 2; i++) {
         char words[128];
-        told_count = asked_count = 0;
+        anew();
         tell("ChangeRule", &done.base);
         SHOWS(cases[i].words, cases[i].says);
         Saga__V1__ChangeRuleRequest *request =
@@ -367,130 +250,13 @@ START_TEST(rules__are_armed_and_undone)
         ck_assert_str_eq(request->reason, "seen");
         ck_assert_int_eq(request->change, cases[i].change);
         saga__v1__change_rule_request__free_unpacked(request, NULL);
-        told_count = asked_count = 0;
+        anew();
         tell("ChangeRule", &done.base);
         snprintf(words, sizeof words, "%s -o json", cases[i].words);
         ck_assert_int_eq(sagactl(words), EXIT_DONE);
         ck_assert_ptr_nonnull(strstr(said, "\"rule\": \"calm\""));
         ck_assert_ptr_nonnull(strstr(said, cases[i].json));
     }
-}
-END_TEST
-
-/* ---- bulk ---- */
-
-#define JOBS 4
-
-static void jobs(Saga__V1__ListBulksResponse *answer, Saga__V1__BulkJob room[JOBS], Saga__V1__BulkJob *list[JOBS],
-                 Google__Protobuf__Timestamp *at)
-{
-    for (int i = 0; i < JOBS; i++) {
-        saga__v1__bulk_job__init(&room[i]);
-        list[i] = &room[i];
-        room[i].id = text("retry-1");
-        room[i].act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
-        room[i].where = text("step == 'charge'");
-        room[i].definition = text("order");
-        room[i].actor = text("ann");
-        room[i].per_second = 50;
-        room[i].state = SAGA__V1__BULK_STATE__BULK_STATE_DONE;
-        room[i].started_at = room[i].ended_at = at;
-        room[i].examined = 10;
-        room[i].acted = 7;
-        room[i].refused = 1;
-        room[i].loop = (unsigned)i;
-    }
-    saga__v1__list_bulks_response__init(answer);
-    answer->jobs = list;
-    answer->n_jobs = JOBS;
-}
-
-START_TEST(bulk__adds_up_what_loops_and_journals_have_done)
-{
-    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT, later = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    Saga__V1__ListBulksResponse answer;
-    Saga__V1__BulkJob room[JOBS], *list[JOBS];
-    at.seconds = 1700000000;
-    later.seconds = 1700000090;
-    jobs(&answer, room, list, &at);
-    room[2].ended_at = &later;
-    room[3].id = text("skip-2");
-    room[3].act = SAGA__V1__BULK_ACT__BULK_ACT_SKIP;
-    room[3].definition = text("");
-    room[3].refused = 0;
-    tell("ListBulks", &answer.base);
-    SHOWS("bulk", "retry-1  retry  DONE, by ann, took 1m 30s\n    of order\n    where step == 'charge'\n"
-                  "    30 looked at, 21 done, 3 refused; at most 50 a second\n"
-                  "skip-2  skip  DONE, by ann, took 0ms\n    where step == 'charge'\n"
-                  "    10 looked at, 7 done, 0 refused; at most 50 a second\n");
-    /* Journals of a fleet each have their share of the rate, and one that failed counts for all. */
-    jobs(&answer, room, list, &at);
-    for (int i = 0; i < JOBS; i++) {
-        room[i].journal = text(i < 2 ? "a" : "b");
-        room[i].loop = (unsigned)i % 2;
-        room[i].per_second = 25;
-    }
-    room[1].state = SAGA__V1__BULK_STATE__BULK_STATE_FAILED;
-    room[1].error = text("where cannot be answered");
-    room[3].state = SAGA__V1__BULK_STATE__BULK_STATE_RUNNING;
-    told_count = asked_count = 0;
-    tell("ListBulks", &answer.base);
-    SHOWS("bulk --fleet", "retry-1  retry  FAILED, by ann, took 0ms\n    of order\n    where step == 'charge'\n"
-                          "    40 looked at, 28 done, 4 refused; at most 50 a second; in 2 journals\n"
-                          "    where cannot be answered\n");
-    Saga__V1__ListBulksRequest *request = saga__v1__list_bulks_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
-    ck_assert(request->fleet);
-    saga__v1__list_bulks_request__free_unpacked(request, NULL);
-    /* What goes on in one loop goes on. */
-    room[1].state = SAGA__V1__BULK_STATE__BULK_STATE_PAUSED;
-    room[1].error = text("");
-    told_count = asked_count = 0;
-    tell("ListBulks", &answer.base);
-    ck_assert_int_eq(sagactl("bulk --fleet"), EXIT_DONE);
-    ck_assert_ptr_nonnull(strstr(said, "retry-1  retry  PAUSED, by ann, for "));
-}
-END_TEST
-
-START_TEST(bulk__of_no_job)
-{
-    Saga__V1__ListBulksResponse answer = SAGA__V1__LIST_BULKS_RESPONSE__INIT;
-    tell("ListBulks", &answer.base);
-    SHOWS("bulk", "There is no bulk job.\n");
-    told_count = asked_count = 0;
-    tell("ListBulks", &answer.base);
-    ck_assert_int_eq(sagactl("bulk r-1"), EXIT_NOT_FOUND);
-    ck_assert_ptr_nonnull(strstr(complained, "there is no bulk job r-1"));
-}
-END_TEST
-
-START_TEST(bulk__is_halted_and_goes_on)
-{
-    static const struct {
-        const char *words;
-        Saga__V1__BulkState state;
-    } cases[] = {{"bulk r-1 pause --actor ann --journal j", SAGA__V1__BULK_STATE__BULK_STATE_PAUSED},
-                 {"bulk r-1 resume --actor ann --journal j", SAGA__V1__BULK_STATE__BULK_STATE_RUNNING},
-                 {"bulk r-1 cancel --actor ann --journal j", SAGA__V1__BULK_STATE__BULK_STATE_CANCELLED}};
-    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
-    Saga__V1__ChangeBulkResponse changed = SAGA__V1__CHANGE_BULK_RESPONSE__INIT;
-    Saga__V1__ListBulksResponse answer;
-    Saga__V1__BulkJob room[JOBS], *list[JOBS];
-    jobs(&answer, room, list, &at);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        told_count = asked_count = 0;
-        tell("ChangeBulk", &changed.base);
-        tell("ListBulks", &answer.base);
-        ck_assert_msg(sagactl(cases[i].words) == EXIT_DONE, "%s", complained);
-        Saga__V1__ChangeBulkRequest *request =
-            saga__v1__change_bulk_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
-        ck_assert_str_eq(request->id, "r-1");
-        ck_assert_str_eq(request->actor, "ann");
-        ck_assert_str_eq(request->journal, "j");
-        ck_assert_int_eq(request->state, cases[i].state);
-        saga__v1__change_bulk_request__free_unpacked(request, NULL);
-    }
-    told_count = asked_count = 0;
-    ck_assert_int_eq(sagactl("bulk r-1 stop"), EXIT_USAGE);
 }
 END_TEST
 
@@ -519,7 +285,7 @@ START_TEST(drill__shows_the_faults_that_there_are)
     ck_assert_ptr_nonnull(strstr(said, "delay of 12.5 % of all calls to any target of any definition, for another "));
     ck_assert_ptr_nonnull(strstr(said, "\nreorder of 12.5 % of actions calls to bank of order, for another "));
     ck_assert_ptr_nonnull(strstr(said, "\n? of 12.5 % of compensations calls to any target of any definition, "));
-    told_count = asked_count = 0;
+    anew();
     answer.n_faults = 0;
     tell("ListFaults", &answer.base);
     SHOWS("drill", "No faults are injected.\n");
@@ -566,9 +332,6 @@ int main(void)
     tcase_add_test(tc, slo__without_promises);
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
-    tcase_add_test(tc, bulk__adds_up_what_loops_and_journals_have_done);
-    tcase_add_test(tc, bulk__of_no_job);
-    tcase_add_test(tc, bulk__is_halted_and_goes_on);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     suite_add_tcase(suite, tc);

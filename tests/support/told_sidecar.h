@@ -1,0 +1,134 @@
+/* told_sidecar.h - sagactl run whole, as a person types it, against a sidecar that gives what a test has told it to give. Of a program whose
+ * line in tests.mk wraps wire_open, wire_call, wire_close and wire_address. */
+#ifndef SAGA_TESTS_TOLD_SIDECAR_H
+#define SAGA_TESTS_TOLD_SIDECAR_H
+
+#include "client-lib/sagactl/run.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- a sidecar that gives what it was told to give ---- */
+
+#define TOLD_MAX 8
+
+static struct {
+    const char *method; /* behind the last slash */
+    const ProtobufCMessage *answer;
+    int code; /* or that it fails so */
+} told[TOLD_MAX];
+static unsigned told_count, asked_count;
+static char asked[TOLD_MAX][64];
+static uint8_t asked_bytes[TOLD_MAX][2048];
+static size_t asked_sizes[TOLD_MAX];
+
+int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error);
+int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error);
+void __wrap_wire_close(struct wire *w);
+const char *__wrap_wire_address(const struct wire *w);
+
+int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
+{
+    (void)options, (void)error;
+    *out = (struct wire *)(uintptr_t)told;
+    return SAGA_OK;
+}
+
+void __wrap_wire_close(struct wire *w)
+{
+    (void)w;
+}
+
+const char *__wrap_wire_address(const struct wire *w)
+{
+    (void)w;
+    return "unix:here.sock";
+}
+
+int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
+{
+    uint8_t bytes[8192];
+    (void)w;
+    ck_assert_msg(asked_count < told_count, "%s was not expected", call->method);
+    unsigned n = asked_count++;
+    snprintf(asked[n], sizeof asked[n], "%s", strrchr(call->method, '/') + 1);
+    ck_assert_str_eq(asked[n], told[n].method);
+    ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
+    asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
+    if (told[n].code != SAGA_OK)
+        return saga_error_set(error, told[n].code, "", "", "it is refused");
+    ck_assert_uint_le(protobuf_c_message_get_packed_size(told[n].answer), sizeof bytes);
+    size_t size = protobuf_c_message_pack(told[n].answer, bytes);
+    call->response = protobuf_c_message_unpack(call->response_type, NULL, size, bytes);
+    ck_assert_ptr_nonnull(call->response);
+    return SAGA_OK;
+}
+
+/* ---- a person and a terminal ---- */
+
+static char *said, *complained;
+
+static inline void setup(void)
+{
+    told_count = asked_count = 0;
+    said = complained = NULL;
+    setenv("TZ", "UTC", 1);
+    setenv("LC_ALL", "C.UTF-8", 1);
+    unsetenv("COLUMNS");
+}
+
+static inline void teardown(void)
+{
+    free(said);
+    free(complained);
+}
+
+/* What was asked for, as a message of this type; and anew. */
+#define ASKED(type, index) type##__unpack(NULL, asked_sizes[index], asked_bytes[index])
+
+static inline void anew(void)
+{
+    told_count = asked_count = 0;
+}
+
+static inline void tell(const char *method, const ProtobufCMessage *answer)
+{
+    told[told_count].method = method;
+    told[told_count].code = SAGA_OK;
+    told[told_count++].answer = answer;
+}
+
+/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes is in said and complained. */
+static inline int sagactl(const char *words)
+{
+    static char line[256];
+    char *argv[32] = {(char *)(uintptr_t) "sagactl"};
+    int argc = 1;
+    size_t sizes[2];
+    snprintf(line, sizeof line, "%s", words);
+    for (char *at = strtok(line, " "); at != NULL; at = strtok(NULL, " "))
+        argv[argc++] = at;
+    free(said);
+    free(complained);
+    FILE *out = open_memstream(&said, &sizes[0]), *err = open_memstream(&complained, &sizes[1]);
+    int status = run_main(argc, argv, out, err);
+    fclose(out);
+    fclose(err);
+    ck_assert_msg(asked_count == told_count, "%u of %u calls were made: %s", asked_count, told_count, complained);
+    return status;
+}
+
+#define SHOWS(words, expected) \
+    do { \
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained); \
+        ck_assert_str_eq(said, expected); \
+        ck_assert_str_eq(complained, ""); \
+    } while (0)
+
+static inline char *text(const char *t)
+{
+    return (char *)(uintptr_t)t;
+}
+
+#endif
