@@ -2,9 +2,9 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/message/inspect.h"
 #include "sidecar/message/schema.h"
+#include "tests/support/wire_text.h"
 
 #include <check.h>
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,55 +18,10 @@ static void teardown(void)
     schema = NULL;
 }
 
-static size_t put_varint(uint8_t *to, uint64_t value)
-{
-    size_t size = 0;
-    for (; value >= 0x80; value >>= 7)
-        to[size++] = (uint8_t)(value | 0x80);
-    to[size++] = (uint8_t)value;
-    return size;
-}
-
-/* Fields on the wire from a text such as "1:'a.proto' 4:{1:'M'} 12:'proto3'"; *text is moved behind the brace that ends them, or to the end. */
-static size_t encoded(const char **text, uint8_t *to)
-{
-    size_t size = 0;
-    while (**text != '\0' && **text != '}') {
-        char *end;
-        unsigned long number = strtoul(*text, &end, 10);
-        uint8_t inner[2048];
-        ck_assert_msg(*end == ':', "%s", *text);
-        *text = end + 1;
-        if (**text == '\'' || **text == '{') {
-            size_t length;
-            if (*(*text)++ == '{') {
-                length = encoded(text, inner);
-            } else {
-                length = strcspn(*text, "'");
-                memcpy(inner, *text, length);
-                *text += length;
-            }
-            ++*text;
-            size += put_varint(to + size, number << 3 | 2);
-            size += put_varint(to + size, length);
-            memcpy(to + size, inner, length);
-            size += length;
-        } else {
-            size += put_varint(to + size, number << 3);
-            size += put_varint(to + size, (uint64_t)strtoll(*text, &end, 10));
-            *text = end;
-        }
-        while (isspace((unsigned char)**text))
-            ++*text;
-    }
-    return size;
-}
-
 static int read_set(const char *text)
 {
     uint8_t set[8192];
-    const char *at = text;
-    size_t size = encoded(&at, set);
+    size_t size = wire_of_text(text, set, sizeof set);
     teardown();
     return schema_read(bytes_of(set, size), &heap, &schema, &detail);
 }
@@ -266,10 +221,10 @@ START_TEST(inspect__proto2_says_more_of_a_message)
                      0);
     const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        uint8_t wire[64];
-        const char *at = cases[i].wire;
+        uint8_t wire[128];
         struct inspection seen;
-        ck_assert_int_eq(inspect_message(m, bytes_of(wire, encoded(&at, wire)), &seen, &detail), 0);
+        ck_assert_int_eq(
+            inspect_message(m, bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire)), &seen, &detail), 0);
         ck_assert_msg(seen.incomplete == cases[i].incomplete && seen.known == cases[i].known &&
                           seen.unknown == cases[i].unknown && seen.unknown_number == cases[i].number &&
                           seen.unknown_in == (cases[i].unknown > 0 ? m : NULL),

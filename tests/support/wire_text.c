@@ -1,0 +1,59 @@
+#include "tests/support/wire_text.h"
+
+#include <check.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INNER_BYTES_MAX 4096
+
+static size_t put_varint(uint8_t *to, uint64_t value)
+{
+    size_t size = 0;
+    for (; value >= 0x80; value >>= 7)
+        to[size++] = (uint8_t)(value | 0x80);
+    to[size++] = (uint8_t)value;
+    return size;
+}
+
+/* *text is moved behind the brace that ends the fields, or to the end. */
+static size_t encoded(const char **text, uint8_t *to, size_t room)
+{
+    size_t size = 0;
+    while (**text != '\0' && **text != '}') {
+        char *end;
+        unsigned long number = strtoul(*text, &end, 10);
+        uint8_t inner[INNER_BYTES_MAX];
+        ck_assert_msg(*end == ':' && size + 20 <= room, "%s", *text);
+        *text = end + 1;
+        if (**text == '\'' || **text == '{') {
+            size_t length;
+            if (*(*text)++ == '{') {
+                length = encoded(text, inner, sizeof inner);
+            } else {
+                length = strcspn(*text, "'");
+                ck_assert_uint_le(length, sizeof inner);
+                memcpy(inner, *text, length);
+                *text += length;
+            }
+            ++*text;
+            ck_assert_uint_le(size + 20 + length, room);
+            size += put_varint(to + size, number << 3 | 2);
+            size += put_varint(to + size, length);
+            memcpy(to + size, inner, length);
+            size += length;
+        } else {
+            size += put_varint(to + size, number << 3);
+            size += put_varint(to + size, (uint64_t)strtoll(*text, &end, 10));
+            *text = end;
+        }
+        while (isspace((unsigned char)**text))
+            ++*text;
+    }
+    return size;
+}
+
+size_t wire_of_text(const char *text, uint8_t *to, size_t room)
+{
+    return encoded(&text, to, room);
+}
