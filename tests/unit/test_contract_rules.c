@@ -57,11 +57,13 @@ struct parts {
 #define VALUES             "2:{1:'ZERO' 2:0} 2:{1:'ONE' 2:1} 2:{1:'TWO' 2:2} "
 #define METHOD(name, more) "2:{1:'" name "' 2:'.p.Req' 3:'.p.Ans' " more "} "
 
+#define GIVE "2:{1:'Give' 2:'.p.Ans' 3:'.p.Ans'} "
+
 static const struct parts as_registered = {.request = ID COUNT SUB NOTES KIND EITHER UNUSED,
                                            .sub = SUB_FIELDS,
                                            .answer = ANSWER,
                                            .values = VALUES,
-                                           .service = METHOD("Do", "") METHOD("Undo", ""),
+                                           .service = METHOD("Do", "") METHOD("Undo", "") GIVE,
                                            .more = ""};
 
 static struct schema *schema_of(const struct parts *p)
@@ -87,26 +89,29 @@ static const char definition[] =
     "    action: {method: /p.S/Do, request: input}\n    compensation: none\n"
     "output: {ref: =steps.first.output.sub.x}\n";
 
-static void check(const char *text, const char *target, const struct parts *next, unsigned calls)
+/* Holds a definition that was read against one set against another, and takes both; returns how many calls there were to look at. */
+static unsigned compared(const char *text, const char *target, struct schema *was, struct schema *now)
 {
     struct definition_limits limits = definition_limits_default();
     struct definition *d = NULL;
     struct error_detail detail;
     unsigned count = 77;
-    schema = schema_of(&as_registered);
+    schema = was;
     limits.schemas.find = find;
     int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
     ck_assert_msg(code == 0, "%s: %s", detail.field, detail.text);
-    struct schema *changed = schema_of(next);
     told[0] = '\0';
-    struct contract_check c = {.d = d, .next = changed, .target = target, .memory = &heap, .found = tell};
+    const struct contract_check c = {.d = d, .next = now, .target = target, .memory = &heap, .found = tell};
     ck_assert_int_eq(contract_check(&c, &count), 0);
-    ck_assert_uint_eq(count, calls);
-    ck_assert_int_eq(contract_check(&c, NULL), 0); /* who does not ask how many there were is told none */
-    told[strlen(told) / 2] = '\0';
-    schema_destroy(changed);
     definition_destroy(d);
-    schema_destroy(schema);
+    schema_destroy(was);
+    schema_destroy(now);
+    return count;
+}
+
+static void check(const char *text, const char *target, const struct parts *next, unsigned calls)
+{
+    ck_assert_uint_eq(compared(text, target, schema_of(&as_registered), schema_of(next)), calls);
 }
 
 START_TEST(contract__every_rule_of_the_wire)
@@ -279,6 +284,14 @@ START_TEST(contract__knows_what_is_used_and_where)
          "}\n  - {name: b, after: [first], target: u, action: {method: /p.S/Do, request: {id: x}}, compensation: "
          "{method: /p.S/Undo, request: {id: =steps.first.output.ref}}}\n",
          &no_ref, "!field-removed 0: p.Ans.ref (1) is gone; the compensation of b reads it\n"},
+        {HEAD FIRST "}\n  - {name: b, after: [first], target: u, compensation: none, action: {method: /p.S/Give, "
+                    "request: {output: "
+                    "first}}}\n",
+         &no_ref, "!field-removed 0: p.Ans.ref (1) is gone; the action of b reads it\n"},
+        {HEAD "steps:\n  - {name: first, target: t, action: {method: /p.S/Do, request: {id: =input.id}}, compensation: "
+              "{target: u, method: "
+              "/p.S/Give, request: own_output}}\n",
+         &no_ref, "!field-removed 0: p.Ans.ref (1) is gone; the compensation of first reads it\n"},
         {HEAD
          "let: {l: =input.sub}\n" FIRST
          "}\n  - {name: b, after: [first], target: t, compensation: none, action: {method: /p.S/Do, request: {sub: "
@@ -304,12 +317,101 @@ START_TEST(contract__knows_what_is_used_and_where)
 }
 END_TEST
 
+/* What a reader makes of what a writer of another kind has written: all of it, all but some values, or nothing sensible. */
+START_TEST(contract__kinds_are_read_as_one_another)
+{
+    enum {
+        DOUBLE = 1,
+        FLOAT,
+        INT64,
+        UINT64,
+        INT32,
+        FIXED64,
+        FIXED32,
+        BOOL,
+        STRING,
+        BYTES = 12,
+        UINT32,
+        SFIXED32 = 15,
+        SFIXED64,
+        SINT32,
+        SINT64
+    };
+    static const struct {
+        int writer, reader;
+        char read; /* '=': all; '<': fewer values; '!': not at all */
+    } cases[] = {
+        {INT32, INT64, '='},      {INT64, INT32, '<'},      {UINT32, UINT64, '='},   {UINT64, UINT32, '<'},
+        {UINT32, INT64, '='},     {INT64, UINT32, '<'},     {INT32, UINT32, '<'},    {UINT32, INT32, '<'},
+        {INT64, UINT64, '<'},     {UINT64, INT64, '<'},     {INT32, UINT64, '<'},    {UINT64, INT32, '<'},
+        {BOOL, INT32, '='},       {INT32, BOOL, '<'},       {BOOL, UINT64, '='},     {SINT32, SINT64, '='},
+        {SINT64, SINT32, '<'},    {SINT32, INT32, '!'},     {INT64, SINT64, '!'},    {FIXED32, SFIXED32, '<'},
+        {SFIXED32, FIXED32, '<'}, {FIXED64, SFIXED64, '<'}, {FIXED32, FIXED64, '!'}, {FIXED32, UINT32, '!'},
+        {FLOAT, FIXED32, '!'},    {DOUBLE, FIXED64, '!'},   {FLOAT, DOUBLE, '!'},    {STRING, BYTES, '='},
+        {BYTES, STRING, '!'},     {INT32, STRING, '!'},     {DOUBLE, INT64, '!'},
+    };
+    static const char text[] =
+        "name: n\nversion: 1.0.0\nschema: s\ninput: p.In\nsteps:\n  - {name: a, target: t, compensation: none, action: "
+        "{method: /p.S/Do, request: {f: =input.f}}}\noutput: {o: \"=has(steps.a.output.f) ? 'x' : ''\"}\n";
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof *cases); i++) {
+        /* We write the request and read the answer. */
+        bool request = i % 2 == 0;
+        int was = request ? cases[i / 2].writer : cases[i / 2].reader,
+            now = request ? cases[i / 2].reader : cases[i / 2].writer;
+        struct schema *sets[2];
+        for (int k = 0; k < 2; k++) {
+            char set[512];
+            snprintf(
+                set, sizeof set,
+                "1:{1:'a.proto' 2:'p' 4:{1:'In' 2:{1:'f' 3:1 4:1 5:%d}} 4:{1:'Req' 2:{1:'f' 3:1 4:1 5:%d}} 4:{1:'Ans' "
+                "2:{1:'f' 3:1 4:1 5:%d}} 6:{1:'S' 2:{1:'Do' 2:'.p.Req' 3:'.p.Ans'}} 12:'proto3'}",
+                was, request && k == 1 ? now : was, !request && k == 1 ? now : was);
+            sets[k] = read_set(set);
+        }
+        ck_assert_uint_eq(compared(text, NULL, sets[0], sets[1]), 1);
+        char read = told[0] == '\0' ? '=' : told[0] == '!' ? '!' : '<';
+        ck_assert_msg(read == cases[i / 2].read, "%d written, %d read, %s: %c %s", cases[i / 2].writer,
+                      cases[i / 2].reader, request ? "request" : "answer", read, told);
+        ck_assert((strstr(told, ", which does not hold all values") != NULL) == (read == '<'));
+    }
+}
+END_TEST
+
+/* proto2: what the participant wants to have now, and is not sent. */
+START_TEST(contract__what_is_required_has_to_be_set)
+{
+    static const char form[] = "1:{1:'a.proto' 2:'p' 4:{1:'Req' %s} 6:{1:'S' 2:{1:'Do' 2:'.p.Req' 3:'.p.Req'}}}";
+    static const struct {
+        const char *fields, *told;
+    } next[] = {
+        {"2:{1:'id' 3:1 4:2 5:9} 2:{1:'n' 3:2 4:1 5:5} ", ""},
+        {"2:{1:'id' 3:1 4:1 5:9} 2:{1:'n' 3:2 4:2 5:5} ",
+         "!field-required 0: p.Req.n (2) is required now, and nothing sets it\n"},
+        {"2:{1:'id' 3:1 4:1 5:9} 2:{1:'n' 3:2 4:1 5:5} 2:{1:'more' 3:3 4:2 5:5} ",
+         "!field-required 0: p.Req.more (3) is required now, and nothing sets it\n"},
+    };
+    for (size_t i = 0; i < sizeof next / sizeof *next; i++) {
+        char was[512], now[512];
+        snprintf(was, sizeof was, form, "2:{1:'id' 3:1 4:1 5:9} 2:{1:'n' 3:2 4:1 5:5} ");
+        snprintf(now, sizeof now, form, next[i].fields);
+        ck_assert_uint_eq(compared("name: n\nversion: 1.0.0\nschema: s\ninput: p.Req\nsteps:\n  - {name: a, target: t, "
+                                   "compensation: none, "
+                                   "action: {method: /p.S/Do, request: {id: =input.id}}}\n",
+                                   NULL, read_set(was), read_set(now)),
+                          1);
+        ck_assert_str_eq(told, next[i].told);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *c = tcase_create("contract");
     Suite *s = suite_create("contract_rules");
     tcase_add_test(c, contract__every_rule_of_the_wire);
     tcase_add_test(c, contract__looks_at_the_calls_that_are_asked_about);
+    tcase_add_test(c, contract__kinds_are_read_as_one_another);
+    tcase_add_test(c, contract__what_is_required_has_to_be_set);
     tcase_add_test(c, contract__knows_what_is_used_and_where);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
