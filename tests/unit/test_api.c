@@ -162,6 +162,45 @@ START_TEST(api__owners_are_told_the_keys_of_their_actions)
 }
 END_TEST
 
+#define TRACE_OF_CALL    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+#define TRACE_OF_MESSAGE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* A saga is traced by what its message says, or else the metadata, where OpenTelemetry puts it; what is no trace there is left out. */
+START_TEST(api__a_trace_comes_with_the_message_or_beside_it)
+{
+    static const struct {
+        const char *metadata, *message, *kept;
+    } traces[] = {{NULL, "", ""},
+                  {TRACE_OF_CALL, "", TRACE_OF_CALL},
+                  {TRACE_OF_CALL, TRACE_OF_MESSAGE, TRACE_OF_MESSAGE},
+                  {NULL, TRACE_OF_MESSAGE, TRACE_OF_MESSAGE},
+                  {"00-00000000000000000000000000000000-b7ad6b7169203331-01", "", ""},
+                  {"00-0af7651916cd43dd8448eb211c80319c", "", ""},
+                  {TRACE_OF_CALL "-01234567890123456789012345678901234567890123456789", "", ""}};
+    api_world_register(&w, "name: one\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    for (size_t i = 0; i < 2 * sizeof traces / sizeof traces[0]; i++) {
+        Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
+        Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+        Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+        bool enlisted = i % 2 == 1;
+        w.traceparent = traces[i / 2].metadata;
+        start.definition = (char *)(uintptr_t) "one";
+        begin.name = (char *)(uintptr_t) "shop";
+        start.traceparent = begin.traceparent = (char *)(uintptr_t)traces[i / 2].message;
+        Saga__V1__StartResponse *s = enlisted ? NULL : api_world_get(&w, 0, METHOD_START, &start.base);
+        Saga__V1__BeginResponse *b = enlisted ? api_world_get(&w, 0, METHOD_BEGIN, &begin.base) : NULL;
+        get.saga_id = enlisted ? b->saga_id : s->saga_id;
+        Saga__V1__GetResponse *r = api_world_get(&w, 0, METHOD_GET, &get.base);
+        ck_assert_msg(strcmp(r->saga->traceparent, traces[i / 2].kept) == 0, "%zu: %s", i, r->saga->traceparent);
+        saga__v1__get_response__free_unpacked(r, NULL);
+        if (s != NULL)
+            saga__v1__start_response__free_unpacked(s, NULL);
+        if (b != NULL)
+            saga__v1__begin_response__free_unpacked(b, NULL);
+    }
+}
+END_TEST
+
 START_TEST(api__a_renewal_is_told_its_lease)
 {
     Google__Protobuf__Duration lease = GOOGLE__PROTOBUF__DURATION__INIT;
@@ -269,6 +308,7 @@ int main(void)
     tcase_add_test(tcase, api__nothing_is_taken_in_once_the_journal_has_failed);
     tcase_add_test(tcase, api__nothing_is_taken_in_at_the_end_of_a_stop);
     tcase_add_test(tcase, api__owners_are_told_the_keys_of_their_actions);
+    tcase_add_test(tcase, api__a_trace_comes_with_the_message_or_beside_it);
     tcase_add_test(tcase, api__a_renewal_is_told_its_lease);
     tcase_add_test(tcase, api__a_registration_is_told_what_was_found);
     tcase_add_test(tcase, api__a_large_answer_waits_for_room);
