@@ -191,6 +191,46 @@ START_TEST(lists__a_question_may_be_about_the_last_answer)
 }
 END_TEST
 
+/* Of the states that are asked for, live and ended, and of no other. */
+START_TEST(lists__states_are_asked_for)
+{
+    static const struct {
+        Saga__V1__SagaState states[2];
+        size_t count;
+    } asked[] = {{{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING}, 1},
+                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK}, 1},
+                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 2},
+                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED}, 0},
+                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 3},
+                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING, SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED}, 0}};
+    dead_letter("order", FAILED_PRECONDITION);
+    for (int i = 0; i < 2; i++) {
+        start("other", bytes_of_text("in"));
+        answer(0, "");
+        answer(0, "");
+    }
+    start("order", bytes_of_text("in"));
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        Saga__V1__SagaState states[2] = {asked[i].states[0], asked[i].states[1]};
+        Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+        m.states = states;
+        m.n_states = states[1] == 0 ? 1 : 2;
+        Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m.base);
+        ck_assert_msg(r->n_sagas == asked[i].count, "%zu: %zu", i, r->n_sagas);
+        for (size_t k = 0; k < r->n_sagas; k++)
+            ck_assert(r->sagas[k]->state == states[0] || r->sagas[k]->state == states[1]);
+        saga__v1__list_response__free_unpacked(r, NULL);
+    }
+    Saga__V1__SagaState none[] = {SAGA__V1__SAGA_STATE__SAGA_STATE_UNSPECIFIED};
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    m.states = none;
+    m.n_states = 1;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "states");
+    none[0] = SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED + 1;
+    api_world_refused(&w, 0, METHOD_LIST, &m.base, "INVALID_ARGUMENT", "states");
+}
+END_TEST
+
 /* Heartbeats can be told apart, whether they have ended or not. */
 START_TEST(lists__a_question_may_be_about_heartbeats)
 {
@@ -332,6 +372,7 @@ int main(void)
     tcase_add_test(tc, lists__a_dead_letter_tells_what_it_is_stuck_on);
     tcase_add_test(tc, lists__dead_letters_come_oldest_first_and_page_by_page);
     tcase_add_test(tc, lists__a_question_may_be_about_the_last_answer);
+    tcase_add_test(tc, lists__states_are_asked_for);
     tcase_add_test(tc, lists__a_question_may_be_about_heartbeats);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
     tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);

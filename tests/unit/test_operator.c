@@ -407,6 +407,36 @@ START_TEST(operator__a_request_id_that_is_looked_for_has_bounds)
 }
 END_TEST
 
+/* Each once, in the order of their names, whatever the size of the pages. */
+START_TEST(operator__schemas_are_listed_page_by_page)
+{
+    static const char *const names[] = {"ants", "bees", "crabs"};
+    Saga__V1__RegisterSchemaRequest m = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    m.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    for (int i = 2; i >= 0; i--) {
+        m.name = text_of(names[i]);
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_REGISTER_SCHEMA, &m.base), NULL);
+    }
+    for (int size = 1; size <= 4; size++) {
+        char token[32] = "";
+        int seen = 0;
+        do {
+            Saga__V1__ListSchemasRequest list = SAGA__V1__LIST_SCHEMAS_REQUEST__INIT;
+            list.page_size = size;
+            list.page_token = token;
+            Saga__V1__ListSchemasResponse *r = api_world_get(&w, 0, METHOD_LIST_SCHEMAS, &list.base);
+            ck_assert_uint_eq(r->n_schemas, 3 - seen < size ? 3 - seen : size);
+            for (size_t i = 0; i < r->n_schemas; i++)
+                ck_assert_str_eq(r->schemas[i]->name, names[seen++]);
+            ck_assert_int_eq(r->next_page_token[0] != '\0', seen < 3);
+            snprintf(token, sizeof token, "%s", r->next_page_token);
+            saga__v1__list_schemas_response__free_unpacked(r, NULL);
+        } while (token[0] != '\0');
+        ck_assert_int_eq(seen, 3);
+    }
+}
+END_TEST
+
 /* Get is told twice: without payloads and with them. */
 START_TEST(operator__each_method_is_explained)
 {
@@ -462,6 +492,7 @@ int main(void)
     tcase_add_test(tc, operator__an_answer_to_be_forgotten_has_bounds);
     tcase_add_test(tc, operator__a_reload_is_told_what_came_of_it);
     tcase_add_test(tc, operator__a_request_id_that_is_looked_for_has_bounds);
+    tcase_add_test(tc, operator__schemas_are_listed_page_by_page);
     tcase_add_test(tc, operator__each_method_is_explained);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -120,6 +120,21 @@ START_TEST(view__forward_steps_say_what_they_wait_for)
 }
 END_TEST
 
+START_TEST(view__a_deferred_step_waits_for_those_that_are_not)
+{
+    ck_assert_int_eq(owner_register(&o, "name: later\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                                        "  - {name: a, target: t, action: /p.S/A}\n"
+                                        "  - {name: b, target: t, deferred: true, action: /p.S/B}\n"),
+                     0);
+    owner_submit_start(&o, 1, "later", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(waiting(1), "a=the answer of target t|b=the steps that are not deferred");
+    answer(0);
+    ck_assert_str_eq(waiting(1), "b=the answer of target t");
+    ck_assert(view(1, 0)->answered);
+}
+END_TEST
+
 START_TEST(view__a_step_that_is_retried_says_when)
 {
     start(1);
@@ -363,6 +378,7 @@ int main(void)
     TCase *t = tcase_create("view");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, view__forward_steps_say_what_they_wait_for);
+    tcase_add_test(t, view__a_deferred_step_waits_for_those_that_are_not);
     tcase_add_test(t, view__a_step_that_is_retried_says_when);
     tcase_add_test(t, view__a_wait_for_a_target_says_until_when);
     tcase_add_test(t, view__what_can_only_go_forward_waits_for_ever);
