@@ -1,4 +1,5 @@
 /* A definition that knows its messages: schema, input, methods, and what each is sent. */
+#include "sidecar/definition/participants.h"
 #include "sidecar/definition/reader.h"
 #include "tests/support/shapes.h"
 
@@ -234,6 +235,96 @@ START_TEST(typed__what_stands_in_for_a_loop_is_one)
 }
 END_TEST
 
+/* A saga's steps are its definition's, each loop's instances in its place. */
+START_TEST(typed__a_step_of_a_saga_has_its_place)
+{
+    static const struct {
+        unsigned step;
+        int instance;
+        const char *name;
+    } places[] = {{0, 0, "a[0]"},          {0, 1, "a[1]"},          {0, 2, "a[2]"}, {1, 0, "a.fallback[0]"},
+                  {1, 1, "a.fallback[1]"}, {1, 2, "a.fallback[2]"}, {2, -1, "b"},   {3, 0, "c[0]"},
+                  {3, 1, "c[1]"}};
+    static const char *const paths[] = {"steps[0]", "steps[0].fallback", "steps[1]",
+                                        "steps[2]", "steps[2].fallback", "steps[2].fallback.fallback"};
+    struct definition *d = NULL;
+    const char *text = HEAD "  - {name: a, target: t, for_each: input.lines, max_items: 7, action: {method: "
+                            "/shapes.Shop/Old, request: =item}, fallback: {value: "
+                            "{sku: x}}}\n"
+                            "  - {name: b, after: [a], target: t, action: /shapes.Shop/Reserve}\n"
+                            "  - {name: c, after: [b], target: t, for_each: input.lines, max_items: 7, action: "
+                            "{method: /shapes.Shop/Old, request: =item}}\n";
+    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
+    struct bytes counts = bytes_of("\3\0\3\0\2\0", 6), none = bytes_of("\0\0\0\0\0\0", 6),
+                 many = bytes_of("\0\1\3\0\2\0", 6);
+    struct step_place place;
+    char name[STEP_NAME_BYTES_MAX + 1], path[STEP_PATH_SIZE];
+    ck_assert_int_eq(definition_step_total(d, counts), 9);
+    for (unsigned i = 0; i < 9; i++) {
+        ck_assert(definition_place(d, counts, i, &place));
+        ck_assert_uint_eq(place.step, places[i].step);
+        ck_assert_int_eq(place.instance, places[i].instance);
+        ck_assert_uint_eq(definition_place_name(d, place, name), strlen(places[i].name));
+        ck_assert_str_eq(name, places[i].name);
+    }
+    ck_assert(!definition_place(d, counts, 9, &place));
+    /* Empty loops have no place; counts of another definition are none. */
+    ck_assert_int_eq(definition_step_total(d, none), 1);
+    ck_assert(definition_place(d, none, 0, &place) && place.step == 2 && place.instance == -1);
+    ck_assert(!definition_place(d, none, 1, &place));
+    ck_assert_int_eq(definition_step_total(d, bytes_of("\3\0", 2)), -1);
+    ck_assert(!definition_place(d, bytes_of("\3\0", 2), 0, &place));
+    ck_assert_int_eq(definition_step_total(d, many), -1);
+    for (unsigned i = 0; i < 4; i++) {
+        definition_step_path(d, i, path);
+        ck_assert_str_eq(path, paths[i]);
+    }
+    definition_destroy(d);
+    text =
+        "name: n\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n  - {name: b, target: t, action: "
+        "/p.S/A}\n"
+        "  - {name: c, target: t, action: /p.S/A, fallback: {target: u, action: /p.S/A, fallback: {value: input}}}\n";
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+    for (unsigned i = 3; i < 5; i++) {
+        definition_step_path(d, i, path);
+        ck_assert_str_eq(path, paths[i + 1]);
+    }
+    definition_destroy(d);
+}
+END_TEST
+
+/* Where neither the call nor its step says it, of several targets the longest counts. */
+START_TEST(typed__a_timeout_is_its_targets)
+{
+    static const struct participant at[] = {{.name = "quick", .timeout.us = 2000000},
+                                            {.name = "slow", .timeout.us = 70000000}};
+    static const struct participants both = {.at = at, .count = 2};
+    static const struct {
+        const char *target, *more;
+        int64_t us;
+    } cases[] = {{"quick", "", 2000000},
+                 {"slow", "", 70000000},
+                 {"gone", "", 10000000},
+                 {"slow", ", timeout: 3s", 3000000},
+                 {"{oneof: [quick, slow], by: \"'quick'\"}", "", 70000000},
+                 {"{oneof: [slow, quick], by: \"'quick'\"}", "", 70000000},
+                 {"{oneof: [quick, gone], by: \"'quick'\"}", "", 10000000}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct definition *d = NULL;
+        char text[512];
+        snprintf(text, sizeof text, HEAD "  - {name: a, target: %s, action: /shapes.Shop/Reserve%s}\n", cases[i].target,
+                 cases[i].more);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field,
+                      detail.text);
+        ck_assert_int_eq(participants_timeout(&both, &d->steps[0], false).us, cases[i].us);
+        definition_destroy(d);
+    }
+    ck_assert_ptr_eq(participants_find(&both, "slow"), &at[1]);
+    ck_assert_ptr_null(participants_find(&both, "slower"));
+    ck_assert_ptr_null(participants_find(&(struct participants){.at = NULL}, "slow"));
+}
+END_TEST
+
 /* A key of a last good answer that is no expression is one for all. */
 START_TEST(typed__a_key_is_a_text_or_an_expression)
 {
@@ -259,6 +350,8 @@ int main(void)
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
+    tcase_add_test(tests, typed__a_step_of_a_saga_has_its_place);
+    tcase_add_test(tests, typed__a_timeout_is_its_targets);
     tcase_add_test(tests, typed__a_key_is_a_text_or_an_expression);
     tcase_add_test(tests, typed__a_target_is_one_of_several);
     tcase_add_test(tests, typed__a_choice_of_targets_that_means_nothing_is_refused);

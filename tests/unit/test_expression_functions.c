@@ -254,6 +254,8 @@ START_TEST(functions__formats)
     TRUE("'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
          "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
          "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
+         "'%b %o %x %X %d'.format([-5, -8, -255, -255, -7]) == '-101 -10 -ff -FF -7'",
+         "'%.1f %.2f %.0f %.1e'.format([-1.25, -0.005, -2.5, -15.0]) == '-1.2 -0.01 -2 -1.5e+01'",
          "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",
          "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
     FAILS("'%d'.format([1.5]) == ''", "'%s %s'.format(['a']) == ''", "'%y'.format([1]) == ''",
@@ -263,13 +265,16 @@ END_TEST
 
 START_TEST(functions__literals)
 {
-    TRUE("0XfF == 255 && 0xffU == 255u && 7U == 7u && 1E2 == 100.0 && 1e-2 == .01 && .5 == 0.5",
+    TRUE("1 // one\n == 1 // and nothing else", "// first\ntrue", "has({'a': 1}.a) && !has({'a': 1}.b)",
+         "has(dyn({'a': null}).a) && !has(dyn({'a': 1}).b) && dyn({'a': {'b': 2}}).a.b == 2",
+         "0XfF == 255 && 0xffU == 255u && 7U == 7u && 1E2 == 100.0 && 1e-2 == .01 && .5 == 0.5",
          "R'\\n' == '\\\\n' && B'a' == b'a' && bR'\\n' == b'\\\\n' && RB'\\n' == b'\\\\n'",
          "'\\?\\`\\'\\\"' == '?`' + \"'\" + '\"' && '\\x41\\101\\u0041\\U00000041' == 'AAAA'",
          "size(b'\\xff\\377') == 2 && size('\\xff') == 1 && '''a\nb''' == 'a\\nb'");
     REFUSED("'\\400' == ''", "'\\08' == ''", "'\\U00110000' == ''", "'\\ud800' == ''", "'\\q' == ''", "'a\nb' == ''",
             "'a", "1a == 1", "b'\\u00e9' == b''", "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
-    FAILS("size({dyn(1.5): 1}) == 1", "size({dyn('a'): 1, 'a': 2}) == 1");
+    FAILS("dyn(1).a == 1", "has(dyn(1).a)", "dyn('x').a == 1", "dyn([1]).a == 1", "size({dyn(1.5): 1}) == 1",
+          "size({dyn('a'): 1, 'a': 2}) == 1");
 }
 END_TEST
 

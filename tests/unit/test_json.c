@@ -4,6 +4,7 @@
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
 #include "tests/support/shapes.h"
+#include "tests/support/wire_text.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -271,6 +272,39 @@ START_TEST(json__depth_and_size_are_bounded)
 }
 END_TEST
 
+/* Keys of every kind, in their order: numbers by their values, and false before true. */
+START_TEST(json__keys_of_maps_stand_in_their_order)
+{
+#define MAP(name, number, kind) \
+    "2:{1:'" name "' 3:" number " 4:3 5:11 6:'.p.M." name "'} 3:{1:'" name "' 7:{7:1} 2:{1:'key' 3:1 4:1 5:" kind \
+    "} 2:{1:'value' 3:2 4:1 5:5}} "
+    static const char types[] = "1:{1:'a.proto' 2:'p' 4:{1:'M' " MAP("b", "1", "8") MAP("u", "2", "4")
+        MAP("i", "3", "18") MAP("s", "4", "9") MAP("x", "5", "7") "} 12:'proto3'}";
+    static const char in[] =
+        "{\"b\":{\"true\":1,\"false\":2},\"u\":{\"18446744073709551615\":1,\"10\":2,\"9\":3},"
+        "\"i\":{\"5\":1,\"-5\":2,\"-40\":3},\"s\":{\"b\":1,\"ab\":2,\"a\":3,\"\":4},\"x\":{\"7\":1,\"4294967295\":2}}",
+                      out[] = "{\"b\":{\"false\":2,\"true\":1},\"u\":{\"9\":3,\"10\":2,\"18446744073709551615\":1},"
+                              "\"i\":{\"-40\":3,\"-5\":2,\"5\":1},\"s\":{\"\":4,\"a\":3,\"ab\":2,\"b\":1},\"x\":{\"7\":"
+                              "1,\"4294967295\":2}}";
+    uint8_t set[1024];
+    struct schema *own = NULL;
+    struct bytes wire, text;
+    ck_assert_int_eq(schema_read(bytes_of(set, wire_of_text(types, set, sizeof set)), &heap, &own, &detail), 0);
+    const struct message_type *m = schema_message(own, bytes_of_text("p.M"));
+    ck_assert_msg(json_read(own, m, bytes_of_text(in), &pool, 4096, &wire, &detail) == 0, "%s: %s", detail.field,
+                  detail.text);
+    ck_assert_int_eq(json_write(own, m, wire, false, &pool, 4096, &text, &detail), 0);
+    ck_assert_str_eq((const char *)text.at, out);
+    static const char *const none[] = {"{\"b\":{\"yes\":1}}",        "{\"b\":{\"1\":1}}",   "{\"u\":{\"-1\":1}}",
+                                       "{\"x\":{\"4294967296\":1}}", "{\"i\":{\"1.5\":1}}", "{\"i\":{\"\":1}}"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+        ck_assert_msg(json_read(own, m, bytes_of_text(none[i]), &pool, 4096, &wire, &detail) == E_ARGUMENT, "%s",
+                      none[i]);
+    schema_destroy(own);
+#undef MAP
+}
+END_TEST
+
 /* What an Any holds of an empty message is nothing, as protobuf's own libraries write it. */
 START_TEST(json__an_empty_message_in_an_any_has_no_bytes)
 {
@@ -356,6 +390,7 @@ int main(void)
     tcase_add_test(tests, json__goes_in_and_comes_out);
     tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
     tcase_add_test(tests, json__depth_and_size_are_bounded);
+    tcase_add_test(tests, json__keys_of_maps_stand_in_their_order);
     tcase_add_test(tests, json__an_empty_message_in_an_any_has_no_bytes);
     tcase_add_test(tests, json__what_has_no_form_is_not_written);
     tcase_add_test(tests, json__a_skeleton_is_filled_in);
