@@ -136,8 +136,8 @@ static void put_head(const struct screen *s, const Saga__V1__Saga *saga)
     char id[64], name[FIELD], version[FIELD], text[FIELD], said[SENTENCE], span[TIMES_TEXT_SIZE];
     struct instant started = times_of(saga->started_at), deadline = times_of(saga->deadline);
     screen_put(s, PAINT_STRONG, "%s", screen_clean(s, saga->id, id, sizeof id));
-    fprintf(s->out, "  %s %s  ", screen_clean(s, saga->definition, name, sizeof name),
-            screen_clean(s, saga->version, version, sizeof version));
+    fprintf(s->out, "  %s%s%s  ", screen_clean(s, saga->definition, name, sizeof name),
+            saga->version[0] != '\0' ? " " : "", screen_clean(s, saga->version, version, sizeof version));
     screen_put(s, words_saga_paint(saga->state), "%s%s", words_saga_state(saga->state), saga->paused ? ", paused" : "");
     if (started.us != INSTANT_NEVER.us)
         fprintf(s->out, ", started %s ago", times_write_span(instant_since(s->now, started), span));

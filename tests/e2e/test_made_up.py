@@ -105,6 +105,17 @@ class MadeUp(unittest.TestCase):
         self.assertEqual(0, ran.code, ran)
         self.assertEqual({0}, set(ran.json()["per_second"].values()), ran)
 
+    def test_rates_are_of_what_became_more(self):
+        """How long it took between the two looks is the world's; but each is of the same time."""
+        fields = ("started", "ended", "turned_back", "became_stuck")
+        looks = iter([{"sagas_" + f: 1000 * k for k, f in enumerate(fields, 1)} | dict(attempts=5, attempts_failed=7),
+                      {"sagas_" + f: 1000 * k + 100 * k for k, f in enumerate(fields, 1)} | dict(attempts=505, attempts_failed=607)])
+        ran = self.ask("-o", "json", "top", "--once", Status=lambda request: self.status(next(looks)))
+        rates = ran.json()["per_second"]
+        self.assertGreater(101, rates["started"])
+        for k, name in enumerate((*fields, "attempts", "attempts_failed"), 1):
+            self.assertAlmostEqual(k, rates[name] / rates["started"], 6, ran)
+
     def test_what_is_left_of_a_promise_is_of_its_own_window(self):
         window = lambda bad: message("saga.v1.ObjectiveWindow")(all=100, bad=bad)
         objective = message("saga.v1.Objective")(definition="paid", kind=1, promised=0.9, windows=[window(b) for b in (1, 2, 3, 4, 5, 6, 7, 8)])
