@@ -44,14 +44,14 @@ START_TEST(fleet__shows_each_journal_and_who_has_it)
     second.n_journals = 2;
     tell("ListJournals", &first.base);
     tell("ListJournals", &second.base);
-    SHOWS("fleet", "JOURNAL  STATE         AT       EPOCH      LIVE   COMMITS   LEASE  FORM  SAGAD     ADDRESS\n"
-                   "home     at home       home         3        41      1234    8.5s     1  1.2.3     10.0.0.1:7241\n"
-                   "guest    taken over    home         0         0         0    0.0s     0  older     \n"
-                   "back     goes home     home         0         0         0    0.0s     0  1.2.3     \n"
-                   "free     given up                   0         0         0    0.0s     0            \n"
-                   "JOURNAL  STATE         AT       EPOCH      LIVE   COMMITS   LEASE  FORM  SAGAD     ADDRESS\n"
-                   "lost     orphan        x            0         0         0  -12.0s     0  1.0.0     \n"
-                   "left     to be given   x            0         0         0    0.0s     0  1.0.0     \n");
+    SHOWS("fleet", "JOURNAL  STATE       AT       EPOCH      LIVE   COMMITS     LEASE  FORM  SAGAD     ADDRESS\n"
+                   "home     at home     home         3        41      1234      8.5s     1  1.2.3     10.0.0.1:7241\n"
+                   "guest    taken over  home         0         0         0      0.0s     0  older     \n"
+                   "back     goes home   home         0         0         0      0.0s     0  1.2.3     \n"
+                   "free     given up                 0         0         0      0.0s     0            \n"
+                   "JOURNAL  STATE        AT       EPOCH      LIVE   COMMITS     LEASE  FORM  SAGAD     ADDRESS\n"
+                   "lost     orphan       x            0         0         0    -12.0s     0  1.0.0     \n"
+                   "left     to be given  x            0         0         0      0.0s     0  1.0.0     \n");
     Saga__V1__ListJournalsRequest *request =
         saga__v1__list_journals_request__unpack(NULL, asked_sizes[1], asked_bytes[1]);
     ck_assert_str_eq(request->after, "free");
@@ -283,8 +283,8 @@ START_TEST(drill__shows_the_faults_that_there_are)
     tell("ListFaults", &answer.base);
     ck_assert_int_eq(sagactl("drill"), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(said, "delay of 12.5 % of all calls to any target of any definition, for another "));
-    ck_assert_ptr_nonnull(strstr(said, "\nreorder of 12.5 % of actions calls to bank of order, for another "));
-    ck_assert_ptr_nonnull(strstr(said, "\n? of 12.5 % of compensations calls to any target of any definition, "));
+    ck_assert_ptr_nonnull(strstr(said, "\nreorder of 12.5 % of calls of actions to bank of order, for another "));
+    ck_assert_ptr_nonnull(strstr(said, "\n? of 12.5 % of calls of compensations to any target of any definition, "));
     anew();
     answer.n_faults = 0;
     tell("ListFaults", &answer.base);
