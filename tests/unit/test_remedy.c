@@ -217,17 +217,25 @@ START_TEST(remedy__counts_what_came_before_as_long_as_after)
     for (int looks = 100; looks <= 1300; looks += 400) {
         make("deadletters > 20", SPAN_S(0), SPAN_S(60), SPAN_S(3600));
         for (int i = 0; i < looks; i++)
-            ck_assert_int_eq(after(10, 2, 1), REMEDY_NOTHING);
+            ck_assert_int_eq(after(10, 2, i % 2), REMEDY_NOTHING); /* also while nothing goes well */
         facts.deadletters = 21;
-        ck_assert_int_eq(after(10, 2, 1), REMEDY_ACT);
+        ck_assert_int_eq(after(10, 2, 0), REMEDY_ACT);
         const struct remedy_mark *m = remedy_mark(rule);
         uint64_t most = (uint64_t)looks < 360 ? (uint64_t)looks : 360; /* looks, of ten seconds each */
-        ck_assert_uint_ge(m->before_good, most);
-        ck_assert_uint_le(m->before_good, most + 13);
-        ck_assert_uint_eq(m->before_all, 2 * m->before_good);
+        ck_assert_uint_ge(m->before_all, 2 * most);
+        ck_assert_uint_le(m->before_all, 2 * (most + 13));
+        ck_assert_uint_ge(m->before_good, most / 2);
+        ck_assert_uint_le(m->before_good, (most + 14) / 2);
         ck_assert_uint_eq(m->at_good, facts.good);
         ck_assert_uint_eq(m->at_all, facts.all);
     }
+    /* A counter that stands one lower than it did has begun anew. */
+    make("deadletters > 20", SPAN_S(0), SPAN_S(60), SPAN_S(3600));
+    ck_assert_int_eq(after(10, 5, 5), REMEDY_NOTHING);
+    facts.good--;
+    facts.deadletters = 21;
+    ck_assert_int_eq(after(10, 1, 0), REMEDY_ACT);
+    ck_assert_uint_eq(remedy_mark(rule)->before_all, 0);
 }
 END_TEST
 
