@@ -206,7 +206,7 @@ static struct told carry_out(struct store *s, uint64_t epoch, const struct act *
     case 8:
         /* How much goes at once is each store's own affair, too. */
         do {
-            rc = s->drop_audit(s, (struct instant){.us = (int64_t)act->numbers[1] * 30}, 2, &more, &detail);
+            rc = s->drop_audit(s, (struct instant){.us = (int64_t)act->numbers[1] * 40}, 2, &more, &detail);
         } while (rc == 0 && more);
         break;
     default:

@@ -431,6 +431,28 @@ START_TEST(codec__a_field_that_goes_with_another_is_not_there_alone)
 }
 END_TEST
 
+/* Each text has its own room: none lives on what is spare for the rest. */
+START_TEST(codec__room_is_made_for_every_text)
+{
+    static const uint8_t bytes[100];
+    struct record record = {.type = RECORD_STARTED, .saga = {.serial = 1}};
+    struct bytes *const texts[] = {&record.message,    &record.actor,  &record.output,      &record.name,
+                                   &record.request_id, &record.input,  &record.traceparent, &record.step_name,
+                                   &record.tags,       &record.counts, &record.identity};
+    const size_t least = codec_record_size_max(&record);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        *texts[i] = bytes_of(bytes, sizeof bytes);
+        ck_assert_uint_ge(codec_record_size_max(&record), least + sizeof bytes);
+        *texts[i] = bytes_of(NULL, 0);
+    }
+    record.call.target = "0123456789";
+    record.call.method = "/0123456/89";
+    ck_assert_uint_ge(codec_record_size_max(&record), least + 21);
+    record.call.constant = bytes_of(bytes, sizeof bytes);
+    ck_assert_uint_ge(codec_record_size_max(&record), least + 121);
+}
+END_TEST
+
 /* With every field as large as it may be. */
 START_TEST(codec__what_is_at_its_bounds_comes_back)
 {
@@ -513,6 +535,7 @@ static Suite *suite(void)
     tcase_add_test(t, codec__record_has_one_encoding);
     tcase_add_test(t, codec__format_and_type_that_are_not_known);
     tcase_add_test(t, codec__largest_payload);
+    tcase_add_test(t, codec__room_is_made_for_every_text);
     tcase_add_test(t, codec__what_is_at_its_bounds_comes_back);
     tcase_add_test(t, codec__a_field_that_goes_with_another_is_not_there_alone);
     tcase_add_loop_test_raise_signal(t, codec__out_of_bounds_is_a_defect, SIGABRT, 0,

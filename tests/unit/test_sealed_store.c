@@ -804,6 +804,32 @@ START_TEST(sealed__each_bit_counts)
 }
 END_TEST
 
+/* The numbers by which a key is used are from 1: 0 is of nothing that was sealed, whatever the checksum says. */
+START_TEST(sealed__what_has_no_number_was_not_sealed)
+{
+    static const uint8_t number[] = {0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11};
+    const struct envelope e = {.at.us = 7,
+                               .sealed = true,
+                               .slot = 1,
+                               .counter = UINT64_C(0x1112131415161718),
+                               .content = bytes_of_text("what is kept")};
+    struct envelope read;
+    uint8_t at[ENVELOPE_SIZE_MAX + 16];
+    memcpy(envelope_begin(&e, at), e.content.at, e.content.size);
+    size_t size = envelope_end(&e, at);
+    uint8_t *where = memmem(at, size, number, sizeof number);
+    ck_assert_ptr_nonnull(where);
+    for (uint8_t last = 2; last-- > 0;) {
+        memset(where, 0, sizeof number);
+        where[0] = last;
+        uint32_t sum = (uint32_t)crc32(0, at + 8, (uInt)(size - 8));
+        for (int i = 0; i < 4; i++)
+            at[4 + i] = (uint8_t)(sum >> 8 * i);
+        ck_assert(envelope_read(bytes_of(at, size), &read) == (last > 0));
+    }
+}
+END_TEST
+
 START_TEST(sealed__a_key_of_a_newer_form_is_not_guessed_at)
 {
     const struct subject_row row = {
@@ -950,6 +976,7 @@ int main(void)
     tcase_add_test(tests, sealed__keys_are_sixteen_at_most);
     tcase_add_test(tests, sealed__what_is_bound_is_fixed);
     tcase_add_test(tests, sealed__each_bit_counts);
+    tcase_add_test(tests, sealed__what_has_no_number_was_not_sealed);
     tcase_add_test(tests, sealed__a_key_of_a_newer_form_is_not_guessed_at);
     tcase_add_test(tests, sealed__what_it_does_not_seal_it_passes_on);
     suite_add_tcase(suite, tests);
