@@ -296,6 +296,40 @@ START_TEST(rehearse__an_example_has_everything)
 }
 END_TEST
 
+/* Each kind of number, what has a form of its own in JSON, lists packed and not, and maps; what names a type, or has no end, is there and empty. */
+START_TEST(rehearse__an_example_has_every_kind)
+{
+    static const struct {
+        const char *type, *json;
+    } cases[] = {
+        {"Numbers", "{\"d\":1,\"f\":1,\"i64\":\"1\",\"u64\":\"1\",\"i32\":1,\"x64\":\"1\",\"x32\":1,\"b\":true,\"u32\":"
+                    "1,\"sx32\":1,\"sx64\":\"1\",\"s32\":1,\"s64\":\"1\",\"ds\":[1,1],\"xs\":[1,1]}"},
+        {"Order",
+         "{\"orderId\":\"order_id\",\"customer\":{\"name\":\"name\",\"address\":{\"street\":\"street\",\"zip\":\"zip_"
+         "code\"}},\"lines\":[{\"sku\":\"sku\",\"quantity\":1,\"priceCents\":\"1\"},{\"sku\":\"sku\",\"quantity\":1,"
+         "\"priceCents\":\"1\"}],\"counts\":{\"key\":\"1\"},\"shifts\":[1,1],\"card\":\"card\",\"priority\":1,"
+         "\"color\":\"RED\",\"token\":\"dG9rZW4=\",\"byRow\":{\"1\":{\"sku\":\"sku\",\"quantity\":1,\"priceCents\":"
+         "\"1\"}},\"notes\":[\"notes\",\"notes\"],\"at\":\"1970-01-01T00:00:01.000000001Z\"}"},
+        {"Known", "{\"at\":\"1970-01-01T00:00:01.000000001Z\",\"after\":\"1.000000001s\",\"mask\":\"\",\"bag\":{},"
+                  "\"anyJson\":null,\"list\":[],\"any\":{},\"maybeNumber\":\"1\",\"maybeText\":\"value\","
+                  "\"maybeBytes\":\"dmFsdWU=\",\"nothing\":{},\"maybeBool\":true,\"maybeDouble\":1,\"times\":[\"1970-"
+                  "01-01T00:00:01.000000001Z\",\"1970-01-01T00:00:01.000000001Z\"]}"},
+    };
+    const char *hash;
+    const struct schema *schema = shapes_schemas().find(NULL, "shapes", &hash);
+    struct pool pool;
+    struct bytes wire, json;
+    pool_init(&pool, &heap, 1u << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct message_type *type = shapes_type(schema, cases[i].type);
+        ck_assert_int_eq(rehearse_example(type, &pool, &wire), 0);
+        ck_assert_int_eq(json_write(schema, type, wire, false, &pool, 65536, &json, &detail), 0);
+        ck_assert_str_eq((const char *)json.at, cases[i].json);
+    }
+    pool_finish(&pool);
+}
+END_TEST
+
 /* Of an enum the second value, which is not what an empty message has; of one that has no second, the first. */
 START_TEST(rehearse__an_example_s_enum_is_not_the_default)
 {
@@ -373,6 +407,7 @@ int main(void)
     tcase_add_test(runs, rehearse__a_last_good_answer_is_there_or_not);
     tcase_add_test(runs, rehearse__a_wide_definition_is_left_to_chance);
     tcase_add_test(runs, rehearse__an_example_has_everything);
+    tcase_add_test(runs, rehearse__an_example_has_every_kind);
     tcase_add_test(runs, rehearse__an_example_s_enum_is_not_the_default);
     tcase_add_test(runs, rehearse__an_example_of_what_holds_itself_has_an_end);
     suite_add_tcase(suite, runs);
