@@ -451,6 +451,63 @@ START_TEST(expression__functions_of_lists_and_texts)
 }
 END_TEST
 
+static char seen[256];
+
+static void see_type(void *self, const struct message_type *type)
+{
+    (void)self;
+    snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ",
+             (const char *)type->name.at + sizeof "shapes." - 1);
+}
+
+static void see_field(void *self, const struct field *f)
+{
+    (void)self;
+    snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s ", (const char *)f->name.at);
+}
+
+/* Of which types it takes a whole message, and which fields it reads or sets. */
+START_TEST(expression__what_it_uses_of_messages_is_told)
+{
+    static const struct {
+        const char *text, *wholes, *fields;
+    } cases[] = {
+        {"input", "Order ", ""},
+        {"input.order_id", "", "order_id "},
+        {"input.customer", "Customer ", "customer "},
+        {"input.customer.name", "", "name customer "},
+        {"input.lines", "Line ", "lines "},
+        {"size(input.lines)", "", "lines "},
+        {"input.lines.size()", "", "lines "},
+        {"input.lines[0]", "Line ", "lines "},
+        {"input.lines[0].sku", "", "sku lines "},
+        {"input.lines.map(l, l.sku)", "", "lines sku "},
+        {"input.lines.map(l, l)", "Line Line ", "lines "},
+        {"input.customer == Customer{name: 'a'}", "Customer ", "customer name "},
+        {"Order{customer: input.customer}", "Customer ", "customer customer "},
+        {"Order{}", "", ""},
+        {"has(input.customer)", "", "customer "},
+        {"has(input.customer.address)", "", "address customer "},
+        {"true ? input.customer : Customer{}", "Customer ", "customer "},
+        {"(true ? input.customer : Customer{}).name", "", "name customer "},
+        {"cel.bind(c, input.customer, c.name)", "", "customer name "},
+        {"cel.bind(c, input.customer, c)", "Customer ", "customer "},
+        {"{'a': input}", "Order ", ""},
+        {"[input.customer]", "Customer ", "customer "},
+        {"input.?customer", "Customer ", "customer "},
+        {"steps.pay.output.quantity + 1", "", "quantity "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seen[0] = '\0';
+        examine_wholes(compiled(cases[i].text), see_type, NULL);
+        ck_assert_msg(strcmp(seen, cases[i].wholes) == 0, "%s: takes %s", cases[i].text, seen);
+        seen[0] = '\0';
+        examine_fields(compiled(cases[i].text), see_field, NULL);
+        ck_assert_msg(strcmp(seen, cases[i].fields) == 0, "%s: uses %s", cases[i].text, seen);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("expression");
@@ -469,6 +526,7 @@ int main(void)
     tcase_add_test(c, expression__may_cost_as_much_as_it_may);
     tcase_add_test(c, expression__every_refused_piece_of_memory_is_survived);
     tcase_add_test(c, expression__what_it_may_cost_is_told_beforehand);
+    tcase_add_test(c, expression__what_it_uses_of_messages_is_told);
     tcase_add_test(c, expression__how_long_lists_are_is_read_from_conditions);
     tcase_add_test(c, expression__tells_its_type_and_what_it_uses);
     tcase_add_test(c, expression__functions_of_lists_and_texts);
