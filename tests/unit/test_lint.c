@@ -220,6 +220,10 @@ START_TEST(lint__the_worst_case_of_a_loop_is_that_of_all_its_rounds)
     ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
     ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
                      "a may take 6s with all attempts: more time, fewer attempts or shorter timeouts");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_LOOP_SLOW));
+    ck_assert_str_eq(finding(LINT_RULE_LOOP_SLOW)->field, "steps[0].for_each");
+    ck_assert_str_eq(finding(LINT_RULE_LOOP_SLOW)->text,
+                     "10 items, 4 at once, may take 6s, longer than the saga's deadline; raise max_parallel");
 }
 END_TEST
 
