@@ -120,8 +120,8 @@ class Screens:
         with open(os.path.join(cls.folder, "clock"), "w") as f:
             f.write("clock REALTIME =%d 0 0\n" % NOW)
         cls.files = os.path.join(cls.folder, "files")
-        cls.environment = environment(LD_PRELOAD=SHIM, SAGA_SHIM=os.path.join(cls.folder, "clock"), SAGAD_ADDRESS="unix:../sidecar.sock",
-                                      PATH=cls.folder + ":" + os.environ["PATH"], TERM="xterm")
+        cls.environment = environment(LD_PRELOAD=SHIM, SAGA_SHIM=os.path.join(cls.folder, "clock"), SAGAD_ADDRESS="unix:../sidecar.sock", TERM="xterm",
+                                      PATH=cls.folder + ":" + os.environ["PATH"], ASAN_OPTIONS=os.environ["ASAN_OPTIONS"] + ":verify_asan_link_order=0")
 
     def marked(self, mark, text):
         """The lines of text behind their mark; what is of this machine has another name."""
