@@ -11,6 +11,7 @@ class Impostor(grpc.GenericRpcHandler):
     def __init__(self, *path, **answers):
         """It listens at that socket, or at a port of 127.0.0.1."""
         self.answers, self.calls = answers, []
+        self.left_s = []  # of the time of each call; None: it may take for ever
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8), handlers=(self,))
         self.address = "unix:" + path[0] if path else "127.0.0.1:0"
         port = self.server.add_insecure_port(self.address)
@@ -24,6 +25,7 @@ class Impostor(grpc.GenericRpcHandler):
 
         def answer(request, context):
             self.calls.append(name)
+            self.left_s.append(context.time_remaining())
             said = self.answers[name]
             if isinstance(said, grpc.StatusCode):
                 context.abort(said, "so it is")

@@ -169,6 +169,27 @@ class MadeUp(unittest.TestCase):
             ran = self.ask("why", saga.id, Get=message("saga.v1.GetResponse")(saga=saga), Status=said)
             self.assertEqual((0, told), (ran.code, "the sidecar's journal, which takes nothing now" in ran.out), (tag, loops, ran))
 
+    def test_how_long_each_call_may_take(self):
+        """Ten seconds, or as said; a start that is waited for has its own time, and waiting has no end unless said."""
+        start, ended = message("saga.v1.StartResponse")(saga_id="9f03c1d2a4b7-2a"), message("saga.v1.WaitResponse")(saga=message("saga.v1.Saga")(state=state("COMMITTED")))
+        impostor = Impostor(List=lambda request: message("saga.v1.ListResponse")(), Start=lambda request: start, Wait=lambda request: ended, Watch=lambda request: [],
+                            Get=lambda request: message("saga.v1.GetResponse")(saga=ended.saga), Status=lambda request: message("saga.v1.StatusResponse")(loops=[{}]))
+        self.addCleanup(impostor.close)
+        for words, seconds in ((("list",), (10,)), (("list", "--timeout", "50s"), (50,)), (("list", "-t", "2m"), (120,)),
+                               (("start", "order"), (10,)), (("start", "order", "--wait"), (10, None)), (("start", "order", "--wait", "-t", "50s"), (10, 50)),
+                               (("start", "order", "-t", "50s"), (50,)), (("wait", "9f03c1d2a4b7-2a"), (None,)), (("wait", "9f03c1d2a4b7-2a", "-t", "50s"), (50,)),
+                               (("watch",), (None,)), (("why", "9f03c1d2a4b7-2a", "-t", "50s"), (50, 50)), (("why", "9f03c1d2a4b7-2a"), (10, 10))):
+            del impostor.left_s[:]
+            ran = ctl("-a", impostor.address, *words)
+            self.assertEqual(0, ran.code, ran)
+            self.assertEqual(len(seconds), len(impostor.left_s), ran)
+            for most, left in zip(seconds, impostor.left_s):
+                if most is None:
+                    # gRPC for Python says of a call without a deadline that it has years.
+                    self.assertGreater(left or 1e9, 1e6, ran)
+                else:
+                    self.assertTrue(0 < left <= most + 0.1 and (most == 10 or left > 10.1), (words, impostor.left_s))
+
     def test_what_is_asked_is_what_was_typed(self):
         """Each option of a command arrives, and nothing that was not said."""
         saga, who = "9f03c1d2a4b7-2a", ("--actor", "ann")
