@@ -115,24 +115,33 @@ static int ask(struct run *r, const char *id, Saga__V1__ListBulksResponse **answ
     return status;
 }
 
+static int no_job(struct run *r, const char *id)
+{
+    return run_say(r, EXIT_NOT_FOUND, "there is no bulk job %.100s", id);
+}
+
 /* Looks until it has ended, and reports. A job goes on whether somebody looks or not. */
 static int follow(struct run *r, const char *id)
 {
     Saga__V1__ListBulksResponse *answer;
     char text[WHOSE_SIZE];
-    for (;;) {
+    for (bool again = false;; again = true) {
         int status = ask(r, id, &answer);
         if (status != EXIT_DONE)
             return status;
         struct job j = add_up(answer, id);
-        bool over = j.first == NULL || has_ended(j.state);
-        if (over && j.first != NULL && !r->o.json)
-            put_job(r, &j);
-        else if (over && r->o.json)
-            status = run_json(r, &answer->base, false);
-        else if (r->screen.terminal && !r->o.json)
+        bool over = j.first == NULL || has_ended(j.state), counts = r->screen.terminal && !r->o.json;
+        if (!over && counts)
             fprintf(r->screen.out, "\r%llu looked at, %llu done, %llu refused ", (unsigned long long)j.examined,
                     (unsigned long long)j.acted, (unsigned long long)j.refused);
+        else if (again && counts)
+            fputc('\n', r->screen.out);
+        if (j.first == NULL)
+            status = no_job(r, id);
+        else if (over && r->o.json)
+            status = run_json(r, &answer->base, false);
+        else if (over)
+            put_job(r, &j);
         if (over && j.state == STATE(FAILED))
             status = EXIT_REFUSED;
         saga__v1__list_bulks_response__free_unpacked(answer, NULL);
@@ -241,7 +250,7 @@ int command_bulk(struct run *r)
     if (status != EXIT_DONE)
         return status;
     if (answer->n_jobs == 0 && r->o.word_count > 0)
-        status = run_say(r, EXIT_NOT_FOUND, "there is no bulk job %.100s", r->o.words[0]);
+        status = no_job(r, r->o.words[0]);
     else if (r->o.json)
         status = run_json(r, &answer->base, false);
     else if (answer->n_jobs == 0)

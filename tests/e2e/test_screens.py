@@ -125,8 +125,10 @@ class Screens:
 
     def marked(self, mark, text):
         """The lines of text behind their mark; what is of this machine has another name."""
-        text = re.sub(r"(drill-[0-9a-f]+)-[0-9a-f]+-", r"\1-PID-", text.replace("anna@" + socket.gethostname()[:64], "anna@host").replace(self.folder, "FOLDER"))
-        return [mark + (line + "~" if not line or line.endswith((" ", "~")) else line).replace("\x1b", "\\e").replace("\r", "\\r") for line in text.splitlines()]
+        text = text.replace("anna@" + socket.gethostname()[:64], "anna@host").replace(self.folder, "FOLDER")
+        text = re.sub(r"(drill-[0-9a-f]+)-[0-9a-f]+-", r"\1-PID-", text).replace("\x1b", "\\e").replace("\r", "\\r")
+        lines = text[:-1].split("\n") if text.endswith("\n") else text.split("\n") if text else []
+        return [mark + (line + "~" if not line or line.endswith((" ", "~")) else line) for line in lines]
 
     def on_terminal(self, command):
         master, slave = pty.openpty()
