@@ -190,12 +190,13 @@ START_TEST(bulk__is_waited_for)
     tell("ListBulks", &answer.base);
     ck_assert_int_eq(sagactl("bulk retry-1 --wait -o json"), EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "\"BULK_STATE_FAILED\""));
-    /* One that nobody knows has ended, too. */
+    /* One that nobody knows is not waited for. */
     answer.n_jobs = 0;
     anew();
     tell("ListBulks", &answer.base);
-    ck_assert_int_eq(sagactl("bulk retry-1 --wait"), EXIT_DONE);
+    ck_assert_int_eq(sagactl("bulk retry-1 --wait"), EXIT_NOT_FOUND);
     ck_assert_str_eq(said, "");
+    ck_assert_ptr_nonnull(strstr(complained, "there is no bulk job retry-1"));
     /* Or the time is over first. */
     jobs(&answer, room, list, &at);
     room[0].state = SAGA__V1__BULK_STATE__BULK_STATE_RUNNING;
