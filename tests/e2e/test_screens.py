@@ -5,7 +5,7 @@
   : METHOD CODE REASON WORDS      or fails so; REASON - is none, and REASON@5s says when to try again
   $ COMMAND             a line of the shell in the folder screens/files; `% COMMAND` is one on a terminal
   > METHOD FIELDS       a call that it made: the request
-    TEXT                a line of what it wrote; ! TEXT one of standard error; ~ marks its end where one would not see it
+    TEXT                a line of what it wrote; ! TEXT one of standard error; ~ marks its end where one would not see it, and one that has none says so
   = STATUS              how it exited, unless well
 
 A method without a line is answered by answers/METHOD.txtpb, or by an empty message. There a time is how long ago (-2h5m) or to come (+5m), a length
@@ -127,7 +127,8 @@ class Screens:
         """The lines of text behind their mark; what is of this machine has another name."""
         text = text.replace("anna@" + socket.gethostname()[:64], "anna@host").replace(self.folder, "FOLDER")
         text = re.sub(r"(drill-[0-9a-f]+)-[0-9a-f]+-", r"\1-PID-", text).replace("\x1b", "\\e").replace("\r", "\\r")
-        lines = text[:-1].split("\n") if text.endswith("\n") else text.split("\n") if text else []
+        lines, last = text.split("\n")[:-1], text.split("\n")[-1]
+        lines += [last + " (the line does not end)"] * (last != "")
         return [mark + (line + "~" if not line or line.endswith((" ", "~")) else line) for line in lines]
 
     def on_terminal(self, command):
@@ -157,7 +158,7 @@ class Screens:
                 raise
             code = process.returncode
         self.told.answers.clear()
-        asked = [part for call in self.told.asked for part in self.marked("", call)]
+        asked = [part for call in self.told.asked for part in self.marked("", call + "\n")]
         return asked + self.marked("  ", out) + self.marked("! ", err) + ["= %d" % code] * (code != 0)
 
     def test_screens(self):
