@@ -360,7 +360,7 @@ class MadeUp(unittest.TestCase):
         pages = {"": page(journals=[journal("a", carrier="a", form=4, program="1.2.3"), journal("b", orphan=True, tries=2), journal("c", orphan=True, tries=3)], next="c"),
                  "c": page(journals=[journal("d", carrier="a"), journal("e", carrier="a", wanted=True), journal("f")])}
         ran = self.ask("fleet", ListJournals=lambda request: pages[message("saga.v1.ListJournalsRequest").FromString(request).after])
-        for name, words in (("a", "at home"), ("b", "orphan"), ("c", "nobody takes it: give it"), ("d", "taken over"), ("e", "goes home"), ("f", "given up")):
+        for name, words in (("a", "at home"), ("b", "orphan"), ("c", "to be given"), ("d", "taken over"), ("e", "goes home"), ("f", "given up")):
             self.assertRegex(ran.out, r"(?m)^%s +%s" % (name, words))
         head, first = ran.out.splitlines()[:2]
         self.assertEqual("4", first[:head.index("FORM") + 4].split()[-1], ran)
