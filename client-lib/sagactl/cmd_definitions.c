@@ -262,7 +262,7 @@ int run_definitions(struct run *r, Saga__V1__ListDefinitionsResponse *all)
 {
     saga__v1__list_definitions_response__init(all);
     Saga__V1__ListDefinitionsRequest request = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
-    char token[128] = "";
+    char token[TOKEN_SIZE] = "";
     request.page_size = 1000;
     do {
         Saga__V1__ListDefinitionsResponse *page;
@@ -271,14 +271,11 @@ int run_definitions(struct run *r, Saga__V1__ListDefinitionsResponse *all)
                               &saga__v1__list_definitions_response__descriptor, &page);
         if (status != EXIT_DONE)
             return status;
-        size_t size = strlen(page->next_page_token);
-        bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
-        bool gathered = usable && gather(all, page);
-        if (usable)
-            memcpy(token, page->next_page_token, size + 1);
+        int next = run_next_page(r, token, page->next_page_token);
+        bool gathered = next == EXIT_DONE && gather(all, page);
         protobuf_c_message_free_unpacked(&page->base, NULL);
-        if (!usable)
-            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        if (next != EXIT_DONE)
+            return next;
         if (!gathered)
             return run_say(r, EXIT_REFUSED, "there is no memory for the list");
     } while (token[0] != '\0');

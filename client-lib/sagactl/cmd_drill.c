@@ -155,7 +155,7 @@ static int start(struct drill_run *d, const struct yaml_node *n)
 static int ask(struct drill_run *d, const char *question, unsigned *count, char first[64])
 {
     Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
-    char where[QUESTION_SIZE], token[256] = "";
+    char where[QUESTION_SIZE], token[TOKEN_SIZE] = "";
     if ((size_t)snprintf(where, sizeof where, "request_id.startsWith('%s') && (%s)", d->prefix, question) >=
         sizeof where)
         return run_say(d->r, EXIT_USAGE, "the expectation is too long");
@@ -173,11 +173,10 @@ static int ask(struct drill_run *d, const char *question, unsigned *count, char 
         if (answer->n_sagas > 0 && first[0] == '\0')
             snprintf(first, 64, "%s", answer->sagas[0]->id);
         *count += (unsigned)answer->n_sagas;
-        bool same = token[0] != '\0' && strcmp(token, answer->next_page_token) == 0;
-        snprintf(token, sizeof token, "%s", answer->next_page_token);
+        int next = run_next_page(d->r, token, answer->next_page_token);
         protobuf_c_message_free_unpacked(&answer->base, NULL);
-        if (same)
-            return run_say(d->r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        if (next != EXIT_DONE)
+            return next;
     } while (token[0] != '\0');
     return EXIT_DONE;
 }

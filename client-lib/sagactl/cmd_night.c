@@ -65,13 +65,10 @@ static int each_dead_letter(struct run *r, bool all, int (*take)(void *self, con
                 status = take(self, saga);
         }
         run_absent(r, page->absent, page->n_absent);
-        size_t size = strlen(page->next_page_token);
-        bool usable = size < sizeof token && (size == 0 || strcmp(page->next_page_token, token) != 0);
-        if (usable)
-            memcpy(token, page->next_page_token, size + 1);
+        int next = run_next_page(r, token, page->next_page_token);
         protobuf_c_message_free_unpacked(&page->base, NULL);
-        if (!usable)
-            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        if (next != EXIT_DONE)
+            return next;
     } while (all && token[0] != '\0' && status == EXIT_DONE);
     return status;
 }

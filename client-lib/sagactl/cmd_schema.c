@@ -110,7 +110,7 @@ static int list(struct run *r)
 {
     Saga__V1__ListSchemasRequest request = SAGA__V1__LIST_SCHEMAS_REQUEST__INIT;
     Saga__V1__ListSchemasResponse *page;
-    char token[128] = "";
+    char token[TOKEN_SIZE] = "";
     bool first = true, more = true;
     int status = EXIT_DONE;
     request.page_size = 1000;
@@ -129,13 +129,12 @@ static int list(struct run *r)
                        "MESSAGES", "SERVICES");
         for (size_t i = 0; !r->o.json && i < page->n_schemas; i++)
             put_row(&r->screen, page->schemas[i]);
-        bool same = token[0] != '\0' && strcmp(token, page->next_page_token) == 0;
-        snprintf(token, sizeof token, "%s", page->next_page_token);
+        int next = run_next_page(r, token, page->next_page_token);
         more = token[0] != '\0';
         first = false;
         protobuf_c_message_free_unpacked(&page->base, NULL);
-        if (same)
-            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        if (next != EXIT_DONE)
+            return next;
     }
     return status;
 }

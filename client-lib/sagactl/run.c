@@ -187,6 +187,15 @@ void run_note(struct run *r, const char *format, ...)
         fprintf(r->err, "sagactl: %s\n", screen_clean(&r->screen, said, clean, sizeof clean));
 }
 
+int run_next_page(struct run *r, char token[TOKEN_SIZE], const char *next)
+{
+    size_t size = strlen(next);
+    if (size >= TOKEN_SIZE || (size > 0 && strcmp(token, next) == 0))
+        return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+    memcpy(token, next, size + 1);
+    return EXIT_DONE;
+}
+
 void run_put_option(const struct run *r, const char *option, const char *value)
 {
     static char clean[TOKEN_SIZE], word[TOKEN_SIZE + 64];

@@ -41,6 +41,9 @@ int run_say(struct run *r, int status, const char *format, ...) __attribute__((f
 /* What a person may want to know meanwhile, on standard error; with -o json {"note": {"message": ...}}. */
 void run_note(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Takes the token of the next page ("": there is none). Returns EXIT_DONE, or says why not: it is that of this page, or too long. */
+int run_next_page(struct run *r, char token[TOKEN_SIZE], const char *next);
+
 /* Adds an option and its value to a command that is proposed on the screen; value may be NULL. */
 void run_put_option(const struct run *r, const char *option, const char *value);
 
