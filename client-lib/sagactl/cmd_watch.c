@@ -32,6 +32,11 @@ static int put_event(struct watch *w, const Saga__V1__Event *event)
     return status;
 }
 
+static int too_late(struct watch *w)
+{
+    return run_say(w->r, EXIT_TIMEOUT, "the time given has passed");
+}
+
 /* Shows what comes until the stream ends, for good or not. again: it is not the first one. Returns EXIT_DONE with *lost
  * set when a new one is to be opened. */
 static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline, bool again, bool *lost)
@@ -42,14 +47,17 @@ static int follow(struct watch *w, struct wire_stream *stream, int64_t deadline,
         ProtobufCMessage *message;
         int code = wire_stream_read(stream, deadline, &message, &error);
         if (code == SAGA_E_DEADLINE_EXCEEDED && wire_time_left_ms(deadline) == 0)
-            return run_say(w->r, EXIT_TIMEOUT, "the time given has passed");
+            return too_late(w);
         if (code != SAGA_OK) {
             bool never_there = !again && strcmp(error.reason, SAGA_REASON_UNREACHABLE) == 0;
             *lost = run_lost(&error) && !never_there;
             return *lost ? EXIT_DONE : run_failed(w->r, &error);
         }
-        if (message == NULL)
+        if (message == NULL) {
+            /* A watch of every saga has no end: the sidecar went away in good order. */
+            *lost = !w->one_saga;
             return EXIT_DONE;
+        }
         const Saga__V1__WatchResponse *response = (const Saga__V1__WatchResponse *)message;
         int status = EXIT_DONE;
         w->came = true;
@@ -94,6 +102,9 @@ int command_watch(struct run *r)
         w.came = false;
         if (lost)
             run_pause(&delay_ms, deadline);
+        /* A stream that is refused at once fails before anybody waits on it, so that its read would never tell. */
+        if (lost && wire_time_left_ms(deadline) == 0)
+            return too_late(&w);
     } while (status == EXIT_DONE && lost);
     return status;
 }
