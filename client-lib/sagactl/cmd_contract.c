@@ -53,6 +53,7 @@ static int check_all(struct run *r, const json_t *document, const struct schema 
         run_note(r, "no definition%s calls anything of it", target == NULL ? "" : " of the contract");
     if (r->o.json)
         c.findings.more = json_pack("{sisi}", "calls", (int)c.calls, "definitions", (int)c.definitions);
+    c.findings.cut = status != EXIT_DONE;
     int ended = findings_end(&c.findings, NULL);
     if (r->o.form == FORM_SARIF && findings_sarif(&c.findings) != EXIT_DONE)
         return EXIT_REFUSED;

@@ -109,6 +109,7 @@ static int lint_file(struct run *r, const char *path, struct findings *f, struct
         findings_begin(f, path);
         findings_put_lint(f, &report);
         status = police(r, j->policy, &j->config, d, f);
+        f->cut = status != EXIT_DONE;
         int ended = findings_end(f, d);
         status = status == EXIT_DONE ? ended : status;
         if (d != NULL && d->schema_name != NULL && r->o.schema == NULL)

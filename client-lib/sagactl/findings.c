@@ -15,6 +15,7 @@ void findings_begin(struct findings *f, const char *path)
 {
     f->path = findings_path(path);
     memset(f->counts, 0, sizeof f->counts);
+    f->cut = false;
     if (f->run->o.json)
         f->list = json_array();
     if (f->run->o.form == FORM_SARIF && f->results == NULL) {
@@ -175,7 +176,7 @@ static void put_summary(const struct findings *f, const struct definition *d)
     put_count(s, f->counts[LINT_ERROR], "error", &good);
     put_count(s, f->counts[LINT_WARNING], "warning", &good);
     put_count(s, f->counts[LINT_NOTE], "note", &good);
-    fputs(good ? "good\n" : "\n", s->out);
+    fputs(!good ? "\n" : f->cut ? "not checked to its end\n" : "good\n", s->out);
 }
 
 int findings_end(struct findings *f, const struct definition *d)

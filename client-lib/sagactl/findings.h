@@ -21,6 +21,7 @@ struct findings {
     struct run *run;
     const char *path; /* as shown */
     unsigned counts[LINT_ERROR + 1];
+    bool cut;        /* something could not be looked at: it is not called good */
     json_t *more;    /* with -o json: what else the document says (taken); or NULL */
     json_t *list;    /* with -o json: of this file */
     json_t *results; /* with -o sarif: of all files */

@@ -299,6 +299,11 @@ steps:
         self.assertIn("is no contract", self.ctl("contract", "check", "--contract", good, "--schema", good, code=2).err)
         later = self.write("later", b'{"contract": 2}')
         self.assertIn("later sagactl", self.ctl("contract", "check", "--contract", later, "--schema", good, code=2).err)
+        for broken, words in ((b'{"name": "a"}', "has no source"), (b'{"source": "name: a"}', "cannot be read")):
+            torn = self.write("torn", b'{"contract": 1, "schemas": {}, "definitions": [%s]}' % broken)
+            ran = self.ctl("contract", "check", "--contract", torn, "--schema", good, code=1)
+            self.assertIn(words, ran.err)
+            self.assertRegex(ran.out, r"good\.binpb: not checked to its end\n$")
         other = descriptor_pb2.FileDescriptorProto(name="other.proto", package="other.v1", syntax="proto3")
         self.assertIn("no definition calls anything of it",
                       self.ctl("contract", "check", "--schema", self.write("other.binpb", self.set_of(other))).err)
