@@ -178,6 +178,9 @@ E2E_RUN = @$(if $(1),SAGA_TEST_LOOPS=$(1)) $(if $(STORE),SAGA_TEST_STORE=$(STORE
 e2e: $(E2E_PROGRAMS) $(CPP)/interop
 	@$(call limit,60) $(CPP)/interop $(B)/sagad
 	$(call E2E_RUN,)
+# What the suites behind the unit tests run, so that several can be run side by side without building the same.
+.PHONY: suites
+suites: $(addprefix $(B)/,sim fleet_sim store_crash message_peer) $(E2E_PROGRAMS) $(CPP)/interop $(SHOP_SERVICES)
 # What sagactl shows, written anew after a change that means to change it: read the difference.
 .PHONY: screens
 screens: $(E2E_PROGRAMS)
@@ -258,12 +261,14 @@ fuzz-smoke:
 	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),2)
 fuzz:
 	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
-fuzz-run: $(FUZZ)
-	@for f in $(FUZZ); do n=$${f##*/fuzz_}; found=$(B)/fuzz/corpus/$$n; seeds=tests/fuzz/corpus/$$n; log=$(B)/fuzz/$$n.log; \
+fuzz-run: $(addsuffix .ran,$(FUZZ))
+.PHONY: $(addsuffix .ran,$(FUZZ))
+$(addsuffix .ran,$(FUZZ)): %.ran: %
+	@f=$<; n=$${f##*/fuzz_}; found=$(B)/fuzz/corpus/$$n; seeds=tests/fuzz/corpus/$$n; log=$(B)/fuzz/$$n.log; \
 		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
 		$(call limit,$$(($(FUZZ_SECONDS) + 60))) $$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			-artifact_prefix=$(B)/fuzz/$$n- $$found $$seeds > $$log 2>&1 || { tail -60 $$log; exit 1; }; \
-		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; done
+		echo "fuzz_$$n: $$(sed -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"
 
 # ---- CEL's own conformance suite, from the npm registry; node is needed ------------------------------------------------
 
@@ -353,10 +358,10 @@ sim-defects:
 # The same seeds twice, and with both compilers: one trace.
 OTHER_CC := $(if $(findstring clang,$(CC)),gcc,clang)
 sim-gate: $(B)/sim
-	@$(MAKE) --no-print-directory -s B=$(B)/$(OTHER_CC) CC=$(OTHER_CC) $(B)/$(OTHER_CC)/sim
+	@$(MAKE) --no-print-directory -s B=$(B)-$(OTHER_CC) CC=$(OTHER_CC) $(B)-$(OTHER_CC)/sim
 	@$(call limit,120) $(B)/sim hash 300 > $(B)/hash.first
 	@$(call limit,120) $(B)/sim hash 300 > $(B)/hash.again
-	@$(call limit,120) $(B)/$(OTHER_CC)/sim hash 300 > $(B)/hash.$(OTHER_CC)
+	@$(call limit,120) $(B)-$(OTHER_CC)/sim hash 300 > $(B)/hash.$(OTHER_CC)
 	cmp $(B)/hash.first $(B)/hash.again
 	cmp $(B)/hash.first $(B)/hash.$(OTHER_CC)
 # What CI runs. On less than the whole list of seeds (SMOKE_SEEDS) a mark may be missed that must be reached.

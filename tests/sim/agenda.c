@@ -11,7 +11,7 @@ struct arena_chunk {
     _Alignas(16) unsigned char bytes[];
 };
 
-#define CHUNK_SIZE (256u << 10)
+#define CHUNK_SIZE (32u << 10)
 
 void *world_take(struct world *w, size_t size)
 {

@@ -1,6 +1,7 @@
 /* main.c - what the simulator is asked to do. */
 #include "tests/sim/sim.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -64,6 +65,10 @@ int main(int argc, char **argv)
     uint64_t from = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     struct run run = {.seed = n, .print = true};
     double began = seconds();
+    /* Worlds are many and short: what one gives back is for the next, and not for the system, which would clear it page by page. */
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    mallopt(M_TOP_PAD, 16 << 20);
 #ifdef SAGA_DEFECTS
     const char *name = getenv("SIM_DEFECT");
     saga_defect = name == NULL ? 0 : defect_named(name);

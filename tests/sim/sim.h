@@ -702,7 +702,7 @@ struct world {
     struct definition *definitions[DEFINITIONS_MAX];
     struct typed_definition typed[DEFINITIONS_MAX];
     unsigned definition_count;
-    struct model models[SERIAL_MAX];
+    struct model *models; /* SERIAL_MAX of them, by serial */
     uint64_t serial_max;
     struct engine *shadow; /* fed with durable records alone */
     uint32_t copies;       /* of a moved history, that are still to come in this frame */

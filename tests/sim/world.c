@@ -170,6 +170,9 @@ static void run(struct world *w)
     }
 }
 
+/* Most of a world, and most worlds use little of it: of the next one they are as clean as what this one wrote of them is cleared. */
+static struct model models[SERIAL_MAX];
+
 void world_run(struct run *what, struct totals *totals)
 {
     struct script *script = what->script;
@@ -180,6 +183,7 @@ void world_run(struct run *what, struct totals *totals)
     w->totals = totals;
     w->hash = FNV_START;
     w->last_jump = -1;
+    w->models = models;
     world_now = w;
     seed_streams(w, what->seed);
     if (script == NULL)
@@ -237,6 +241,7 @@ void world_run(struct run *what, struct totals *totals)
     what->hash = w->hash;
     what->memory_failures = w->sidecar.memory_failures;
     definitions_free(w);
+    memset(models, 0, (w->serial_max + 1) * sizeof *models);
     world_free(w);
     world_now = NULL;
     free(w);
