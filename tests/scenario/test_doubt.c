@@ -181,8 +181,15 @@ START_TEST(doubt__the_backoff_after_a_shed_goes_on)
                      "at 300\n"
                      "ACTION_STARTED 1 a #2\n"
                      "call 1 a action #2 2000ms \"in\"\n"
+                     /* This one did begin: from here on the sheds before it count no more. */
+                     "> lost 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #2 UNAVAILABLE maybe next@500 quiet@2570\n"
+                     "> tick\n"
+                     "at 500\n"
+                     "ACTION_STARTED 1 a #3\n"
+                     "call 1 a action #3 2000ms \"in\"\n"
                      "> answer 1 a OK\n"
-                     "ACTION_ENDED 1 a #2 DONE\n"
+                     "ACTION_ENDED 1 a #3 DONE\n"
                      "ACTION_STARTED 1 b #1\n"
                      "call 1 b action #1 2000ms \"in\"\n");
 }

@@ -105,7 +105,12 @@ END_TEST
 START_TEST(breaker__opens_for_slow_calls)
 {
     RUN(&usual, {0, ANSWER, 0, 100, CLOSED}, {1, ANSWER, 0, 99, CLOSED}, {2, ANSWER, 0, 100, CLOSED},
-        {3, ANSWER, 0, 500, OPEN(203)});
+        {3, ANSWER, 0, 500, OPEN(203)},
+        /* So do probes: an answer that takes as long is no good one. */
+        {203, LEAVE, 0, 0, HALF}, {203, LEAVE, 0, 0, HALF_FULL}, {303, ANSWER, 0, 100, HALF},
+        {303, ANSWER, 0, 100, OPEN(703)}, {703, LEAVE, 0, 0, HALF}, {703, LEAVE, 0, 0, HALF_FULL},
+        {802, ANSWER, 0, 99, HALF}, {802, ANSWER, 0, 99, HALF}, {802, LEAVE, 0, 0, HALF}, {802, LEAVE, 0, 0, HALF},
+        {803, ANSWER, 0, 1, HALF}, {803, ANSWER, 0, 1, CLOSED});
 }
 END_TEST
 

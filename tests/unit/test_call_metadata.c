@@ -76,6 +76,23 @@ START_TEST(call_metadata__a_compensation_is_told_of_its_action)
 }
 END_TEST
 
+/* A participant books neither its actions nor what undoes them. */
+START_TEST(call_metadata__a_heartbeat_says_so_in_each_call)
+{
+    static const enum saga_phase phases[] = {SAGA_PHASE_ACTION, SAGA_PHASE_COMPENSATION};
+    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
+        struct call_metadata m;
+        struct call_effect call = action();
+        call.phase = phases[i];
+        call_metadata_init(&m, &call);
+        ck_assert_ptr_null(value_of(&m, "saga-synthetic"));
+        call.synthetic = true;
+        call_metadata_init(&m, &call);
+        ck_assert_str_eq(value_of(&m, "saga-synthetic"), "true");
+    }
+}
+END_TEST
+
 START_TEST(call_metadata__the_key_is_the_same_for_every_attempt)
 {
     struct call_metadata first, later;
@@ -153,6 +170,7 @@ int main(void)
     tcase_add_test(tests, call_metadata__ids_are_written_as_they_are_read);
     tcase_add_test(tests, call_metadata__a_compensation_is_told_of_its_action);
     tcase_add_test(tests, call_metadata__the_key_is_the_same_for_every_attempt);
+    tcase_add_test(tests, call_metadata__a_heartbeat_says_so_in_each_call);
     tcase_add_test(tests, call_metadata__an_action_tried_anew_is_another_one);
     tcase_add_test(tests, call_metadata__the_longest_key_fits);
     suite_add_tcase(suite, tests);

@@ -559,8 +559,14 @@ START_TEST(requests__a_target_is_as_it_was_configured)
     ck_assert_int_eq(t->pending_timeout.us, SPAN_S(3).us);
     ck_assert(t->barrier && t->pending_max == 5);
     o.adaptive_concurrency = false;
+    o.pending_timeout = SPAN_S(2);
+    o.max_pending_calls = 6;
+    o.timeout = SPAN_S(5);
     ck_assert_int_eq(engine_set_target(engine, &o), 0);
     ck_assert_uint_eq(target_places(t), 9);
+    ck_assert_int_eq(t->pending_timeout.us, SPAN_S(2).us);
+    ck_assert_int_eq(t->timeout.us, SPAN_S(5).us);
+    ck_assert_uint_eq(t->pending_max, 6);
     o.max_concurrent_calls = 0; /* it is gone, and all that was said of it */
     ck_assert_int_eq(engine_set_target(engine, &o), 0);
     ck_assert(!t->barrier && t->pending_max == 0 && t->pending_timeout.us == 0 && t->places == 0);
