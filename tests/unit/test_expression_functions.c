@@ -200,6 +200,8 @@ START_TEST(functions__lists_and_maps)
         "[1, 2, 3].filter(x, x != 2) == [1, 3] && [1, 2].map(x, x * 2) == [2, 4] && [1, 2, 3].map(x, x > 1, x * 2) == "
         "[4, 6]",
         "[1, 2].all(x, x > 0) && ![1, 0].all(x, x > 0) && [].all(x, false)",
+        /* A name within is that of the inner macro, and behind it that of the outer one again. */
+        "[1, 2].all(x, [3].exists(x, x == 3) && x < 3) && ![3].exists(x, [1].exists(x, x == 3))",
         "[2, 1, 3].min() == 1 && [2, 3, 1].max() == 3 && [1u, 2u].sum() == 3u",
         "[1, 1, 2].isSorted() && ![1, 2, 1].isSorted() && [timestamp(1), timestamp(2)].max() == timestamp(2)",
         "[1, 2, 1].lastIndexOf(1) == 2 && [1, 2, 1].lastIndexOf(3) == -1 && [1, 2].indexOf(2) == 1",

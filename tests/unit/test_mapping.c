@@ -285,7 +285,7 @@ START_TEST(mapping__tags_and_metadata_are_texts)
         HEAD "tags: {id: =input.order_id, n: =size(input.lines), u: =18446744073709551615u, b: =input.cash, t: plain}\n"
              "steps:\n  - name: a\n    target: shop\n    action: /shapes.Shop/Reserve\n    compensation: none\n"
              "    metadata: {x-id: =input.order_id, x-n: \"=-5\", x-t: \"=true\", x-s: =saga.started_at.getFullYear(), "
-             "x-p: some}\n";
+             "x-m: =saga.started_at.getMilliseconds(), x-p: some}\n";
     struct definition *d = definition(text);
     struct saga s = {.unknown = true};
     struct mapping_view view = view_of(&s, "o-1");
@@ -295,7 +295,7 @@ START_TEST(mapping__tags_and_metadata_are_texts)
     static const char tags[] = "id\0o-1\0n\0001\0u\00018446744073709551615\0b\0false\0t\0plain";
     packs(packed, tags, sizeof tags);
     ck_assert_int_eq(mapping_metadata(d->mapping, &view, 0, &pool, &packed, &detail), 0);
-    static const char metadata[] = "x-id\0o-1\0x-n\0-5\0x-t\0true\0x-s\0001970\0x-p\0some";
+    static const char metadata[] = "x-id\0o-1\0x-n\0-5\0x-t\0true\0x-s\0001970\0x-m\000500\0x-p\0some";
     packs(packed, metadata, sizeof metadata);
     ck_assert(mapping_has_tags(d->mapping) && mapping_has_metadata(d->mapping, 0));
     /* A tag may be any text without a NUL, metadata printable ASCII; both have a bound. */
