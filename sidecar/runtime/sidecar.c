@@ -134,6 +134,8 @@ int sidecar_share(const struct config *config, unsigned k, struct config *own)
     own->metrics_series_max = sidecar_part(config->metrics_series_max, k, count);
     own->waiters_max = sidecar_part(config->waiters_max, k, count);
     own->watchers_max = sidecar_part(config->watchers_max, k, count);
+    own->last_good_answers_max = sidecar_part(config->last_good_answers_max, k, count);
+    own->last_good_bytes_max = config->last_good_bytes_max / count;
     own->journal_bytes_max = config->journal_bytes_max / count;
     return 0;
 }

@@ -17,6 +17,7 @@ static const struct shared counts[] = {
     {"waiters_max", offsetof(struct config, waiters_max)},
     {"watchers_max", offsetof(struct config, watchers_max)},
     {"metrics_series_max", offsetof(struct config, metrics_series_max)},
+    {"last_good_answers_max", offsetof(struct config, last_good_answers_max)},
 };
 
 static const struct shared of_target[] = {
@@ -38,9 +39,12 @@ START_TEST(shares__add_up_to_the_whole)
 {
     for (unsigned loops = 1; loops <= SAGA_LOOPS_MAX; loops++) {
         struct config_target target = {.name = "shop", .max_concurrent_calls = 3 * loops + loops / 2};
-        struct config whole = {
-            .loops = loops, .targets = &target, .target_count = 1, .journal_bytes_max = UINT64_C(1) << 40};
-        uint64_t sums[sizeof counts / sizeof counts[0]] = {0}, calls = 0, journal = 0;
+        struct config whole = {.loops = loops,
+                               .targets = &target,
+                               .target_count = 1,
+                               .journal_bytes_max = UINT64_C(1) << 40,
+                               .last_good_bytes_max = UINT64_C(1) << 24};
+        uint64_t sums[sizeof counts / sizeof counts[0]] = {0}, calls = 0, journal = 0, last_good = 0;
         for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
             *count_of(&whole, &counts[i]) = loops + (uint32_t)i * 7;
         for (unsigned k = 0; k < loops; k++) {
@@ -54,12 +58,15 @@ START_TEST(shares__add_up_to_the_whole)
             ck_assert_uint_gt(own.targets[0].max_concurrent_calls, 0);
             calls += own.targets[0].max_concurrent_calls;
             journal += own.journal_bytes_max;
+            last_good += own.last_good_bytes_max;
             free((void *)(uintptr_t)own.targets);
         }
         for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
             ck_assert_msg(sums[i] == *count_of(&whole, &counts[i]), "%s over %u loops: %lu", counts[i].name, loops,
                           (unsigned long)sums[i]);
         ck_assert_uint_eq(calls, target.max_concurrent_calls);
+        ck_assert_uint_le(last_good, whole.last_good_bytes_max);
+        ck_assert_uint_gt(last_good, whole.last_good_bytes_max - loops);
         ck_assert_uint_le(journal, whole.journal_bytes_max);
         ck_assert_uint_gt(journal, whole.journal_bytes_max - loops);
     }
