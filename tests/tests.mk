@@ -83,12 +83,16 @@ $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
+# Those that take longest begin first, so that what is left at the end is short.
+LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_store certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
+	participant_tls rpc_out ask participant barrier_pq slis config)
+long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
 unit: $(UNIT)
-	@tests/run "unit $(KIND)" $(UNIT)
+	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(filter %/test_participant %/test_log %/test_http %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_postgres_store %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 unit-threads: $(THREADED)
-	@tests/run "threads $(KIND)" $(THREADED)
+	@tests/run "threads $(KIND)" $(call long_first,$(THREADED))
 
 # Every allocation of a whole sidecar and of the client library refused in turn, but for those that sidecar/rpc must have (rpc_allocate in
 # support.c: as in gRPC itself, the process ends without them). KIND=asan finds what leaks, too. More: make alloc-test ALLOC=all

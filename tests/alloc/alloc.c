@@ -2,8 +2,7 @@
  * the real gRPC.
  *
  *   alloc [all] [SUITE [N]]     all suites; one; or one with its Nth allocation refused, in this process. Without "all"
- * only every seventh of SQLite's allocations behind the first two hundred is refused, which takes a quarter of a
- * minute.
+ * only every seventeenth of SQLite's allocations behind the first two hundred is refused.
  *
  * Suites: "sidecar" (what the sidecar's own thread asks malloc for, from its start through sagas of both kinds, a pipe
  * and a watch to its end), "recovery" (the same from a journal with live sagas to the end of a restart), "sqlite" (what
@@ -168,7 +167,7 @@ static bool run_suite(const struct suite *suite, const struct alloc_folder *prep
         for (unsigned i = 0; i < SIDE_BY_SIDE && end == 0 && good; i++)
             if (tries[i].pid == 0) {
                 tries[i].n = next;
-                next += suite->side == ALLOC_SIDE_SQLITE && next >= 200 && !thorough ? 7 : 1;
+                next += suite->side == ALLOC_SIDE_SQLITE && next >= 200 && !thorough ? 17 : 1;
                 tries[i].pid = fork_try(suite, prepared, tries[i].n);
                 running++;
             }
