@@ -178,7 +178,7 @@ class MadeUp(unittest.TestCase):
         for words, seconds in ((("list",), (10,)), (("list", "--timeout", "50s"), (50,)), (("list", "-t", "2m"), (120,)),
                                (("start", "order"), (10,)), (("start", "order", "--wait"), (10, None)), (("start", "order", "--wait", "-t", "50s"), (10, 50)),
                                (("start", "order", "-t", "50s"), (50,)), (("wait", "9f03c1d2a4b7-2a"), (None,)), (("wait", "9f03c1d2a4b7-2a", "-t", "50s"), (50,)),
-                               (("watch",), (None,)), (("why", "9f03c1d2a4b7-2a", "-t", "50s"), (50, 50)), (("why", "9f03c1d2a4b7-2a"), (10, 10))):
+                               (("watch", "9f03c1d2a4b7-2a"), (None,)), (("why", "9f03c1d2a4b7-2a", "-t", "50s"), (50, 50)), (("why", "9f03c1d2a4b7-2a"), (10, 10))):
             del impostor.left_s[:]
             ran = ctl("-a", impostor.address, *words)
             self.assertEqual(0, ran.code, ran)

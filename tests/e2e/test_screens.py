@@ -1,7 +1,8 @@
 """What an operator sees, whole: each file of tests/e2e/screens is a screen after another of one command, under the command line that gives it.
 
   # words about what follows
-  : METHOD NAME...      for the next command: the method is answered by answers/METHOD.NAME.txtpb, the next call by the next name, the last for good
+  : METHOD NAME...      for the next command: the method is answered by answers/METHOD.NAME.txtpb, the next call by the next name, the last for good;
+                        `-` is answers/METHOD.txtpb, and a CODE that it fails so
   : METHOD CODE REASON WORDS      or fails so; REASON - is none, and REASON@5s says when to try again
   $ COMMAND             a line of the shell in the folder screens/files; `% COMMAND` is one on a terminal
   > METHOD FIELDS       a call that it made: the request
@@ -104,7 +105,8 @@ class Told:
         if hasattr(grpc.StatusCode, code):
             self.answers[method] = [failure(getattr(grpc.StatusCode, code), words)]
         else:
-            self.answers[method] = [answer(method, name) for name in how.split(" ")]
+            self.answers[method] = [failure(getattr(grpc.StatusCode, name), "- no more of it") if hasattr(grpc.StatusCode, name)
+                                    else answer(method, name.strip("-")) for name in how.split(" ")]
 
 
 class Screens:
