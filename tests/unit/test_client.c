@@ -22,10 +22,12 @@ static struct saga_error error;
 /* What the sidecar has seen of the last Start, and what it does. */
 static struct seen {
     char definition[64], version[64], request_id[SAGA_REQUEST_ID_SIZE], traceparent[64], input[64], reason[64];
+    char saga_id[64], source[64];
+    int priority;
     int64_t deadline_s;
     int32_t deadline_ns;
     int64_t timeout_ms;
-    bool dry_run, until_stuck, include_payloads;
+    bool dry_run, until_stuck, until_answered, include_payloads;
 } seen_;
 
 /* What the server's thread saw before it answered; the server's lock orders the two threads. */
@@ -99,6 +101,7 @@ static void start(struct fake_call *call, const Saga__V1__StartRequest *r)
     snprintf(seen.request_id, sizeof seen.request_id, "%s", r->request_id);
     snprintf(seen.traceparent, sizeof seen.traceparent, "%s", r->traceparent);
     snprintf(seen.input, sizeof seen.input, "%.*s", (int)r->input.len, (const char *)r->input.data);
+    seen.priority = (int)r->priority;
     seen.deadline_s = r->deadline ? r->deadline->seconds : -1;
     seen.deadline_ns = r->deadline ? r->deadline->nanos : -1;
     if (strcmp(r->definition, "unknown") == 0) {
@@ -126,6 +129,11 @@ static void answer_large(struct fake_call *call)
     fake_answer(call, &response.base);
 }
 
+static void see_saga(const char *saga_id)
+{
+    snprintf(seen.saga_id, sizeof seen.saga_id, "%s", saga_id);
+}
+
 static void handle(struct fake_call *call, const void *request, void *user)
 {
     (void)user;
@@ -144,6 +152,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
         const Saga__V1__RegisterDefinitionRequest *r = request;
         Saga__V1__RegisterDefinitionResponse response = SAGA__V1__REGISTER_DEFINITION_RESPONSE__INIT;
         seen.dry_run = r->dry_run;
+        snprintf(seen.source, sizeof seen.source, "%.*s", (int)r->source.len, (const char *)r->source.data);
         response.name = text("checkout");
         response.version = text("1.0.0");
         response.already_registered = true;
@@ -152,10 +161,13 @@ static void handle(struct fake_call *call, const void *request, void *user)
         else
             fake_answer(call, &response.base);
     } else if (strcmp(call->method, "Wait") == 0) {
+        see_saga(((const Saga__V1__WaitRequest *)request)->saga_id);
+        seen.until_answered = ((const Saga__V1__WaitRequest *)request)->until_answered;
         seen.until_stuck = ((const Saga__V1__WaitRequest *)request)->until_stuck;
         answer_saga(call, ((const Saga__V1__WaitRequest *)request)->saga_id, false);
     } else if (strcmp(call->method, "Get") == 0) {
         const Saga__V1__GetRequest *r = request;
+        see_saga(r->saga_id);
         seen.include_payloads = r->include_payloads;
         if (strcmp(r->saga_id, "none") == 0)
             fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
@@ -167,6 +179,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
             answer_saga(call, r->saga_id, true);
     } else if (strcmp(call->method, "Cancel") == 0) {
         const Saga__V1__CancelRequest *r = request;
+        see_saga(r->saga_id);
         snprintf(seen.reason, sizeof seen.reason, "%s", r->reason);
         if (strcmp(r->saga_id, "late") == 0)
             fake_fail(call, 9, "the saga has ended", "SAGA_ENDED", NULL, -1);
@@ -220,6 +233,7 @@ START_TEST(client__start_sends_everything_and_reads_the_answer)
                                          .input_size = 6,
                                          .deadline_ms = 1500,
                                          .traceparent = "00-aa-bb-01",
+                                         .priority = SAGA_PRIORITY_HIGH,
                                          .timeout_ms = 5000};
     ck_assert_int_eq(saga_start(client, &options, &started, &error), SAGA_OK);
     ck_assert_str_eq(started.saga_id, "9f03-2a");
@@ -230,11 +244,38 @@ START_TEST(client__start_sends_everything_and_reads_the_answer)
     ck_assert_str_eq(seen.request_id, "order-7");
     ck_assert_str_eq(seen.input, "basket");
     ck_assert_str_eq(seen.traceparent, "00-aa-bb-01");
+    ck_assert_int_eq(seen.priority, SAGA_PRIORITY_HIGH);
     ck_assert_int_eq(seen.deadline_s, 1);
     ck_assert_int_eq(seen.deadline_ns, 500000000);
     ck_assert_int_gt(seen.timeout_ms, 3000);
     /* C core rounds a timeout up to few digits before it puts it on the wire. */
     ck_assert_int_le(seen.timeout_ms, 5100);
+}
+END_TEST
+
+/* What is not said is left to the sidecar and its definition. */
+START_TEST(client__what_is_not_said_is_not_sent)
+{
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+    ck_assert_str_eq(seen.version, "");
+    ck_assert_str_eq(seen.input, "");
+    ck_assert_str_eq(seen.traceparent, "");
+    ck_assert_int_eq(seen.priority, 0);
+    ck_assert_int_eq(seen.deadline_s, -1);
+    /* Ten seconds are the client's own for a call that names none. */
+    ck_assert_int_gt(seen.timeout_ms, 8000);
+    ck_assert_int_le(seen.timeout_ms, 10100);
+    saga_client_close(client);
+    open_with((struct saga_client_options){.timeout_ms = 7000});
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+    ck_assert_int_gt(seen.timeout_ms, 5000);
+    ck_assert_int_le(seen.timeout_ms, 7100);
+    ck_assert_int_eq(start_named("checkout", NULL, -1), SAGA_OK);
+    ck_assert_int_eq(seen.timeout_ms, -1);
+    saga_client_close(client);
+    open_with((struct saga_client_options){.timeout_ms = -1});
+    ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
+    ck_assert_int_eq(seen.timeout_ms, -1);
 }
 END_TEST
 
@@ -270,40 +311,56 @@ START_TEST(client__errors_carry_their_details)
 }
 END_TEST
 
+#define DURATION_MS_MAX INT64_C(315576000000000) /* ten thousand years, of which a Duration can say no more */
+
 START_TEST(client__arguments_are_checked_before_anything_is_sent)
 {
-    char long_id[200];
-    memset(long_id, 'x', sizeof long_id);
-    long_id[199] = '\0';
+    static char longest[SAGA_REQUEST_ID_SIZE], too_long[SAGA_REQUEST_ID_SIZE + 1], long_id[SAGA_ID_SIZE + 1];
+    memset(longest, 'r', sizeof longest - 1);
+    memset(too_long, 'r', sizeof too_long - 1);
+    memset(long_id, 'x', sizeof long_id - 1);
     ck_assert_int_eq(saga_start(client, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "definition");
     ck_assert_str_eq(error.reason, SAGA_REASON_ARGUMENT);
-    struct saga_start_options options = {.definition = "d", .request_id = long_id};
-    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "request_id");
-    options = (struct saga_start_options){.definition = "d", .deadline_ms = -1};
-    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "deadline_ms");
-    for (int i = 0; i < 2; i++) {
-        options = (struct saga_start_options){.definition = "d"};
-        options.reserved[i] = 1;
-        ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-        ck_assert_str_eq(error.field, "reserved");
+    const struct {
+        struct saga_start_options options;
+        const char *field;
+    } cases[] = {
+        {{.definition = ""}, "definition"},
+        {{.definition = "d", .request_id = too_long}, "request_id"},
+        {{.definition = "d", .deadline_ms = -1}, "deadline_ms"},
+        {{.definition = "d", .deadline_ms = DURATION_MS_MAX + 1}, "deadline_ms"},
+        {{.definition = "d", .reserved = {1}}, "reserved"},
+        {{.definition = "d", .reserved = {0, 0, 1}}, "reserved"},
+        {{.definition = "d", .input_size = 1}, "input"},
+        {{.definition = "d", .priority = SAGA_PRIORITY_HIGH + 1}, "priority"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(saga_start(client, &cases[i].options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, cases[i].field);
+        ck_assert_int_eq(saga_async_start(client, &cases[i].options, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, cases[i].field);
     }
-    options = (struct saga_start_options){.definition = "d", .input_size = 1};
-    ck_assert_int_eq(saga_start(client, &options, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "input");
     ck_assert_int_eq(saga_wait(client, NULL, 0, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_int_eq(saga_wait(client, "a", 4, 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "flags");
     ck_assert_int_eq(saga_get(client, long_id, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "saga_id");
+    long_id[SAGA_ID_SIZE - 1] = '\0'; /* one that is as long as one may be is asked for */
     ck_assert_int_eq(saga_cancel(client, "", NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "saga_id");
     ck_assert_int_eq(saga_register_definition(client, NULL, 0, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     saga_snapshot *snapshot;
     ck_assert_int_eq(saga_snapshot_get(client, "a", 8, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_null(snapshot);
     ck_assert_uint_eq(fake_connections(server), 0);
+    ck_assert_int_eq(saga_get(client, long_id, NULL, &error), SAGA_OK);
+    ck_assert_str_eq(seen.saga_id, long_id);
+    const struct saga_start_options most = {
+        .definition = "checkout", .request_id = longest, .deadline_ms = DURATION_MS_MAX};
+    ck_assert_int_eq(saga_start(client, &most, NULL, &error), SAGA_OK);
+    ck_assert_str_eq(seen.request_id, longest);
+    ck_assert_int_eq(seen.deadline_s, DURATION_MS_MAX / 1000);
 }
 END_TEST
 
@@ -367,9 +424,11 @@ START_TEST(client__register_definition)
     ck_assert_str_eq(registration.version, "1.0.0");
     ck_assert(registration.already_registered);
     ck_assert(seen.dry_run);
+    ck_assert_str_eq(seen.source, "name: x");
     ck_assert_int_eq(saga_register_definition(client, "bad", 3, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.message, "line 1, column 1: no");
     ck_assert_str_eq(error.reason, "SYNTAX");
+    ck_assert(!seen.dry_run);
 }
 END_TEST
 
@@ -387,8 +446,12 @@ START_TEST(client__wait_get_and_cancel)
     ck_assert_str_eq(info.reason_step, "charge");
     ck_assert_int_eq(info.started_at_ms, 1700000000123);
     ck_assert_int_eq(info.ended_at_ms, 0);
+    ck_assert(!seen.until_answered);
+    ck_assert_int_eq(saga_wait(client, "s-3", SAGA_WAIT_UNTIL_ANSWERED, 0, NULL, &error), SAGA_OK);
+    ck_assert_str_eq(seen.saga_id, "s-3");
+    ck_assert(seen.until_answered && !seen.until_stuck);
     ck_assert_int_eq(saga_wait(client, "s-1", 0, 0, NULL, &error), SAGA_OK);
-    ck_assert(!seen.until_stuck);
+    ck_assert(!seen.until_stuck && !seen.until_answered);
     ck_assert_int_eq(saga_get(client, "s-2", &info, &error), SAGA_OK);
     ck_assert_str_eq(info.saga_id, "s-2");
     ck_assert_int_eq(saga_get(client, "none", &info, &error), SAGA_E_NOT_FOUND);
@@ -396,8 +459,10 @@ START_TEST(client__wait_get_and_cancel)
     ck_assert_str_eq(error.reason, SAGA_REASON_PROTOCOL);
     ck_assert_int_eq(saga_cancel(client, "s-1", "changed my mind", &error), SAGA_OK);
     ck_assert_str_eq(seen.reason, "changed my mind");
+    ck_assert_str_eq(seen.saga_id, "s-1");
     ck_assert_int_eq(saga_cancel(client, "late", NULL, &error), SAGA_E_FAILED_PRECONDITION);
     ck_assert_str_eq(error.reason, "SAGA_ENDED");
+    ck_assert_str_eq(seen.reason, "");
 }
 END_TEST
 
@@ -458,6 +523,17 @@ START_TEST(client__a_stopping_sidecar_is_asked_again)
     atomic_store(&stop, 2);
     ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_OK);
     ck_assert_uint_eq(fake_count(server, "Start"), 3);
+}
+END_TEST
+
+/* A call's time counts from when it was made: a repetition has what is left of it. */
+START_TEST(client__a_repetition_has_the_time_that_is_left)
+{
+    atomic_store(&stop, 5);
+    ck_assert_int_eq(start_named("checkout", NULL, 9000), SAGA_OK);
+    ck_assert_uint_eq(fake_count(server, "Start"), 6);
+    /* Pauses of 10, 20, 40, 80 and 160 ms at least; C core rounds up to tens of milliseconds. */
+    ck_assert_int_le(seen.timeout_ms, 9000 - 310 + 10);
 }
 END_TEST
 
@@ -753,6 +829,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, client__start_sends_everything_and_reads_the_answer);
+    tcase_add_test(c, client__what_is_not_said_is_not_sent);
     tcase_add_test(c, client__request_ids_are_uuids_in_order);
     tcase_add_test(c, client__errors_carry_their_details);
     tcase_add_test(c, client__arguments_are_checked_before_anything_is_sent);
@@ -767,6 +844,7 @@ int main(void)
     tcase_add_test(c, client__repeats_come_neither_at_once_nor_ever_later);
     tcase_add_test(c, client__connects_soon_after_a_long_absence);
     tcase_add_test(c, client__does_not_storm_a_door_that_is_shut_at_once);
+    tcase_add_test(c, client__a_repetition_has_the_time_that_is_left);
     tcase_add_test(c, client__a_limit_is_no_verdict_on_what_got_lost);
     tcase_add_test(c, client__wait_survives_a_restart_of_the_sidecar);
     tcase_add_test(c, client__no_answer_is_a_deadline_exceeded);

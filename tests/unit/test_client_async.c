@@ -89,6 +89,16 @@ static void start(int i, const Saga__V1__StartRequest *r)
     result->start = &answer.start[i];
 }
 
+/* What the last command of a kind was about. */
+static struct seen {
+    char enlist[32], settle[32], commit[32], abort[32], reason[32];
+} seen;
+
+static void note(char room[32], const char *text)
+{
+    snprintf(room, 32, "%s", text);
+}
+
 static void carry_out(int i, const Saga__V1__Command *c)
 {
     Saga__V1__Result *result = &answer.results[i];
@@ -101,23 +111,30 @@ static void carry_out(int i, const Saga__V1__Command *c)
     case SAGA__V1__COMMAND__COMMAND_BEGIN:
         saga__v1__begin_response__init(&answer.begin[i]);
         answer.begin[i].saga_id = (char *)(uintptr_t) "tx-1";
+        answer.begin[i].already_started = strcmp(c->begin->name, "again") == 0;
         result->result_case = SAGA__V1__RESULT__RESULT_BEGIN;
         result->begin = &answer.begin[i];
         break;
     case SAGA__V1__COMMAND__COMMAND_ENLIST:
         ck_assert_uint_eq(c->enlist->n_enlist, 1);
+        ck_assert_uint_eq(c->enlist->n_settle, 1);
+        note(seen.enlist, c->enlist->saga_id);
         result->result_case = SAGA__V1__RESULT__RESULT_ENLIST;
         result->enlist = &answer.enlist;
         break;
     case SAGA__V1__COMMAND__COMMAND_SETTLE:
+        note(seen.settle, c->settle->saga_id);
         result->result_case = SAGA__V1__RESULT__RESULT_SETTLE;
         result->settle = &answer.settle;
         break;
     case SAGA__V1__COMMAND__COMMAND_COMMIT:
+        note(seen.commit, c->commit->saga_id);
         result->result_case = SAGA__V1__RESULT__RESULT_COMMIT;
         result->commit = &answer.commit;
         break;
     default: /* an Abort is answered with what does not fit it, when its saga says so */
+        note(seen.abort, c->abort->saga_id);
+        note(seen.reason, c->abort->reason);
         result->result_case =
             strcmp(c->abort->saga_id, "odd") == 0 ? SAGA__V1__RESULT__RESULT_COMMIT : SAGA__V1__RESULT__RESULT_ABORT;
         result->abort = &answer.abort;
@@ -291,7 +308,7 @@ static void drain(void)
 
 START_TEST(async__every_command_is_answered_as_its_kind)
 {
-    struct told told[7] = {0};
+    struct told told[8] = {0};
     struct saga_settlement settle = {.step = "a", .outcome = SAGA_DONE};
     struct saga_enlistment enlist = {.step = "b"};
     open_with((struct saga_client_options){0});
@@ -299,13 +316,15 @@ START_TEST(async__every_command_is_answered_as_its_kind)
     ck_assert_int_eq(start_number(2, "unknown", &told[1]), SAGA_OK);
     struct saga_begin_options begin = {.name = "transfer"};
     ck_assert_int_eq(saga_async_begin(client, &begin, tell, &told[2], &error), SAGA_OK);
-    ck_assert_int_eq(saga_async_advance(client, "tx-1", &settle, 1, &enlist, 1, 0, tell, &told[3], &error), SAGA_OK);
-    ck_assert_int_eq(saga_async_advance(client, "tx-1", &settle, 1, NULL, 0, 0, tell, &told[4], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_advance(client, "tx-3", &settle, 1, &enlist, 1, 0, tell, &told[3], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_advance(client, "tx-4", &settle, 1, NULL, 0, 0, tell, &told[4], &error), SAGA_OK);
     ck_assert_int_eq(commit(&told[5], 0), SAGA_OK);
-    ck_assert_int_eq(saga_async_abort(client, "tx-1", "no", 0, tell, &told[6], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_abort(client, "tx-6", "no", 0, tell, &told[6], &error), SAGA_OK);
+    begin.name = "again";
+    ck_assert_int_eq(saga_async_begin(client, &begin, tell, &told[7], &error), SAGA_OK);
     ck_assert_int_eq(commit(NULL, 0), SAGA_OK);
     drain();
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         ck_assert_int_eq(atomic_load(&told[i].times), 1);
     ck_assert_int_eq(told[0].code, SAGA_OK);
     ck_assert_str_eq(told[0].saga_id, "s-1");
@@ -313,8 +332,18 @@ START_TEST(async__every_command_is_answered_as_its_kind)
     ck_assert_str_eq(told[1].message, "no such definition");
     ck_assert_str_eq(told[1].saga_id, "");
     ck_assert_str_eq(told[2].saga_id, "tx-1");
-    for (int i = 3; i < 7; i++)
+    ck_assert(!told[2].already_started);
+    for (int i = 3; i < 7; i++) {
         ck_assert_int_eq(told[i].code, SAGA_OK);
+        ck_assert_str_eq(told[i].saga_id, "");
+    }
+    ck_assert_str_eq(told[7].saga_id, "tx-1");
+    ck_assert(told[7].already_started);
+    ck_assert_str_eq(seen.enlist, "tx-3");
+    ck_assert_str_eq(seen.settle, "tx-4");
+    ck_assert_str_eq(seen.commit, "tx-1");
+    ck_assert_str_eq(seen.abort, "tx-6");
+    ck_assert_str_eq(seen.reason, "no");
     ck_assert(!pthread_equal(told[0].thread, pthread_self()));
     ck_assert_uint_eq(fake_count(server, "Pipe"), 1);
 }

@@ -17,8 +17,8 @@ static saga_client *client;
 static struct saga_error error;
 
 static struct seen {
-    char name[64], saga_id[64], reason[64];
-    int64_t lease_s, deadline_s;
+    char name[64], request_id[SAGA_REQUEST_ID_SIZE], traceparent[64], saga_id[64], reason[64];
+    int64_t lease_ms, deadline_ms;
     size_t enlist_count, settle_count;
     char step[64], target[64], method[64], request[64];
     int64_t timeout_ms, initial_backoff_ms, max_backoff_ms;
@@ -71,6 +71,20 @@ static void answer_enlist(struct fake_call *call, const Saga__V1__EnlistRequest 
     response.action_keys = keys;
     response.n_action_keys = r->n_enlist > 0 && strcmp(r->enlist[0]->step, "old") == 0 ? 0 : r->n_enlist;
     fake_answer(call, &response.base);
+}
+
+static void see_begin(const Saga__V1__BeginRequest *r)
+{
+    snprintf(seen.name, sizeof seen.name, "%s", r->name);
+    snprintf(seen.request_id, sizeof seen.request_id, "%s", r->request_id);
+    snprintf(seen.traceparent, sizeof seen.traceparent, "%s", r->traceparent);
+    seen.lease_ms = ms_of(r->lease);
+    seen.deadline_ms = ms_of(r->deadline);
+}
+
+static void see_saga(const char *saga_id)
+{
+    snprintf(seen.saga_id, sizeof seen.saga_id, "%s", saga_id);
 }
 
 static void see_enlist(Saga__V1__Enlistment **enlist, size_t count)
@@ -138,9 +152,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
     if (strcmp(call->method, "Begin") == 0) {
         const Saga__V1__BeginRequest *r = request;
         Saga__V1__BeginResponse response = SAGA__V1__BEGIN_RESPONSE__INIT;
-        snprintf(seen.name, sizeof seen.name, "%s", r->name);
-        seen.lease_s = r->lease ? r->lease->seconds : -1;
-        seen.deadline_s = r->deadline ? r->deadline->seconds : -1;
+        see_begin(r);
         see_enlist(r->enlist, r->n_enlist);
         response.saga_id = (char *)(uintptr_t) "tx-1";
         response.already_started = strcmp(r->name, "again") == 0;
@@ -150,7 +162,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
             fake_answer(call, &response.base);
     } else if (strcmp(call->method, "Enlist") == 0) {
         const Saga__V1__EnlistRequest *r = request;
-        snprintf(seen.saga_id, sizeof seen.saga_id, "%s", r->saga_id);
+        see_saga(r->saga_id);
         see_settle(r->settle, r->n_settle);
         see_enlist(r->enlist, r->n_enlist);
         if (r->n_enlist > 0 && strcmp(r->enlist[0]->step, "twice") == 0)
@@ -158,6 +170,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
         else
             answer_enlist(call, r);
     } else if (strcmp(call->method, "Settle") == 0) {
+        see_saga(((const Saga__V1__SettleRequest *)request)->saga_id);
         see_settle(((const Saga__V1__SettleRequest *)request)->settle,
                    ((const Saga__V1__SettleRequest *)request)->n_settle);
         if (strcmp(seen.settled, "open") == 0)
@@ -172,15 +185,18 @@ static void handle(struct fake_call *call, const void *request, void *user)
             fake_answer(call, &(Saga__V1__SettleResponse)SAGA__V1__SETTLE_RESPONSE__INIT.base);
     } else if (strcmp(call->method, "Commit") == 0) {
         const Saga__V1__CommitRequest *r = request;
+        see_saga(r->saga_id);
         see_settle(r->settle, r->n_settle);
         if (strcmp(r->saga_id, "open") == 0)
             fake_fail(call, 9, "a step is not settled", "STEPS_OPEN", NULL, -1);
         else
             fake_answer(call, &(Saga__V1__CommitResponse)SAGA__V1__COMMIT_RESPONSE__INIT.base);
     } else if (strcmp(call->method, "Abort") == 0) {
+        see_saga(((const Saga__V1__AbortRequest *)request)->saga_id);
         snprintf(seen.reason, sizeof seen.reason, "%s", ((const Saga__V1__AbortRequest *)request)->reason);
         fake_answer(call, &(Saga__V1__AbortResponse)SAGA__V1__ABORT_RESPONSE__INIT.base);
     } else {
+        see_saga(((const Saga__V1__KeepAliveRequest *)request)->saga_id);
         keep_alive(call);
     }
 }
@@ -226,13 +242,20 @@ START_TEST(tx__begin_enlist_settle_commit)
                                        .timeout_ms = 900,
                                        .retry = &retry};
     struct saga_enlistment first[] = {{.step = "lookup"}, {.step = "debit", .compensation = &refund}};
-    struct saga_begin_options options = {
-        .name = "transfer", .lease_ms = 20000, .deadline_ms = 40000, .enlist = first, .enlist_count = 2};
+    struct saga_begin_options options = {.name = "transfer",
+                                         .request_id = "order-7",
+                                         .traceparent = "00-aa-bb-01",
+                                         .lease_ms = 20250,
+                                         .deadline_ms = 40500,
+                                         .enlist = first,
+                                         .enlist_count = 2};
     ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
     ck_assert_str_eq(saga_tx_id(tx), "tx-1");
     ck_assert_str_eq(seen.name, "transfer");
-    ck_assert_int_eq(seen.lease_s, 20);
-    ck_assert_int_eq(seen.deadline_s, 40);
+    ck_assert_str_eq(seen.request_id, "order-7");
+    ck_assert_str_eq(seen.traceparent, "00-aa-bb-01");
+    ck_assert_int_eq(seen.lease_ms, 20250);
+    ck_assert_int_eq(seen.deadline_ms, 40500);
     ck_assert_uint_eq(seen.enlist_count, 2);
     ck_assert_str_eq(seen.step, "debit");
     ck_assert_str_eq(seen.target, "bank");
@@ -244,7 +267,7 @@ START_TEST(tx__begin_enlist_settle_commit)
     ck_assert_int_eq(seen.max_backoff_ms, 2500);
     ck_assert(seen.multiplier > 1.49 && seen.multiplier < 1.51);
     ck_assert(seen.has_jitter && seen.jitter < 0.001);
-    ck_assert_int_le(saga_tx_lease_left_ms(tx), 20000);
+    ck_assert_int_le(saga_tx_lease_left_ms(tx), 20250);
     ck_assert_int_gt(saga_tx_lease_left_ms(tx), 15000);
 
     retry.jitter = 0;
@@ -278,35 +301,236 @@ START_TEST(tx__begin_enlist_settle_commit)
 }
 END_TEST
 
+/* What is not said is left to the sidecar, but for a request_id: the library's own covers a repetition. */
+START_TEST(tx__what_is_not_said_is_not_sent)
+{
+    char before[SAGA_REQUEST_ID_SIZE];
+    saga_tx *tx = begin(0);
+    strcpy(before, seen.request_id);
+    ck_assert_uint_eq(strlen(before), 36);
+    ck_assert_str_eq(seen.traceparent, "");
+    ck_assert_int_eq(seen.lease_ms, -1);
+    ck_assert_int_eq(seen.deadline_ms, -1);
+    ck_assert_uint_eq(seen.enlist_count, 0);
+    saga_tx_free(tx);
+    tx = begin(0);
+    ck_assert_str_ne(seen.request_id, before);
+    const struct saga_compensation refund = {.target = "bank", .method = "/bank.v1.Bank/Refund"};
+    ck_assert_int_eq(saga_enlist(tx, "debit", &refund, &error), SAGA_OK);
+    ck_assert_str_eq(seen.request, "");
+    ck_assert_int_eq(seen.timeout_ms, -1);
+    ck_assert(!seen.has_retry);
+    const struct saga_retry_policy retry = {.max_attempts = 1, .jitter = 0.5};
+    const struct saga_compensation retried = {.target = "bank", .method = "/bank.v1.Bank/Refund", .retry = &retry};
+    ck_assert_int_eq(saga_enlist(tx, "credit", &retried, &error), SAGA_OK);
+    ck_assert_int_eq(seen.initial_backoff_ms, -1);
+    ck_assert_int_eq(seen.max_backoff_ms, -1);
+    ck_assert(seen.has_jitter && seen.jitter > 0.49 && seen.jitter < 0.51);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(tx__every_call_says_which_saga_it_is_about)
+{
+    saga_tx *tx;
+    const struct saga_settlement done = {.step = "a", .outcome = SAGA_DONE};
+    const struct saga_enlistment b = {.step = "b"};
+    saga_client_close(client);
+    open_with((struct saga_client_options){.lease_keeper_off = true});
+    ck_assert_int_eq(saga_tx_attach(client, "tx-2", 0, 0, &tx, &error), SAGA_OK);
+    ck_assert_str_eq(saga_tx_id(tx), "tx-2");
+    ck_assert(!saga_tx_already_started(tx));
+#define SAYS_WHICH(call) \
+    do { \
+        seen.saga_id[0] = '\0'; \
+        ck_assert_int_eq(call, SAGA_OK); \
+        ck_assert_str_eq(seen.saga_id, "tx-2"); \
+    } while (0)
+    SAYS_WHICH(saga_enlist(tx, "a", NULL, &error));
+    SAYS_WHICH(saga_settle(tx, "a", SAGA_DONE, NULL, 0, &error));
+    SAYS_WHICH(saga_advance(tx, &done, 1, &b, 1, &error));
+    SAYS_WHICH(saga_keep_alive(tx, NULL, &error));
+    SAYS_WHICH(saga_abort(tx, NULL, &error));
+    ck_assert_str_eq(seen.reason, "");
+    SAYS_WHICH(saga_commit(tx, &error));
+    ck_assert_uint_eq(seen.settle_count, 0);
+    SAYS_WHICH(saga_commit_with(tx, &done, 1, &error));
+    ck_assert_uint_eq(seen.settle_count, 1);
+#undef SAYS_WHICH
+    saga_tx_free(tx);
+}
+END_TEST
+
+#define DURATION_MS_MAX INT64_C(315576000000000) /* ten thousand years, of which a Duration can say no more */
+
+/* What the sidecar could not see any more is refused here, by the place at which it stands. */
+START_TEST(tx__what_is_wrong_with_a_step_to_enlist_is_named)
+{
+    saga_tx *tx = begin(20000);
+    const struct saga_retry_policy early = {.initial_backoff_ms = -1}, late = {.max_backoff_ms = DURATION_MS_MAX + 1};
+    const struct {
+        struct saga_enlistment step;
+        struct saga_compensation compensation;
+        const char *field;
+    } cases[] = {
+        {{.step = NULL}, {.target = "t", .method = "m"}, "step"},
+        {{.step = "a"}, {.method = "m"}, "target"},
+        {{.step = "a"}, {.target = "t"}, "method"},
+        {{.step = "a"}, {.target = "t", .method = "m", .request_size = 1}, "request"},
+        {{.step = "a"}, {.target = "t", .method = "m", .reserved = {1}}, "reserved"},
+        {{.step = "a"}, {.target = "t", .method = "m", .reserved = {0, 1}}, "reserved"},
+        {{.step = "a"}, {.target = "t", .method = "m", .timeout_ms = -1}, "timeout_ms"},
+        {{.step = "a"}, {.target = "t", .method = "m", .timeout_ms = DURATION_MS_MAX + 1}, "timeout_ms"},
+        {{.step = "a"}, {.target = "t", .method = "m", .retry = &early}, "retry.initial_backoff_ms"},
+        {{.step = "a"}, {.target = "t", .method = "m", .retry = &late}, "retry.max_backoff_ms"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t at = 0; at < 2; at++) {
+            char expected[64];
+            struct saga_enlistment both[2] = {{.step = "good"}, {.step = "good"}};
+            saga_tx *none;
+            both[at] = cases[i].step;
+            both[at].compensation = &cases[i].compensation;
+            snprintf(expected, sizeof expected, "enlist[%zu].%s", at, cases[i].field);
+            ck_assert_int_eq(saga_advance(tx, NULL, 0, both, 2, &error), SAGA_E_INVALID_ARGUMENT);
+            ck_assert_str_eq(error.field, expected);
+            ck_assert_str_eq(error.reason, SAGA_REASON_ARGUMENT);
+            ck_assert_int_eq(saga_advance(tx, NULL, 0, both, 2, NULL), SAGA_E_INVALID_ARGUMENT);
+            struct saga_begin_options options = {.name = "x", .enlist = both, .enlist_count = 2};
+            ck_assert_int_eq(saga_begin(client, &options, &none, &error), SAGA_E_INVALID_ARGUMENT);
+            ck_assert_str_eq(error.field, expected);
+            ck_assert_ptr_null(none);
+        }
+    const struct saga_compensation longest = {.target = "t", .method = "m", .timeout_ms = DURATION_MS_MAX};
+    ck_assert_int_eq(saga_enlist(tx, "a", &longest, &error), SAGA_OK);
+    ck_assert_int_eq(seen.timeout_ms, DURATION_MS_MAX);
+    ck_assert_uint_eq(fake_count(server, "Enlist"), 1);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(tx__what_is_wrong_with_a_settlement_is_named)
+{
+    saga_tx *tx = begin(20000);
+    const struct saga_enlistment more = {.step = "more"};
+    static const struct {
+        struct saga_settlement settlement;
+        const char *field;
+    } cases[] = {
+        {{.outcome = SAGA_DONE}, "step"},
+        {{.step = "a"}, "outcome"},
+        {{.step = "a", .outcome = SAGA_UNKNOWN + 1}, "outcome"},
+        {{.step = "a", .outcome = SAGA_DONE, .output_size = 1}, "output"},
+        {{.step = "a", .outcome = SAGA_UNKNOWN, .may_run_for_ms = -1}, "may_run_for_ms"},
+        {{.step = "a", .outcome = SAGA_UNKNOWN, .may_run_for_ms = DURATION_MS_MAX + 1}, "may_run_for_ms"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t at = 0; at < 2; at++) {
+            char expected[64];
+            struct saga_settlement both[2] = {{.step = "g", .outcome = SAGA_DONE}, {.step = "g", .outcome = SAGA_DONE}};
+            both[at] = cases[i].settlement;
+            snprintf(expected, sizeof expected, "settle[%zu].%s", at, cases[i].field);
+            ck_assert_int_eq(saga_advance(tx, both, 2, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
+            ck_assert_str_eq(error.field, expected);
+            ck_assert_int_eq(saga_advance(tx, both, 2, &more, 1, &error), SAGA_E_INVALID_ARGUMENT);
+            ck_assert_str_eq(error.field, expected);
+            ck_assert_int_eq(saga_commit_with(tx, both, 2, &error), SAGA_E_INVALID_ARGUMENT);
+            ck_assert_str_eq(error.field, expected);
+        }
+    for (int outcome = SAGA_DONE; outcome <= SAGA_UNKNOWN; outcome++) {
+        ck_assert_int_eq(saga_settle(tx, "a", (enum saga_outcome)outcome, NULL, 0, &error), SAGA_OK);
+        ck_assert_int_eq(seen.outcome, outcome);
+    }
+    ck_assert_uint_eq(fake_count(server, "Settle"), 3);
+    ck_assert_uint_eq(fake_count(server, "Enlist") + fake_count(server, "Commit"), 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
+/* Up to SAGA_STEPS_PER_CALL_MAX of each, and there must be some where a count says so. */
+START_TEST(tx__so_many_steps_fit_one_call)
+{
+    static struct saga_enlistment enlist[SAGA_STEPS_PER_CALL_MAX + 1];
+    static struct saga_settlement settle[SAGA_STEPS_PER_CALL_MAX + 1];
+    enum { MOST = SAGA_STEPS_PER_CALL_MAX };
+    saga_tx *tx = begin(20000);
+    for (int i = 0; i <= MOST; i++) {
+        enlist[i].step = "e";
+        settle[i] = (struct saga_settlement){.step = "s", .outcome = SAGA_DONE};
+    }
+    ck_assert_int_eq(saga_advance(tx, settle, MOST, enlist, MOST, &error), SAGA_OK);
+    ck_assert_uint_eq(seen.enlist_count, MOST);
+    ck_assert_uint_eq(seen.settle_count, MOST);
+    static const struct {
+        size_t settle, enlist;
+        bool null;
+        const char *field;
+    } cases[] = {{MOST + 1, 0, false, "settle"}, {0, MOST + 1, false, "enlist"}, {MOST + 1, MOST + 1, false, "settle"},
+                 {1, 0, true, "settle"},         {0, 1, true, "enlist"},         {0, 0, true, "enlist"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(saga_advance(tx, cases[i].null ? NULL : settle, cases[i].settle, cases[i].null ? NULL : enlist,
+                                      cases[i].enlist, &error),
+                         SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, cases[i].field);
+    }
+    ck_assert_int_eq(saga_commit_with(tx, settle, MOST + 1, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "settle");
+    ck_assert_int_eq(saga_commit_with(tx, settle, MOST, &error), SAGA_OK);
+    ck_assert_uint_eq(seen.settle_count, MOST);
+    saga_tx_free(tx);
+}
+END_TEST
+
+START_TEST(tx__what_is_wrong_with_a_begin_is_named)
+{
+    static char longest[SAGA_REQUEST_ID_SIZE], too_long[SAGA_REQUEST_ID_SIZE + 1];
+    memset(longest, 'r', sizeof longest - 1);
+    memset(too_long, 'r', sizeof too_long - 1);
+    const struct {
+        struct saga_begin_options options;
+        const char *field;
+    } cases[] = {
+        {{.name = NULL}, "name"},
+        {{.name = ""}, "name"},
+        {{.name = "x", .request_id = too_long}, "request_id"},
+        {{.name = "x", .deadline_ms = -1}, "deadline_ms"},
+        {{.name = "x", .deadline_ms = DURATION_MS_MAX + 1}, "deadline_ms"},
+        {{.name = "x", .lease_ms = -1}, "lease_ms"},
+        {{.name = "x", .lease_ms = DURATION_MS_MAX + 1}, "lease_ms"},
+        {{.name = "x", .enlist_count = 1}, "enlist"},
+        {{.name = "x", .reserved = {1}}, "reserved"},
+        {{.name = "x", .reserved = {0, 0, 0, 1}}, "reserved"},
+    };
+    saga_tx *tx;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(saga_begin(client, &cases[i].options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, cases[i].field);
+        ck_assert_ptr_null(tx);
+    }
+    ck_assert_int_eq(saga_begin(client, &(struct saga_begin_options){.name = "x"}, NULL, &error),
+                     SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "out");
+    ck_assert_uint_eq(fake_count(server, "Begin"), 0);
+    const struct saga_begin_options good = {.name = "x", .request_id = longest};
+    ck_assert_int_eq(saga_begin(client, &good, &tx, &error), SAGA_OK);
+    ck_assert_str_eq(seen.request_id, longest);
+    saga_tx_free(tx);
+}
+END_TEST
+
 START_TEST(tx__failures)
 {
     saga_tx *tx;
-    struct saga_compensation none = {.target = "bank"};
-    struct saga_enlistment enlist[] = {{.step = "a"}, {.step = "b", .compensation = &none}};
     struct saga_begin_options options = {.name = "refused"};
     ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_RESOURCE_EXHAUSTED);
     ck_assert_ptr_null(tx);
     ck_assert_str_eq(error.reason, "LIVE_SAGAS_MAX");
-    options = (struct saga_begin_options){.name = "x", .enlist = enlist, .enlist_count = 2};
-    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "enlist[1].method");
-    options = (struct saga_begin_options){.name = "x", .enlist = enlist, .enlist_count = SAGA_STEPS_PER_CALL_MAX + 1};
-    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "enlist");
     ck_assert_int_eq(saga_begin(client, NULL, &tx, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "name");
-    options = (struct saga_begin_options){.name = "x", .lease_ms = -5};
-    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "lease_ms");
 
     tx = begin(20000);
     ck_assert_int_eq(saga_enlist(tx, "twice", NULL, &error), SAGA_E_ALREADY_EXISTS);
     ck_assert_str_eq(error.field, "enlist[0].step");
-    ck_assert_int_eq(saga_enlist(tx, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "enlist[0].step");
-    ck_assert_int_eq(saga_settle(tx, "a", (enum saga_outcome)9, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "settle[0].outcome");
-    ck_assert_int_eq(saga_advance(tx, NULL, 0, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_int_eq(saga_abort(tx, "no money", &error), SAGA_OK);
     ck_assert_str_eq(seen.reason, "no money");
     ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
@@ -645,6 +869,12 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, tx__begin_enlist_settle_commit);
+    tcase_add_test(c, tx__what_is_not_said_is_not_sent);
+    tcase_add_test(c, tx__every_call_says_which_saga_it_is_about);
+    tcase_add_test(c, tx__what_is_wrong_with_a_step_to_enlist_is_named);
+    tcase_add_test(c, tx__what_is_wrong_with_a_settlement_is_named);
+    tcase_add_test(c, tx__so_many_steps_fit_one_call);
+    tcase_add_test(c, tx__what_is_wrong_with_a_begin_is_named);
     tcase_add_test(c, tx__failures);
     tcase_add_test(c, tx__threads_share_one);
     tcase_add_test(c, lease__is_renewed_at_a_third);
