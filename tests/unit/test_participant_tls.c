@@ -1,4 +1,5 @@
-/* A participant of libsaga over TLS: who is let in, and files that change. Certificates are made by openssl. */
+/* A participant of libsaga over TLS, and a client: who is let in, and files that change. Certificates are made by openssl. */
+#include <saga/client.h>
 #include <saga/participant.h>
 
 #include "tests/support/grpc_caller.h"
@@ -150,27 +151,30 @@ static void open_for(const char *identity)
 
 START_TEST(participant_tls__only_whom_it_names_may_call)
 {
-    make_named("sagad", "ca", "URI:spiffe://example.org/ns/shop/sa/sagad,DNS:sagad.example.org");
-    make_named("cart", "ca", "URI:spiffe://example.org/ns/shop/sa/cart,DNS:cart.example.org");
+    make_named("sagad", "ca", "URI:spiffe://example.org/ns/shop/sa/sagad,DNS:sagad.example.org,IP:10.1.2.3,IP:fd00::7");
+    make_named("cart", "ca", "URI:spiffe://example.org/ns/shop/sa/cart,DNS:cart.example.org,IP:10.1.2.4");
     static const struct {
         const char *identity;
         int sagad, cart, client;
     } cases[] = {{"spiffe://example.org/ns/shop/sa/sagad", 0, 7, 7},
                  {"spiffe://example.org/ns/shop/*", 0, 0, 7},
                  {"sagad.example.org", 0, 7, 7},
+                 {"10.1.2.3", 0, 7, 7},
+                 {"fd00::7", 0, 7, 7},
                  {"", 0, 0, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         open_for(cases[i].identity);
         ck_assert_int_eq(status_of("sagad", "ca.pem"), cases[i].sagad);
         ck_assert_int_eq(status_of("cart", "ca.pem"), cases[i].cart);
         ck_assert_int_eq(status_of("client", "ca.pem"), cases[i].client);
-        ck_assert_int_eq(status_of("stranger", "ca.pem"), 4);
     }
+    ck_assert_int_eq(status_of("stranger", "ca.pem"), 4);
     /* What is not said, the environment says. */
     ck_assert_int_eq(setenv("SAGAD_TLS_IDENTITY", "sagad.example.org", 1), 0);
     open_for(NULL);
     ck_assert_int_eq(status_of("sagad", "ca.pem"), 0);
     ck_assert_int_eq(status_of("cart", "ca.pem"), 7);
+    ck_assert_int_eq(status_of("stranger", "ca.pem"), 4);
 }
 END_TEST
 
@@ -198,6 +202,40 @@ START_TEST(participant_tls__files_that_change_are_taken)
     while (status_of("client", "kept.pem") == 0)
         ck_assert_msg(time(NULL) - began < 30, "the old roots are in force still");
     ck_assert_int_eq(status_of("stranger", "kept.pem"), 0);
+}
+END_TEST
+
+/* What a client is told by who answers over TLS and knows no such method: whom it took the client for. */
+static int asked_by(saga_client *client)
+{
+    return saga_get(client, "s-1", NULL, &error);
+}
+
+/* A client whose files change goes on as who they say, but for a second; what cannot be used is not taken. */
+START_TEST(participant_tls__a_client_renews_its_certificate)
+{
+    char address[128];
+    saga_client *client;
+    time_t began = time(NULL);
+    make_named("sagad", "ca", "DNS:sagad.example.org");
+    open_for("sagad.example.org");
+    sh("cp client.pem own.pem && cp client.key own.key");
+    snprintf(address, sizeof address, "%s", saga_participant_address(participant));
+    const struct saga_client_options options = {.address = address,
+                                                .timeout_ms = 5000,
+                                                .tls_certificate = path_of("own.pem"),
+                                                .tls_key = path_of("own.key"),
+                                                .tls_roots = path_of("ca.pem")};
+    ck_assert_msg(saga_client_open(&options, &client, &error) == SAGA_OK, "%s", error.message);
+    ck_assert_int_eq(asked_by(client), SAGA_E_PERMISSION_DENIED);
+    sh("echo nonsense >bad.pem && mv bad.pem own.pem");
+    ck_assert_int_eq(asked_by(client), SAGA_E_PERMISSION_DENIED);
+    sh("cp sagad.key new.key && cp sagad.pem new.pem && mv new.key own.key && mv new.pem own.pem");
+    int code;
+    while ((code = asked_by(client)) == SAGA_E_PERMISSION_DENIED)
+        ck_assert_msg(time(NULL) - began < 30, "the old certificate is in use still");
+    ck_assert_msg(code == SAGA_E_UNIMPLEMENTED, "%d: %s", code, error.message);
+    saga_client_close(client);
 }
 END_TEST
 
@@ -230,6 +268,7 @@ int main(void)
     tcase_add_test(all, participant_tls__only_whom_it_names_may_call);
     tcase_add_test(all, participant_tls__files_come_from_the_environment);
     tcase_add_test(all, participant_tls__files_that_change_are_taken);
+    tcase_add_test(all, participant_tls__a_client_renews_its_certificate);
     tcase_add_test(all, participant_tls__what_cannot_be_used_is_refused_by_name);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
