@@ -404,6 +404,45 @@ START_TEST(mapping__an_instance_of_a_loop_has_its_own)
 }
 END_TEST
 
+/* The first step was refused, and its fallback has answered in its place. */
+static struct mapping_step stood_in(const void *saga, unsigned step, unsigned instance)
+{
+    const struct saga *s = saga;
+    (void)instance;
+    if (step > 1)
+        return (struct mapping_step){.outcome = OUTCOME_OPEN};
+    return (struct mapping_step){
+        .outcome = step == 0 ? OUTCOME_REJECTED : OUTCOME_DONE, .output = s->output, .stood_in_by = step == 0 ? 1 : 0};
+}
+
+/* Whoever comes behind sees its answer as the step's; it does not itself, not even when it is undone. */
+START_TEST(mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step)
+{
+#define SEEN "request: {quantity: \"=has(steps.reserve.output) ? steps.reserve.output.quantity : 1\"}}"
+    static const char text[] = HEAD
+        "steps:\n  - name: reserve\n    target: shop\n    action: {method: /shapes.Shop/Old, request: {quantity: 5}}\n"
+        "    compensation: none\n    fallback:\n      target: shop\n"
+        "      action: {method: /shapes.Shop/Old, " SEEN "\n"
+        "      compensation: {method: /shapes.Shop/Old, " SEEN "\n"
+        "  - name: note\n    after: [reserve]\n    target: shop\n    action: {method: /shapes.Shop/Old, " SEEN "\n"
+        "    compensation: none\n";
+#undef SEEN
+    struct definition *d = definition(text);
+    struct saga s = {.output = line("bolt", 9)};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    view.step = stood_in;
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 1, false, 4096, &pool, &request, &detail), 0);
+    packs(request, "\x10\x01", 2);
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 1, true, 4096, &pool, &request, &detail), 0);
+    packs(request, "\x10\x01", 2);
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 2, false, 4096, &pool, &request, &detail), 0);
+    packs(request, "\x10\x09", 2);
+    definition_destroy(d);
+}
+END_TEST
+
 /* What an answer should be: all of it, in order, and whether the step is undone when it is not. */
 START_TEST(mapping__an_answer_is_held_against_what_is_expected)
 {
@@ -459,6 +498,7 @@ int main(void)
     tcase_add_test(c, mapping__tags_and_metadata_are_texts);
     tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
     tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
+    tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);
     tcase_add_test(c, mapping__an_answer_is_held_against_what_is_expected);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
