@@ -91,6 +91,8 @@ unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(filter %/test_participant %/test_log %/test_http %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_postgres_store %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+.PHONY: threads
+threads: $(THREADED)
 unit-threads: $(THREADED)
 	@tests/run "threads $(KIND)" $(call long_first,$(THREADED))
 
