@@ -1,6 +1,7 @@
 /* The synchronous client against a scripted sidecar: what each function sends and reads, errors with their details, repeats, deadlines. */
 #include <saga/saga.h>
 
+#include "client-lib/src/client_inside.h"
 #include "saga/v1/coordinator.pb-c.h"
 #include "tests/support/fake_peer.h"
 #include "tests/support/fake_server.h"
@@ -23,7 +24,7 @@ static struct saga_error error;
 static struct seen {
     char definition[64], version[64], request_id[SAGA_REQUEST_ID_SIZE], traceparent[64], input[64], reason[64];
     char saga_id[64], source[64];
-    int priority;
+    int priority, page_size;
     int64_t deadline_s;
     int32_t deadline_ns;
     int64_t timeout_ms;
@@ -169,6 +170,7 @@ static void handle(struct fake_call *call, const void *request, void *user)
         const Saga__V1__GetRequest *r = request;
         see_saga(r->saga_id);
         seen.include_payloads = r->include_payloads;
+        seen.page_size = r->page_size;
         if (strcmp(r->saga_id, "none") == 0)
             fake_fail(call, 5, "no saga has this id", "SAGA_NOT_FOUND", NULL, -1);
         else if (strcmp(r->saga_id, "large") == 0)
@@ -437,6 +439,8 @@ START_TEST(client__wait_get_and_cancel)
     struct saga_info info;
     ck_assert_int_eq(saga_wait(client, "s-1", SAGA_WAIT_UNTIL_STUCK, 3000, &info, &error), SAGA_OK);
     ck_assert(seen.until_stuck);
+    ck_assert_int_gt(seen.timeout_ms, 1500);
+    ck_assert_int_le(seen.timeout_ms, 3100);
     ck_assert_str_eq(info.saga_id, "s-1");
     ck_assert_str_eq(info.definition, "checkout");
     ck_assert_int_eq(info.state, SAGA_STATE_COMPENSATED);
@@ -471,6 +475,7 @@ START_TEST(client__snapshot)
     saga_snapshot *snapshot;
     ck_assert_int_eq(saga_snapshot_get(client, "s-1", SAGA_SNAPSHOT_PAYLOADS, &snapshot, &error), SAGA_OK);
     ck_assert(seen.include_payloads);
+    ck_assert_int_eq(seen.page_size, 5000); /* as many events as the sidecar gives at once */
     ck_assert_str_eq(saga_snapshot_info(snapshot)->saga_id, "s-1");
     ck_assert_uint_eq(saga_snapshot_step_count(snapshot), 1);
     const struct saga_step *step = saga_snapshot_step(snapshot, 0);
@@ -494,6 +499,9 @@ START_TEST(client__snapshot)
     ck_assert(saga_snapshot_truncated(snapshot));
     saga_snapshot_free(snapshot);
     saga_snapshot_free(NULL);
+    ck_assert_int_eq(saga_snapshot_get(client, "s-1", 0, &snapshot, &error), SAGA_OK);
+    ck_assert(!seen.include_payloads);
+    saga_snapshot_free(snapshot);
     ck_assert_int_eq(saga_snapshot_get(client, "none", 0, &snapshot, &error), SAGA_E_NOT_FOUND);
     ck_assert_int_eq(saga_snapshot_get(client, "empty", 0, &snapshot, &error), SAGA_E_INTERNAL);
     ck_assert_str_eq(saga_state_name(99), "UNKNOWN_VALUE");
@@ -526,14 +534,45 @@ START_TEST(client__a_stopping_sidecar_is_asked_again)
 }
 END_TEST
 
+/* What a connection loses, and a sidecar that stops or had no room for its answer, is asked again; what was decided is not. */
+START_TEST(client__what_is_asked_again)
+{
+    static const struct {
+        int code;
+        const char *reason;
+        bool lost, open;
+    } cases[] = {{SAGA_E_UNAVAILABLE, "", true, false},
+                 {SAGA_E_UNAVAILABLE, "STOPPING", true, false},
+                 {SAGA_E_CANCELLED, "", true, false},
+                 {SAGA_E_CANCELLED, SAGA_REASON_CLOSED, false, false},
+                 {SAGA_E_INTERNAL, "", true, false},
+                 {SAGA_E_INTERNAL, "JOURNAL", false, false},
+                 {SAGA_E_UNKNOWN, "", true, false},
+                 {SAGA_E_UNKNOWN, "JOURNAL", false, false},
+                 {SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, true, true},
+                 {SAGA_E_RESOURCE_EXHAUSTED, "LIVE_SAGAS_MAX", false, true},
+                 {SAGA_E_DEADLINE_EXCEEDED, "", false, false},
+                 {SAGA_E_ABORTED, "", false, false},
+                 {SAGA_E_NOT_FOUND, "", false, false},
+                 {SAGA_E_FAILED_PRECONDITION, "", false, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct saga_error e;
+        saga_error_set(&e, cases[i].code, cases[i].reason, NULL, NULL);
+        ck_assert_msg(client_is_lost(cases[i].code, &e) == cases[i].lost, "%d %s", cases[i].code, cases[i].reason);
+        ck_assert_int_eq(client_is_open(cases[i].code, true), cases[i].open);
+        ck_assert(!client_is_open(cases[i].code, false));
+    }
+}
+END_TEST
+
 /* A call's time counts from when it was made: a repetition has what is left of it. */
 START_TEST(client__a_repetition_has_the_time_that_is_left)
 {
     atomic_store(&stop, 5);
     ck_assert_int_eq(start_named("checkout", NULL, 9000), SAGA_OK);
     ck_assert_uint_eq(fake_count(server, "Start"), 6);
-    /* Pauses of 10, 20, 40, 80 and 160 ms at least; C core rounds up to tens of milliseconds. */
-    ck_assert_int_le(seen.timeout_ms, 9000 - 310 + 10);
+    /* Pauses of 10, 20, 40, 80 and 160 ms at least; C core rounds a timeout up to few digits. */
+    ck_assert_int_le(seen.timeout_ms, 9000 - 310 + 100);
 }
 END_TEST
 
@@ -618,12 +657,16 @@ START_TEST(client__fail_fast_does_not_wait_for_a_sidecar)
     ck_assert_int_lt(now_ms() - before, 20000); /* of 30 s in which one might come */
     ck_assert_int_eq(start_named("checkout", NULL, 0), SAGA_E_UNAVAILABLE);
     ck_assert_str_eq(error.reason, SAGA_REASON_UNREACHABLE);
-    /* It left before the connection broke: not certainly nothing. */
     fake_listen(server);
     do
         code = start_named("checkout", NULL, 0);
     while (code != SAGA_OK && now_ms() - before < 20000);
     ck_assert_int_eq(code, SAGA_OK);
+    /* It left before the connection broke: not certainly nothing. */
+    atomic_store(&lose, 1000);
+    ck_assert_int_eq(start_named("checkout", NULL, 100), SAGA_E_UNAVAILABLE);
+    ck_assert_str_eq(error.reason, SAGA_REASON_LOST);
+    ck_assert_ptr_nonnull(strstr(error.message, "during the call"));
 }
 END_TEST
 
@@ -844,6 +887,7 @@ int main(void)
     tcase_add_test(c, client__repeats_come_neither_at_once_nor_ever_later);
     tcase_add_test(c, client__connects_soon_after_a_long_absence);
     tcase_add_test(c, client__does_not_storm_a_door_that_is_shut_at_once);
+    tcase_add_test(c, client__what_is_asked_again);
     tcase_add_test(c, client__a_repetition_has_the_time_that_is_left);
     tcase_add_test(c, client__a_limit_is_no_verdict_on_what_got_lost);
     tcase_add_test(c, client__wait_survives_a_restart_of_the_sidecar);

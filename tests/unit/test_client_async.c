@@ -117,7 +117,6 @@ static void carry_out(int i, const Saga__V1__Command *c)
         break;
     case SAGA__V1__COMMAND__COMMAND_ENLIST:
         ck_assert_uint_eq(c->enlist->n_enlist, 1);
-        ck_assert_uint_eq(c->enlist->n_settle, 1);
         note(seen.enlist, c->enlist->saga_id);
         result->result_case = SAGA__V1__RESULT__RESULT_ENLIST;
         result->enlist = &answer.enlist;
@@ -579,6 +578,8 @@ START_TEST(async__timeouts)
     ck_assert_int_eq(commit(&told[1], 100), SAGA_OK); /* stays queued behind the first */
     UNTIL(atomic_load(&told[1].times) == 1);
     ck_assert_int_eq(told[1].code, SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_str_eq(told[1].reason, SAGA_REASON_DEADLINE);
+    ck_assert_str_eq(told[1].message, "it was still queued behind others");
     answer_held(1);
     UNTIL(atomic_load(&told[0].times) == 1);
     ck_assert_int_eq(told[0].code, SAGA_OK);
@@ -593,12 +594,41 @@ START_TEST(async__timeouts)
     ck_assert_int_eq(side.held_counts[2], 2);
     UNTIL(atomic_load(&told[2].times) == 1);
     ck_assert_int_eq(told[2].code, SAGA_E_DEADLINE_EXCEEDED);
+    ck_assert_str_eq(told[2].reason, SAGA_REASON_DEADLINE);
+    ck_assert_ptr_null(strstr(told[2].message, "queued"));
     ck_assert_int_eq(atomic_load(&told[3].times), 0);
     answer_held(2);
     drain();
     ck_assert_int_eq(told[3].code, SAGA_OK);
     for (int i = 0; i < 4; i++)
         ck_assert_int_eq(atomic_load(&told[i].times), 1);
+}
+END_TEST
+
+/* Each counts from its own call, or by the client's; one that is negative has none. */
+START_TEST(async__every_command_has_its_own_timeout)
+{
+    struct told told[6] = {0}, forever = {0};
+    const struct saga_settlement settle = {.step = "a", .outcome = SAGA_DONE};
+    const struct saga_enlistment enlist = {.step = "b"};
+    const struct saga_start_options start = {.definition = "checkout", .timeout_ms = _i ? 0 : 50};
+    const struct saga_begin_options begin = {.name = "transfer", .timeout_ms = _i ? 0 : 50};
+    int64_t own = _i ? 0 : 50;
+    atomic_store(&side.hold, true);
+    open_with((struct saga_client_options){.timeout_ms = _i ? 50 : 60000});
+    ck_assert_int_eq(saga_async_start(client, &start, tell, &told[0], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_begin(client, &begin, tell, &told[1], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_advance(client, "t", NULL, 0, &enlist, 1, own, tell, &told[2], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_advance(client, "t", &settle, 1, NULL, 0, own, tell, &told[3], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_commit(client, "t", &settle, 1, own, tell, &told[4], &error), SAGA_OK);
+    ck_assert_int_eq(saga_async_abort(client, "t", NULL, own, tell, &told[5], &error), SAGA_OK);
+    ck_assert_int_eq(commit(&forever, -1), SAGA_OK);
+    for (int i = 0; i < 6; i++) {
+        UNTIL(atomic_load(&told[i].times) == 1);
+        ck_assert(told[i].code == SAGA_E_DEADLINE_EXCEEDED || told[i].code == SAGA_E_UNAVAILABLE);
+    }
+    ck_assert_int_eq(atomic_load(&forever.times), 0);
+    ck_assert_uint_eq(saga_async_outstanding(client), 1);
 }
 END_TEST
 
@@ -835,6 +865,7 @@ int main(void)
     tcase_add_test(c, async__large_commands_travel_alone);
     tcase_add_test(c, async__timeouts);
     tcase_add_test(c, async__deadlines_pass_in_their_own_order);
+    tcase_add_loop_test(c, async__every_command_has_its_own_timeout, 0, 2);
     tcase_add_test(c, async__streams_that_break_are_not_opened_again_at_once);
     tcase_add_test(c, async__without_a_sidecar);
     tcase_add_test(c, async__what_was_called_not_carried_out_never_is);

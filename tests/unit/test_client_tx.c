@@ -29,6 +29,7 @@ static struct seen {
     int outcome;
     bool use_output;
     int64_t may_run_for_ms;
+    int64_t call_timeout_ms;
 } seen_;
 
 /* What the server's thread saw before it answered; the server's lock orders the two threads. */
@@ -145,6 +146,7 @@ static void keep_alive(struct fake_call *call)
 static void handle(struct fake_call *call, const void *request, void *user)
 {
     (void)user;
+    seen.call_timeout_ms = call->timeout_ms;
     if (strcmp(call->method, "KeepAlive") == 0 && call->number < sizeof came_ms / sizeof came_ms[0])
         atomic_store(&came_ms[call->number], now_ms());
     if (atomic_load(&answers_take_ms) > 0)
@@ -330,14 +332,26 @@ START_TEST(tx__what_is_not_said_is_not_sent)
 }
 END_TEST
 
-START_TEST(tx__every_call_says_which_saga_it_is_about)
+/* C core rounds a timeout up to few digits. */
+static bool had_seven_seconds(void)
+{
+    return seen.call_timeout_ms > 5000 && seen.call_timeout_ms <= 7100;
+}
+
+START_TEST(tx__every_call_says_which_saga_it_is_about_and_has_its_timeout)
 {
     saga_tx *tx;
+    const struct saga_begin_options options = {.name = "transfer", .timeout_ms = 7000};
     const struct saga_settlement done = {.step = "a", .outcome = SAGA_DONE};
     const struct saga_enlistment b = {.step = "b"};
     saga_client_close(client);
     open_with((struct saga_client_options){.lease_keeper_off = true});
-    ck_assert_int_eq(saga_tx_attach(client, "tx-2", 0, 0, &tx, &error), SAGA_OK);
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    ck_assert(had_seven_seconds());
+    ck_assert_int_eq(saga_enlist(tx, "a", NULL, &error), SAGA_OK);
+    ck_assert(had_seven_seconds());
+    saga_tx_free(tx);
+    ck_assert_int_eq(saga_tx_attach(client, "tx-2", 0, 7000, &tx, &error), SAGA_OK);
     ck_assert_str_eq(saga_tx_id(tx), "tx-2");
     ck_assert(!saga_tx_already_started(tx));
 #define SAYS_WHICH(call) \
@@ -345,6 +359,7 @@ START_TEST(tx__every_call_says_which_saga_it_is_about)
         seen.saga_id[0] = '\0'; \
         ck_assert_int_eq(call, SAGA_OK); \
         ck_assert_str_eq(seen.saga_id, "tx-2"); \
+        ck_assert(had_seven_seconds()); \
     } while (0)
     SAYS_WHICH(saga_enlist(tx, "a", NULL, &error));
     SAYS_WHICH(saga_settle(tx, "a", SAGA_DONE, NULL, 0, &error));
@@ -870,7 +885,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, tx__begin_enlist_settle_commit);
     tcase_add_test(c, tx__what_is_not_said_is_not_sent);
-    tcase_add_test(c, tx__every_call_says_which_saga_it_is_about);
+    tcase_add_test(c, tx__every_call_says_which_saga_it_is_about_and_has_its_timeout);
     tcase_add_test(c, tx__what_is_wrong_with_a_step_to_enlist_is_named);
     tcase_add_test(c, tx__what_is_wrong_with_a_settlement_is_named);
     tcase_add_test(c, tx__so_many_steps_fit_one_call);
