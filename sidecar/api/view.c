@@ -82,9 +82,9 @@ _Static_assert((int)SAGA__V1__PRIORITY__PRIORITY_HIGH == PRIORITY_HIGH, "priorit
 
 /* ---- steps ---- */
 
-static char *retry_text(struct arena *a, const struct saga *s, struct instant next_at, struct instant *until)
+static char *retry_text(struct arena *a, struct instant next_at, struct instant *until)
 {
-    *until = s->state == SAGA_COMPENSATING ? instant_max(next_at, s->quiet_at) : next_at;
+    *until = next_at;
     return arena_format(a, "the time of its next attempt");
 }
 
@@ -97,12 +97,13 @@ static char *dependencies_text(struct arena *a, const struct saga *s, unsigned s
     return EMPTY;
 }
 
-/* Why an OWED compensation does not run yet. */
-static char *undo_text(struct arena *a, const struct saga *s, struct instant *until)
+/* Why an OWED compensation does not run yet. That of a saga that goes forward waits for attempts that nothing was heard of, and for no other. */
+static char *undo_text(struct arena *a, const struct saga *s, unsigned step, struct instant *until)
 {
-    if (saga_call_is_out(s, SAGA_PHASE_ACTION))
+    bool early = saga_step_undone_early(s, step);
+    if (!early && saga_call_is_out(s, SAGA_PHASE_ACTION))
         return arena_format(a, "the end of actions in flight");
-    if (s->timer.slot != 0 && s->timer.due.us == s->quiet_at.us) {
+    if (early || (s->timer.slot != 0 && s->timer.due.us == s->quiet_at.us)) {
         *until = s->quiet_at;
         return arena_format(a, "an action's attempt, which may still run");
     }
@@ -159,10 +160,11 @@ static char *waiting_text(struct arena *a, const struct engine *e, const struct 
     if (step->queued)
         return arena_format(a, "a free place among the calls to target %s%s", call->target, priority);
     if (back)
-        return step->compensation == SAGA_COMPENSATION_STARTED ? retry_text(a, s, step->next_at, until)
-                                                               : undo_text(a, s, until);
+        return step->compensation == SAGA_COMPENSATION_STARTED
+                   ? retry_text(a, instant_max(step->next_at, s->quiet_at), until)
+                   : undo_text(a, s, index, until);
     if (step->action == SAGA_ACTION_STARTED)
-        return retry_text(a, s, step->next_at, until);
+        return retry_text(a, step->next_at, until);
     if (saga_spec(s, index)->deferred && !s->answered)
         return arena_format(a, "the steps that are not deferred");
     return dependencies_text(a, s, index);

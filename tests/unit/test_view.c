@@ -93,6 +93,22 @@ static void answer_unreached(void)
     ck_assert_int_eq(owner_commit(&o), 0);
 }
 
+/* Nothing was heard of the first call that is out, which may run for so long. */
+static void answer_lost(struct span runs)
+{
+    const struct call_effect call = o.calls[0];
+    memmove(o.calls, o.calls + 1, --o.call_count * sizeof o.calls[0]);
+    owner_submit(&o, (struct event){.type = EVENT_ANSWER,
+                                    .saga = call.saga,
+                                    .step_index = call.step,
+                                    .phase = call.phase,
+                                    .attempt = call.attempt,
+                                    .reach = SAGA_REACH_MAYBE,
+                                    .quiet_at = instant_after(o.now, runs),
+                                    .status = 14});
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
 static void start(uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++)
@@ -203,6 +219,59 @@ START_TEST(view__undos_say_what_they_wait_for)
     ck_assert_int_eq(view(1, 0)->stuck_reason, SAGA__V1__REASON__REASON_COMPENSATION_FAILED);
     ck_assert_str_eq(view(1, 0)->reason_step, "b");
     ck_assert_int_eq(view(1, 0)->reason, SAGA__V1__REASON__REASON_ACTION_REJECTED);
+}
+END_TEST
+
+/* An attempt of which nothing was heard may still run at its target: no undo leaves before that is over, neither a first attempt nor another. */
+START_TEST(view__an_undo_waits_until_a_lost_attempt_is_over)
+{
+    start(1);
+    answer(0); /* a */
+    answer(9); /* b is refused while c is out */
+    answer_lost(SPAN_S(30));
+    ck_assert_str_eq(waiting(1),
+                     "a=an action's attempt, which may still run@30|c=an action's attempt, which may still run@30");
+}
+END_TEST
+
+static const char lean[] =
+    "name: lean\nversion: 1.0.0\nsteps:\n"
+    "  - {name: a, target: t, optional: true, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+    "     compensation: {method: /p.S/UndoA, retry: {initialBackoff: 250ms, jitter: 0}}}\n"
+    "  - {name: b, target: u, action: {method: /p.S/B, retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: none}\n";
+
+static void pass(struct span time)
+{
+    o.now = instant_after(o.now, time);
+    owner_submit(&o, (struct event){.type = EVENT_TICK});
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+/* What an optional step may have done is undone while the saga goes on. */
+START_TEST(view__an_early_undo_waits_until_a_lost_attempt_is_over)
+{
+    ck_assert_int_eq(owner_register(&o, lean), 0);
+    owner_submit_start(&o, 1, "lean", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    answer_lost(SPAN_S(10)); /* a */
+    ck_assert_str_eq(waiting(1), "a=an action's attempt, which may still run@10|b=the answer of target u");
+    pass(SPAN_S(10));
+    ck_assert_str_eq(waiting(1), "a=the answer of target t|b=the answer of target u");
+    struct call_effect b = o.calls[0];
+    o.calls[0] = o.calls[1];
+    o.calls[1] = b;
+    answer(14); /* the undo of a */
+    ck_assert_str_eq(waiting(1), "a=the time of its next attempt@0.25|b=the answer of target u");
+    answer_lost(SPAN_S(20)); /* b */
+    ck_assert_str_eq(waiting(1), "a=the time of its next attempt@20|b=the time of its next attempt@0.1");
+    pass(SPAN_MS(300));
+    ck_assert_str_eq(waiting(1), "a=the time of its next attempt@19.7|b=the answer of target u");
+    answer(9); /* b, and it turns back */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING);
+    ck_assert_str_eq(waiting(1), "a=the time of its next attempt@19.7");
+    pass((struct span){.us = 19700000});
+    ck_assert_str_eq(waiting(1), "a=the answer of target t");
 }
 END_TEST
 
@@ -384,6 +453,8 @@ int main(void)
     tcase_add_test(t, view__what_can_only_go_forward_waits_for_ever);
     tcase_add_test(t, view__a_full_target_is_named);
     tcase_add_test(t, view__undos_say_what_they_wait_for);
+    tcase_add_test(t, view__an_undo_waits_until_a_lost_attempt_is_over);
+    tcase_add_test(t, view__an_early_undo_waits_until_a_lost_attempt_is_over);
     tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
     tcase_add_test(t, view__a_saga_shows_what_was_asked_for);
     tcase_add_test(t, view__a_saga_that_has_ended_is_shown_from_its_row);
