@@ -447,7 +447,7 @@ void api_world_add_schema(struct api_world *w)
     protobuf_c_message_free_unpacked(api_world_get(w, 0, METHOD_REGISTER_SCHEMA, &m.base), NULL);
 }
 
-void api_world_answer(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output)
+void api_world_answer_comes(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output)
 {
     struct api_loop *l = &w->loop[loop];
     struct error_detail detail;
@@ -464,6 +464,11 @@ void api_world_answer(struct api_world *w, unsigned loop, int status, const char
                                 .output = output};
     memmove(l->calls, l->calls + 1, --l->call_count * sizeof l->calls[0]);
     ck_assert_int_eq(core_submit(l->core, &event, &detail), 0);
+}
+
+void api_world_answer(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output)
+{
+    api_world_answer_comes(w, loop, status, message, output);
     api_world_settle(w);
 }
 
@@ -494,6 +499,7 @@ static void start(struct api_world *w, unsigned index)
         .frame_bytes_max = 1 << 22,
         .slis = w->slis,
         .retention = SPAN_S(3600),
+        .move_after = w->move_after,
     };
     const struct core_world world = {
         .durable = durable, .reply = reply, .call = call_out, .crowded = crowded, .self = loop};

@@ -72,6 +72,7 @@ struct api_world {
     struct span longest;   /* the longest that one piece of work has held the loop, since the test last set it to 0 */
     uint32_t waiters_max, watchers_max, pipe_commands_max,
         steps_max;                                 /* set by world_init, to be changed before world_begin */
+    uint32_t move_after;                           /* as core.h's, likewise; 0: as it is by default */
     struct world_asked *first_asked, **last_asked; /* what the loops say to one another, in order */
     unsigned open_calls; /* that are served and have not ended, those between loops included */
 };
@@ -90,6 +91,8 @@ void api_world_add_schema(struct api_world *w);
 
 /* The participant answers the oldest call that is out of this loop. */
 void api_world_answer(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output);
+/* The same, of which no turn has made anything yet. */
+void api_world_answer_comes(struct api_world *w, unsigned loop, int status, const char *message, struct bytes output);
 
 /* One turn of a loop, as runtime's: what was cut short, the commit, who looks. */
 void api_world_turn(struct api_world *w, unsigned loop);

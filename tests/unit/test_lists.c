@@ -251,6 +251,11 @@ START_TEST(lists__a_question_may_be_about_heartbeats)
 }
 END_TEST
 
+/* Going forward alone it is stuck on its only step as soon as that is refused. */
+static const char tagged[] =
+    "name: tagged\nversion: 1.0.0\nforward_only: true\nschema: shapes\ninput: shapes.Line\ntags: {tenant: =input.sku}\n"
+    "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}}\n";
+
 /* Whoever may look at some sagas sees the dead letters among them. */
 START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
 {
@@ -271,6 +276,101 @@ START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
     w.peer.uid++;
     ck_assert_uint_eq(count_letters("", ""), 0);
     w.peer.uid--;
+    /* And by their tags, with those of a definition or without. */
+    api_world_add_schema(&w);
+    api_world_register(&w, tagged);
+    uint8_t room[32];
+    for (unsigned i = 0; i < 3; i++) {
+        start("tagged", shapes_line(bytes_of_text(i == 0 ? "zeta" : "acme"), room));
+        answer(NOT_FOUND, "there is no a");
+    }
+    rule.rights = RIGHT_OPERATOR;
+    rule.tags = bytes_of("tenant\0acme\0", 12);
+    for (rule.definition_count = 0; rule.definition_count < 2; rule.definition_count++) {
+        authz_prepare(&w.authz, &rule);
+        ck_assert_uint_eq(count_letters("", ""), rule.definition_count == 0 ? 2 : 0);
+    }
+    w.authz = authz_default(false);
+    ck_assert_uint_eq(count_letters("", ""), 5);
+}
+END_TEST
+
+/* By one message, which is quicker than as many calls. */
+static void begin_many(size_t count)
+{
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__Command command = SAGA__V1__COMMAND__INIT, **commands = calloc(count, sizeof(*commands));
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    ck_assert_ptr_nonnull(commands);
+    begin.name = text_of("many");
+    command.command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+    command.begin = &begin;
+    for (size_t i = 0; i < count; i++)
+        commands[i] = &command;
+    m.commands = commands;
+    m.n_commands = count;
+    struct world_call *pipe = api_world_ask(&w, 0, METHOD_PIPE, &m.base);
+    api_world_settle(&w);
+    api_world_took(pipe);
+    api_world_half_close(pipe);
+    api_world_settle(&w);
+    api_world_free(pipe);
+    free(commands);
+}
+
+/* A page of few among many is short, and leads on to those behind. */
+START_TEST(lists__a_page_of_dead_letters_looks_at_so_many)
+{
+    dead_letter("order", FAILED_PRECONDITION);
+    begin_many(20000);
+    dead_letter("order", FAILED_PRECONDITION);
+    Saga__V1__ListDeadLettersRequest asked = letters_of("", "");
+    Saga__V1__ListDeadLettersResponse *first = letters(&asked);
+    ck_assert_uint_eq(first->n_sagas, 1);
+    ck_assert_str_ne(first->next_page_token, "");
+    asked.page_token = first->next_page_token;
+    Saga__V1__ListDeadLettersResponse *second = letters(&asked);
+    ck_assert_uint_eq(second->n_sagas, 1);
+    ck_assert_str_eq(second->sagas[0]->id, id);
+    ck_assert_str_eq(second->next_page_token, "");
+    saga__v1__list_dead_letters_response__free_unpacked(first, NULL);
+    saga__v1__list_dead_letters_response__free_unpacked(second, NULL);
+}
+END_TEST
+
+/* How often steps of it were skipped is told of a saga while it lives and once it has ended, however it is asked for. */
+START_TEST(lists__skips_are_told_live_and_ended)
+{
+    Saga__V1__SkipRequest skip = SAGA__V1__SKIP_REQUEST__INIT;
+    Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+    Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    api_world_register(&w, "name: twice\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                           "  - {name: a, target: t, action: /p.S/A}\n"
+                           "  - {name: b, target: t, after: [a], action: /p.S/B}\n");
+    start("twice", bytes_of_text("in"));
+    skip.saga_id = get.saga_id = wait.saga_id = id;
+    skip.actor = text_of("ann");
+    skip.reason = text_of("done by hand");
+    for (int skips = 0; skips <= 2; skips++) {
+        Saga__V1__GetResponse *one = api_world_get(&w, 0, METHOD_GET, &get.base);
+        ck_assert_int_eq(one->saga->skips, skips);
+        saga__v1__get_response__free_unpacked(one, NULL);
+        Saga__V1__ListResponse *all = api_world_get(&w, 0, METHOD_LIST, &list.base);
+        ck_assert_uint_eq(all->n_sagas, 1);
+        ck_assert_int_eq(all->sagas[0]->skips, skips);
+        ck_assert_int_eq(all->sagas[0]->ended_at != NULL, skips == 2);
+        saga__v1__list_response__free_unpacked(all, NULL);
+        if (skips == 2)
+            break;
+        answer(NOT_FOUND, "");
+        skip.step = text_of(skips == 0 ? "a" : "b");
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_SKIP, &skip.base), NULL);
+    }
+    Saga__V1__WaitResponse *end = api_world_get(&w, 0, METHOD_WAIT, &wait.base);
+    ck_assert_int_eq(end->saga->state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    ck_assert_int_eq(end->saga->skips, 2);
+    saga__v1__wait_response__free_unpacked(end, NULL);
 }
 END_TEST
 
@@ -375,6 +475,8 @@ int main(void)
     tcase_add_test(tc, lists__states_are_asked_for);
     tcase_add_test(tc, lists__a_question_may_be_about_heartbeats);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
+    tcase_add_test(tc, lists__a_page_of_dead_letters_looks_at_so_many);
+    tcase_add_test(tc, lists__skips_are_told_live_and_ended);
     tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);
     tcase_add_test(tc, lists__what_was_undone_lacks_nothing);
     suite_add_tcase(suite, tc);

@@ -1,4 +1,4 @@
-/* Payloads whose type is known: what a Start takes, as bytes or as JSON, and what Get shows as JSON. */
+/* Payloads whose type is known: what a Start takes, as bytes or as JSON, what Get shows as JSON, and to whom Wait shows what came of it. */
 #include "tests/support/api_world.h"
 #include "tests/support/shapes.h"
 
@@ -215,6 +215,83 @@ START_TEST(payload__json_of_a_saga_has_a_bound)
 }
 END_TEST
 
+static struct world_call *waits(bool until_answered)
+{
+    Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
+    m.saga_id = id;
+    m.until_answered = until_answered;
+    return api_world_ask(&w, 0, METHOD_WAIT, &m.base);
+}
+
+/* The wait is over, and its answer has the output in both forms, or in none. */
+static void expect_output(struct world_call *call, bool shown, const char *who)
+{
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 0);
+    Saga__V1__WaitResponse *r = saga__v1__wait_response__unpack(NULL, call->body.size, call->body.at);
+    ck_assert_str_eq(r->saga->id, id);
+    ck_assert_msg((r->saga->output.len > 0) == shown, "%s: %zu bytes", who, r->saga->output.len);
+    ck_assert_msg(strcmp(r->saga->output_json, shown ? "{\"sku\":\"out\"}" : "") == 0, "%s: %s", who,
+                  r->saga->output_json);
+    saga__v1__wait_response__free_unpacked(r, NULL);
+    api_world_free(call);
+}
+
+/* Whoever may wait for a saga is told that it ended, or has its answer; what it put out is for its owner, and for whoever may look at the
+ * payloads of such a saga. */
+START_TEST(payload__an_output_that_is_waited_for_is_for_whom_may_see_it)
+{
+    static struct who anyone[] = {{.kind = WHO_ANYONE}};
+    static const char *const same[] = {"lat*"}, *const another[] = {"plain"};
+    static const struct bytes tagged = {(const uint8_t *)"sku\0in\0", 7}, untagged = {(const uint8_t *)"sku\0out\0", 8};
+    const struct {
+        const char *name;
+        struct authz_rule rule;
+        bool shown;
+    } table[] = {
+        {"nobody", {.rights = RIGHT_VIEWER}, false},
+        {"payloads alone", {.rights = RIGHT_PAYLOADS}, false},
+        {"all", {.rights = RIGHT_VIEWER | RIGHT_PAYLOADS}, true},
+        {"one's own", {.rights = RIGHT_SERVICE | RIGHT_PAYLOADS}, false},
+        {"by its name", {.rights = RIGHT_VIEWER | RIGHT_PAYLOADS, .definitions = same, .definition_count = 1}, true},
+        {"another's", {.rights = RIGHT_VIEWER | RIGHT_PAYLOADS, .definitions = another, .definition_count = 1}, false},
+        {"by its tags", {.rights = RIGHT_VIEWER | RIGHT_PAYLOADS, .tags = tagged}, true},
+        {"other tags", {.rights = RIGHT_VIEWER | RIGHT_PAYLOADS, .tags = untagged}, false},
+    };
+    const struct rpc_peer owner = w.peer;
+    uint8_t room[32];
+    api_world_register(&w, "name: later\nversion: 1.0.0\nforward_only: true\nschema: shapes\ninput: shapes.Line\n"
+                           "tags: {sku: =input.sku}\noutput: {sku: =steps.a.output.sku}\noutput_type: shapes.Line\n"
+                           "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}}\n"
+                           "  - {name: b, target: t, deferred: true, action: {method: /shapes.Shop/Old}}\n");
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct authz_rule rules[] = {{.who = anyone, .who_count = 1, .rights = RIGHT_VIEWER | RIGHT_SERVICE},
+                                     table[i].rule};
+        rules[1].who = anyone;
+        rules[1].who_count = 1;
+        w.authz = (struct authz){.rules = rules, .count = 2, .given = true};
+        authz_prepare(&w.authz, rules);
+        request.definition = text_of("later");
+        request.input_json = text_of("{\"sku\": \"in\"}");
+        started();
+        /* Both wait together, for the answer and for the end; and once it has ended, others ask. */
+        for (int step = 0; step < 3; step++) {
+            struct world_call *own = waits(step == 0);
+            w.peer.uid++;
+            struct world_call *reader = waits(step == 0);
+            w.peer = owner;
+            api_world_settle(&w);
+            ck_assert_int_eq(reader->ended, step == 2);
+            if (step < 2)
+                api_world_answer(&w, 0, 0, "", shapes_line(bytes_of_text("out"), room));
+            expect_output(own, true, "its owner");
+            expect_output(reader, table[i].shown, table[i].name);
+        }
+    }
+    w.authz = authz_default(false);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("payload");
@@ -226,6 +303,7 @@ int main(void)
     tcase_add_test(tc, payload__is_shown_as_json_where_its_type_is_known);
     tcase_add_test(tc, payload__of_an_enlisted_saga_is_bytes_alone);
     tcase_add_test(tc, payload__json_of_a_saga_has_a_bound);
+    tcase_add_test(tc, payload__an_output_that_is_waited_for_is_for_whom_may_see_it);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

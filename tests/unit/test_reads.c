@@ -77,6 +77,52 @@ START_TEST(reads__are_shown_what_is_durable_and_nothing_else)
 }
 END_TEST
 
+static bool holds = true;
+
+static int tell_whether_it_holds(struct store *s, struct error_detail *detail)
+{
+    (void)s;
+    return holds ? 0 : error_set(detail, E_JOURNAL_AWAY, "", "the journal may be another's by now");
+}
+
+/* Another may have the journal by then, and may have gone on with it: what memory has is out of date. */
+START_TEST(reads__nothing_is_told_while_the_journal_may_be_anothers)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    w.loop[0].store->holds = tell_whether_it_holds;
+    holds = true;
+    api_world_begin(&w, 0, "x", "", id);
+    Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+    Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
+    Saga__V1__WatchRequest watch = SAGA__V1__WATCH_REQUEST__INIT;
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__ListDeadLettersRequest letters = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
+    Saga__V1__FindRequest find = SAGA__V1__FIND_REQUEST__INIT;
+    get.saga_id = wait.saga_id = watch.saga_id = id;
+    find.request_id = (char *)(uintptr_t) "r";
+    const struct {
+        enum method_id method;
+        const ProtobufCMessage *request;
+    } asked[] = {{METHOD_GET, &get.base},
+                 {METHOD_WAIT, &wait.base},
+                 {METHOD_WATCH, &watch.base},
+                 {METHOD_LIST, &list.base},
+                 {METHOD_LIST_DEAD_LETTERS, &letters.base},
+                 {METHOD_FIND, &find.base}};
+    holds = false;
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        struct world_call *call = api_world_ask(&w, 0, asked[i].method, asked[i].request);
+        api_turn(w.loop[0].api);
+        ck_assert_msg(call->ended, "%s", call->method->path);
+        ck_assert_str_eq(call->reason, "JOURNAL_AWAY");
+        api_world_free(call);
+    }
+    holds = true;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_GET, &get.base), NULL);
+}
+END_TEST
+
 /* One turn, and the answer that has come of it. */
 static void *read_now(enum method_id method, const ProtobufCMessage *m)
 {
@@ -553,6 +599,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, reads__are_shown_what_is_durable_and_nothing_else);
+    tcase_add_test(tc, reads__nothing_is_told_while_the_journal_may_be_anothers);
     tcase_add_test(tc, reads__go_on_while_the_journal_is_full);
     tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_the_journal_is_tight);
     tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_memory_is_nearly_used_up);

@@ -314,6 +314,71 @@ START_TEST(subscribers__have_bounds_and_leave_their_places)
 }
 END_TEST
 
+/* What a saga is like in memory alone a crash would undo: whoever waits is told of it once it is durable. */
+START_TEST(subscribers__are_told_of_what_is_durable_alone)
+{
+    static const struct {
+        const char *yaml;
+        int status;
+        Saga__V1__SagaState state;
+    } table[] = {
+        {"name: stuck\nversion: 1.0.0\nforward_only: true\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n", 5,
+         SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK},
+        {"name: later\nversion: 1.0.0\nforward_only: true\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n"
+         "  - {name: b, target: t, deferred: true, action: /p.S/B}\n",
+         0, SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING},
+    };
+    api_world_start(&w);
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        api_world_register(&w, table[i].yaml);
+        Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
+        Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
+        start.definition = (char *)(uintptr_t)(i == 0 ? "stuck" : "later");
+        Saga__V1__StartResponse *started = api_world_get(&w, 0, METHOD_START, &start.base);
+        wait.saga_id = started->saga_id;
+        struct world_call *waits[3]; /* for the end, for either, and for either once it is decided */
+        waits[0] = api_world_ask(&w, 0, METHOD_WAIT, &wait.base);
+        wait.until_stuck = wait.until_answered = true;
+        waits[1] = api_world_ask(&w, 0, METHOD_WAIT, &wait.base);
+        memory_disk_set_far(w.loop[0].disk, true);
+        api_world_answer_comes(&w, 0, table[i].status, "", bytes_of(NULL, 0));
+        api_world_turn(&w, 0);
+        ck_assert_uint_eq(memory_disk_on_the_way(w.loop[0].disk), 1);
+        waits[2] = api_world_ask(&w, 0, METHOD_WAIT, &wait.base);
+        api_world_turn(&w, 0);
+        for (int k = 0; k < 3; k++)
+            ck_assert(!waits[k]->ended);
+        memory_disk_arrive(w.loop[0].disk, 0);
+        memory_disk_set_far(w.loop[0].disk, false);
+        api_world_turn(&w, 0);
+        api_world_settle(&w);
+        ck_assert(!waits[0]->ended);
+        for (int k = 1; k < 3; k++) {
+            ck_assert(waits[k]->ended);
+            Saga__V1__WaitResponse *r = saga__v1__wait_response__unpack(NULL, waits[k]->body.size, waits[k]->body.at);
+            ck_assert_int_eq(r->saga->state, table[i].state);
+            ck_assert_int_eq(r->saga->answered, i == 1);
+            saga__v1__wait_response__free_unpacked(r, NULL);
+            api_world_free(waits[k]);
+        }
+        /* One who is there already asks for either, or for one of them. */
+        for (int k = 0; k < 4; k++) {
+            wait.until_stuck = (k & 1) != 0;
+            wait.until_answered = (k & 2) != 0;
+            struct world_call *late = api_world_ask(&w, 0, METHOD_WAIT, &wait.base);
+            api_world_settle(&w);
+            ck_assert_int_eq(late->ended, i == 0 ? wait.until_stuck : wait.until_answered);
+            if (late->ended)
+                api_world_free(late);
+            else
+                cancel(late);
+        }
+        cancel(waits[0]);
+        saga__v1__start_response__free_unpacked(started, NULL);
+    }
+}
+END_TEST
+
 /* Whether one saga is watched or all. */
 START_TEST(subscribers__what_retention_took_has_one_answer)
 {
@@ -367,6 +432,64 @@ START_TEST(subscribers__what_retention_took_has_one_answer)
 }
 END_TEST
 
+static void pause_and_resume(char *id)
+{
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    Saga__V1__ResumeRequest resume = SAGA__V1__RESUME_REQUEST__INIT;
+    pause.saga_id = resume.saga_id = id;
+    pause.actor = resume.actor = (char *)(uintptr_t) "ann";
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_PAUSE, &pause.base), NULL);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_RESUME, &resume.base), NULL);
+}
+
+/* A saga that lives long is kept in later frames; a cursor in those that are gone does not tell what of it was seen. Whoever goes on there is told so,
+ * whether there is time to show it at once or not; whoever begins, or goes on among the later ones, misses nothing. */
+START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
+{
+    char id[SAGA_ID_TEXT_SIZE], cursor[64];
+    struct error_detail detail;
+    bool more = true;
+    w.move_after = 4;
+    log_set_level(LOG_LEVEL_ERROR);
+    api_world_start(&w);
+    api_world_begin(&w, 0, "long", "", id);
+    struct world_call *slow = watch(id, ""); /* has not taken what it was sent first */
+    api_world_settle(&w);
+    for (int i = 0; i < 4; i++)
+        pause_and_resume(id);
+    w.now = instant_after(w.now, SPAN_S(3700));
+    for (int k = 0; k < 3; k++) { /* what is moved first is dropped once it is durable elsewhere */
+        ck_assert_int_eq(core_maintain(w.loop[0].core, w.now, &more, &detail), 0);
+        api_world_settle(&w);
+    }
+    ck_assert(!more);
+    for (int i = 0; i < 10; i++)
+        pause_and_resume(id);
+    for (int late = 0; late < 2; late++) {
+        w.tick = (struct span){.us = late ? 500 : 0}; /* a few frames at once */
+        Saga__V1__WatchRequest gone = SAGA__V1__WATCH_REQUEST__INIT;
+        gone.saga_id = id;
+        for (int frame = 1; frame < 4; frame++) {
+            snprintf(cursor, sizeof cursor, "%d.0", frame);
+            gone.cursor = cursor;
+            api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "CURSOR_EXPIRED", "");
+        }
+        struct world_call *whole = watch(id, "");
+        ck_assert_uint_eq(take_all(whole, "long", NULL, cursor), 1 + 2 * 14);
+        cancel(whole);
+        struct world_call *rest = watch(id, cursor);
+        ck_assert_uint_eq(take_all(rest, "long", NULL, NULL), 0);
+        cancel(rest);
+    }
+    w.tick = (struct span){0};
+    api_world_took(slow);
+    api_world_settle(&w);
+    ck_assert(slow->ended);
+    ck_assert_str_eq(slow->reason, "CURSOR_EXPIRED");
+    api_world_free(slow);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("subscribers");
@@ -380,7 +503,9 @@ int main(void)
     tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
+    tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
     tcase_add_test(tc, subscribers__what_retention_took_has_one_answer);
+    tcase_add_test(tc, subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
