@@ -333,6 +333,82 @@ START_TEST(participant__metadata_with_a_nul_is_no_other)
 }
 END_TEST
 
+/* A compensation's metadata, the texts as long as they may be. */
+enum { TEXT_PAIRS = 5, PAIRS = 10 };
+static const size_t text_bytes_max[TEXT_PAIRS] = {64, 128, 64, 256, 256};
+static char long_texts[TEXT_PAIRS][258];
+static const char *pairs_given[PAIRS][2] = {
+    {"saga-id", long_texts[0]},         {"saga-definition", long_texts[1]},
+    {"saga-step", long_texts[2]},       {"idempotency-key", long_texts[3]},
+    {"saga-action-key", long_texts[4]}, {"saga-action-outcome", "done"},
+    {"saga-phase", "compensation"},     {"saga-attempt", "2147483647"},
+    {"traceparent", "00-aa"},           {"saga-action-started-ms", "9223372036854775807"},
+};
+static struct participant_metadata read_out;
+static char read_problem[128];
+
+/* Reads the first count of them, and one more when there is one. */
+static int read_pairs(size_t count, const char *key, const char *value)
+{
+    grpc_metadata pairs[PAIRS + 1];
+    grpc_metadata_array all = {.count = count, .metadata = pairs};
+    for (size_t i = 0; i < count; i++)
+        pairs[i] = (grpc_metadata){.key = grpc_slice_from_static_string(pairs_given[i][0]),
+                                   .value = grpc_slice_from_static_string(pairs_given[i][1])};
+    if (key != NULL)
+        pairs[all.count++] =
+            (grpc_metadata){.key = grpc_slice_from_static_string(key), .value = grpc_slice_from_static_string(value)};
+    return participant_metadata_read(&all, UNDO, strlen(UNDO), &read_out, read_problem, sizeof read_problem);
+}
+
+START_TEST(participant__metadata_is_read_up_to_its_bounds)
+{
+    const struct saga_call_info *info = &read_out.info;
+    for (int i = 0; i < TEXT_PAIRS; i++)
+        memset(long_texts[i], 'a' + i, text_bytes_max[i]);
+    /* A second traceparent is none of the saga's, and no reason to refuse. */
+    ck_assert_int_eq(read_pairs(PAIRS, "traceparent", "00-bb"), SAGA_OK);
+    ck_assert_str_eq(info->saga_id, long_texts[0]);
+    ck_assert_str_eq(info->definition, long_texts[1]);
+    ck_assert_str_eq(info->step, long_texts[2]);
+    ck_assert_str_eq(info->idempotency_key, long_texts[3]);
+    ck_assert_str_eq(info->action_key, long_texts[4]);
+    ck_assert_str_eq(info->method, UNDO);
+    ck_assert_str_eq(info->traceparent, "00-aa");
+    ck_assert_int_eq(info->action_outcome, SAGA_CALL_OUTCOME_DONE);
+    ck_assert_int_eq(info->phase, SAGA_CALL_COMPENSATION);
+    ck_assert_int_eq(info->attempt, INT32_MAX);
+    ck_assert_int_eq(info->action_started_ms, INT64_MAX);
+    pairs_given[5][1] = "unknown";
+    ck_assert_int_eq(read_pairs(PAIRS - 1, NULL, NULL), SAGA_OK); /* an older sidecar does not say when it began */
+    ck_assert_int_eq(info->action_outcome, SAGA_CALL_OUTCOME_UNKNOWN);
+    ck_assert_int_eq(info->action_started_ms, 0);
+    for (int i = 0; i < TEXT_PAIRS; i++) {
+        char expected[128];
+        long_texts[i][text_bytes_max[i]] = 'x';
+        ck_assert_int_eq(read_pairs(PAIRS, NULL, NULL), SAGA_E_INVALID_ARGUMENT);
+        snprintf(expected, sizeof expected, "metadata %s is too long", pairs_given[i][0]);
+        ck_assert_str_eq(read_problem, expected);
+        long_texts[i][text_bytes_max[i]] = '\0';
+    }
+    static const struct {
+        int at;
+        const char *value, *problem;
+    } bad[] = {{5, "undone", "is neither done nor unknown"},
+               {6, "action", "saga-action-outcome comes with an action"},
+               {7, "2147483648", "is not a number from 1"},
+               {9, "9223372036854775808", "is not a number of milliseconds"},
+               {9, "-1", "is not a number of milliseconds"}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const char *before = pairs_given[bad[i].at][1];
+        pairs_given[bad[i].at][1] = bad[i].value;
+        ck_assert_int_eq(read_pairs(PAIRS, NULL, NULL), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_msg(strstr(read_problem, bad[i].problem) != NULL, "%s", read_problem);
+        pairs_given[bad[i].at][1] = before;
+    }
+}
+END_TEST
+
 START_TEST(participant__refuses_what_no_function_is_for)
 {
     serve_with(NULL, echo, echo, (void *)(uintptr_t) "");
@@ -427,6 +503,41 @@ START_TEST(participant__call_whose_deadline_passed_in_the_queue_is_not_carried_o
     free(second);
     end(); /* every call that was taken has ended by then */
     ck_assert_int_eq(gate.carried_out, 1);
+}
+END_TEST
+
+/* However a call ended, its place is free again: that of a step among threads and queue, that of a health check among 64. */
+START_TEST(participant__every_end_gives_its_place_back)
+{
+    struct saga_participant_options options = {.threads = 1, .queue_calls_max = 1};
+    atomic_int status = SAGA_E_FAILED_PRECONDITION;
+    serve_with(&options, refuse_it, NULL, &status);
+    struct caller_call *call = action_call();
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_E_FAILED_PRECONDITION);
+        call->no_message = 1;
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_E_INVALID_ARGUMENT);
+        call->no_message = 0;
+        call->method = UNDO;
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_E_UNIMPLEMENTED);
+        call->method = DO;
+        set_metadata(call, "saga-attempt", "0");
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_E_INVALID_ARGUMENT);
+        set_metadata(call, "saga-attempt", "3");
+    }
+    free(call);
+    for (int i = 0; i < 65; i++)
+        pass_health_check();
+    /* One that cannot be read has its place, too. */
+    call = calloc(1, sizeof *call);
+    call->method = "/grpc.health.v1.Health/Check";
+    call->timeout_ms = 20000;
+    call->request = "\xff";
+    call->request_size = 1;
+    for (int i = 0; i < 65; i++)
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_E_INVALID_ARGUMENT);
+    free(call);
+    end();
 }
 END_TEST
 
@@ -785,11 +896,8 @@ START_TEST(participant__refuses_bad_options)
         struct saga_participant_options options;
         const char *field;
     } bad[] = {
-        {{.threads = 1025}, "threads"},
-        {{.queue_calls_max = 65537}, "queue_calls_max"},
-        {{.request_bytes_max = 1}, "request_bytes_max"},
-        {{.stop_grace_ms = 3600001}, "stop_grace_ms"},
-        {{.reserved = {0, 1}}, "reserved"},
+        {{.reserved = {1}}, "reserved"},
+        {{.reserved = {0, 0, 1}}, "reserved"},
         {{.address = "0.0.0.0:0"}, "address"},
         {{.address = "127.0.0.1"}, "address"},
         {{.address = "127.0.0.1:70000"}, "address"},
@@ -801,6 +909,52 @@ START_TEST(participant__refuses_bad_options)
         ck_assert_int_eq(saga_participant_open(&bad[i].options, &participant, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
         ck_assert_ptr_null(participant);
+    }
+}
+END_TEST
+
+/* Each of them from its least to its most, and what it is when nothing is said. */
+START_TEST(participant__options_are_bounded)
+{
+    static const struct {
+        const char *name;
+        size_t at; /* in the options */
+        uint32_t least, most, usual;
+    } options[] = {
+#define OPTION(name, least, most, usual) {#name, offsetof(struct saga_participant_options, name), least, most, usual}
+        OPTION(threads, 1, 1024, 8),
+        OPTION(queue_calls_max, 1, 65536, 256),
+        OPTION(request_bytes_max, 1024, 64 << 20, 4 << 20),
+        OPTION(answer_bytes_max, 1024, 64 << 20, 4 << 20),
+        OPTION(connection_calls_max, 1, 65536, 256),
+        OPTION(pushback_ms, 1, 60000, 200),
+        OPTION(handshake_timeout_ms, 100, 600000, 10000),
+        OPTION(stop_grace_ms, 1, 3600000, 10000),
+#undef OPTION
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        /* 0 is what is usual. */
+        const uint32_t tried[] = {options[i].least - 1, options[i].least, options[i].most, options[i].most + 1};
+        for (size_t t = 0; t < 4; t++) {
+            struct saga_participant_options given = {.address = NULL};
+            memcpy((char *)&given + options[i].at, &tried[t], sizeof tried[t]);
+            bool good = tried[t] == 0 || t == 1 || t == 2;
+            int code = saga_participant_open(&given, &participant, &error);
+            ck_assert_msg(code == (good ? SAGA_OK : SAGA_E_INVALID_ARGUMENT), "%s: %u", options[i].name, tried[t]);
+            if (!good) {
+                ck_assert_str_eq(error.field, options[i].name);
+                continue;
+            }
+            uint32_t taken;
+            memcpy(&taken, (const char *)&participant->options + options[i].at, sizeof taken);
+            ck_assert_uint_eq(taken, tried[t] == 0 ? options[i].usual : tried[t]);
+            saga_participant_close(participant);
+        }
+        uint32_t usual;
+        ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
+        memcpy(&usual, (const char *)&participant->options + options[i].at, sizeof usual);
+        ck_assert_uint_eq(usual, options[i].usual);
+        saga_participant_close(participant);
     }
 }
 END_TEST
@@ -835,17 +989,75 @@ START_TEST(participant__refuses_steps_that_contradict_each_other)
     ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
     saga_participant *p = participant;
     ck_assert_int_eq(saga_participant_start(p, &error), SAGA_E_FAILED_PRECONDITION);
-    ck_assert_int_eq(saga_participant_step(p, "Reserve", echo, NULL, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_int_eq(saga_participant_step(p, DO, NULL, NULL, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_int_eq(saga_participant_step(p, DO, echo, UNDO, NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    ck_assert_str_eq(error.field, "compensation");
+    static char longest[SAGA_CALL_METHOD_BYTES_MAX + 1], too_long[SAGA_CALL_METHOD_BYTES_MAX + 2];
+    memset(longest, 'm', sizeof longest - 1);
+    memset(too_long, 'm', sizeof too_long - 1);
+    memcpy(longest, "/a.B/", 5);
+    memcpy(too_long, "/a.B/", 5);
+    const struct {
+        const char *action_method, *compensation_method;
+        saga_step_function action, compensation;
+        const char *field;
+    } bad[] = {
+        {"Reserve", NULL, echo, NULL, "action_method"},
+        {NULL, NULL, echo, NULL, "action_method"},
+        {"/Reserve", NULL, echo, NULL, "action_method"},
+        {"//Reserve", NULL, echo, NULL, "action_method"},
+        {"/a.B/", NULL, echo, NULL, "action_method"},
+        {"/a.B/C/D", NULL, echo, NULL, "action_method"},
+        {"/a.B/\x7f", NULL, echo, NULL, "action_method"},
+        {too_long, NULL, echo, NULL, "action_method"},
+        {DO, "Release", echo, echo, "compensation_method"},
+        {DO, NULL, echo, echo, "compensation_method"},
+        {DO, NULL, NULL, NULL, "action"},
+        {DO, UNDO, NULL, echo, "action"},
+        {DO, UNDO, echo, NULL, "compensation"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ck_assert_int_eq(saga_participant_step(p, bad[i].action_method, bad[i].action, bad[i].compensation_method,
+                                               bad[i].compensation, NULL, &error),
+                         SAGA_E_INVALID_ARGUMENT);
+        ck_assert_str_eq(error.field, bad[i].field);
+    }
+    ck_assert_uint_eq(p->method_count, 0); /* of a step that is refused nothing is kept */
     ck_assert_int_eq(saga_participant_step(p, DO, echo, UNDO, echo, NULL, &error), SAGA_OK);
     ck_assert_int_eq(saga_participant_step(p, "/a.B/C", echo, UNDO, echo, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_step(p, longest, echo, NULL, NULL, NULL, &error), SAGA_OK);
+    ck_assert_uint_eq(p->method_count, 4);
     ck_assert_int_eq(saga_participant_step(p, DO, pass_gate, NULL, NULL, NULL, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_str_eq(error.field, "action_method");
+    ck_assert_int_eq(saga_participant_step(p, DO, echo, NULL, NULL, p, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_int_eq(saga_participant_step(p, DO, echo, UNDO, pass_gate, NULL, &error), SAGA_E_ALREADY_EXISTS);
+    ck_assert_str_eq(error.field, "compensation_method");
+    /* The other phase of a method is another matter. */
+    ck_assert_int_eq(saga_participant_step(p, UNDO, pass_gate, NULL, NULL, NULL, &error), SAGA_OK);
+    ck_assert_uint_eq(p->method_count, 5);
     ck_assert_int_eq(saga_participant_start(p, &error), SAGA_OK);
     ck_assert_int_eq(saga_participant_step(p, "/a.B/D", echo, NULL, NULL, NULL, &error), SAGA_E_FAILED_PRECONDITION);
     ck_assert_int_eq(saga_participant_start(p, &error), SAGA_E_FAILED_PRECONDITION);
     saga_participant_close(p);
+}
+END_TEST
+
+START_TEST(participant__has_so_many_methods)
+{
+    ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
+    for (int i = 0; i < 1024; i++) {
+        char method[32];
+        snprintf(method, sizeof method, "/a.B/M%d", i);
+        ck_assert_int_eq(saga_participant_step(participant, method, echo, NULL, NULL, NULL, &error), SAGA_OK);
+    }
+    ck_assert_int_eq(saga_participant_step(participant, DO, echo, NULL, NULL, NULL, &error), SAGA_E_RESOURCE_EXHAUSTED);
+    for (int i = 0; i < 1024; i++) {
+        char method[32];
+        snprintf(method, sizeof method, "/a.B/M%d", i);
+        const struct participant_method *found =
+            participant_find(participant, method, strlen(method), SAGA_CALL_ACTION);
+        ck_assert_ptr_nonnull(found);
+        ck_assert_str_eq(found->path, method);
+        ck_assert_ptr_null(participant_find(participant, method, strlen(method), SAGA_CALL_COMPENSATION));
+    }
+    saga_participant_close(participant);
 }
 END_TEST
 
@@ -1025,6 +1237,7 @@ int main(void)
     tcase_add_test(serving, participant__bounds_requests_and_answers);
     tcase_add_test(serving, participant__full_queue_tells_when_to_come_again);
     tcase_add_test(serving, participant__call_whose_deadline_passed_in_the_queue_is_not_carried_out);
+    tcase_add_test(serving, participant__every_end_gives_its_place_back);
     tcase_add_test(serving, participant__function_sees_that_its_call_was_cancelled);
     tcase_add_test(serving, participant__many_callers_get_their_own_answers);
     tcase_add_test(serving, participant__serves_on_among_strangers);
@@ -1039,6 +1252,9 @@ int main(void)
     tcase_add_test(opening, participant__refuses_bad_options);
     tcase_add_test(serving, participant__does_not_survive_fork);
     tcase_add_test(opening, participant__metadata_with_a_nul_is_no_other);
+    tcase_add_test(opening, participant__options_are_bounded);
+    tcase_add_test(opening, participant__has_so_many_methods);
+    tcase_add_test(opening, participant__metadata_is_read_up_to_its_bounds);
     tcase_add_test(opening, participant__takes_no_address_that_is_in_use);
     tcase_add_test(opening, participant__refuses_steps_that_contradict_each_other);
     tcase_add_test(opening, call__by_hand_keeps_copies_and_checks);
