@@ -160,6 +160,26 @@ START_TEST(barrier_sqlite__refusal_is_kept_and_changes_nothing)
 }
 END_TEST
 
+/* Of an action each status that refuses for good; another try of the same call has no other answer. */
+START_TEST(barrier_sqlite__each_definite_refusal_is_kept)
+{
+    static const int statuses[] = {SAGA_E_INVALID_ARGUMENT,    SAGA_E_NOT_FOUND,      SAGA_E_ALREADY_EXISTS,
+                                   SAGA_E_FAILED_PRECONDITION, SAGA_E_OUT_OF_RANGE,   SAGA_E_PERMISSION_DENIED,
+                                   SAGA_E_UNIMPLEMENTED,       SAGA_E_UNAUTHENTICATED};
+    struct script script = {.answer = "no"}, other = {.answer = "booked"};
+    for (int i = 0; i < (int)(sizeof statuses / sizeof statuses[0]); i++) {
+        char saga[16];
+        snprintf(saga, sizeof saga, "saga-%d", i);
+        script.status = statuses[i];
+        expect(barrier_action(saga, 0), &script, statuses[i], "no");
+        expect(barrier_action(saga, 0), &other, statuses[i], "no");
+        ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE state = 2"), i + 1);
+    }
+    ck_assert_int_eq(other.runs, 0);
+    ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 0);
+}
+END_TEST
+
 /* To its last byte. */
 START_TEST(barrier_sqlite__refusal_is_kept_whole)
 {
@@ -226,12 +246,15 @@ END_TEST
 /* A refusal of a compensation is not kept either: it must succeed some day. */
 START_TEST(barrier_sqlite__undo_that_fails_runs_again)
 {
-    struct script script = {.answer = "booked"}, undo = {.status = SAGA_E_FAILED_PRECONDITION, .answer = "not yet"};
+    struct script script = {.answer = "booked"}, undo = {.answer = "not yet"};
     expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
-    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_E_FAILED_PRECONDITION, "not yet");
-    ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 100);
+    for (int status = SAGA_OK + 1; status < SAGA_STATUS_COUNT; status++) {
+        undo.status = status;
+        expect(barrier_compensation("a", DONE, 0), &undo, status, "not yet");
+        ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 100);
+    }
     undo.status = SAGA_OK;
-    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_OK, "not yet 2");
+    expect(barrier_compensation("a", DONE, 0), &undo, SAGA_OK, "not yet 17");
     ck_assert_int_eq(query("SELECT sum(amount) FROM ledger"), 0);
 }
 END_TEST
@@ -626,17 +649,22 @@ START_TEST(barrier_sqlite__refuses_bad_options)
         {{.collect_rows = 1}, "collect_rows"},
         {{.collect_rows = 1001}, "collect_rows"},
         {{.reserved = {1}}, "reserved"},
+        {{.reserved = {0, 0, 0, 1}}, "reserved"},
     };
     saga_sqlite *none;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(saga_sqlite_open(path, &bad[i].options, &none, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
+        ck_assert_ptr_null(none);
     }
+    ck_assert_int_eq(saga_sqlite_open("", NULL, &none, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "path");
     ck_assert_int_eq(saga_sqlite_open("/nowhere/at/all.db", NULL, &none, &error), SAGA_E_UNAVAILABLE);
     const struct saga_sqlite_options most = {.keep_ms = 1000, .busy_timeout_ms = 600000, .collect_rows = 1000};
     ck_assert_int_eq(saga_sqlite_open(path, &most, &none, &error), SAGA_OK);
     saga_sqlite_close(none);
-    const struct saga_sqlite_options longest = {.keep_ms = INT64_C(315360000000)};
+    const struct saga_sqlite_options longest = {
+        .keep_ms = INT64_C(315360000000), .busy_timeout_ms = 1, .collect_rows = 2};
     ck_assert_int_eq(saga_sqlite_open(path, &longest, &none, &error), SAGA_OK);
     saga_sqlite_close(none);
 }
@@ -777,6 +805,7 @@ int main(void)
     tcase_add_test(cases, barrier_sqlite__duplicate_gets_the_first_answer);
     tcase_add_test(cases, barrier_sqlite__answer_bytes_are_kept_as_they_are);
     tcase_add_test(cases, barrier_sqlite__refusal_is_kept_and_changes_nothing);
+    tcase_add_test(cases, barrier_sqlite__each_definite_refusal_is_kept);
     tcase_add_test(cases, barrier_sqlite__refusal_is_kept_whole);
     tcase_add_test(cases, barrier_sqlite__other_failures_roll_everything_back);
     tcase_add_test(cases, barrier_sqlite__undo_without_an_action_is_empty_and_bars_it);
