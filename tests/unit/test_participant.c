@@ -3,6 +3,7 @@
 
 #include "client-lib/src/participant_server.h"
 #include "tests/support/grpc_caller.h"
+#include "tests/support/until.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -116,6 +117,13 @@ static int answer_too_much(saga_call *call, void *user)
     (void)user;
     static char much[4096];
     return saga_call_reply(call, much, sizeof much);
+}
+
+/* Answers with what it was sent. */
+static int answer_as_much(saga_call *call, void *user)
+{
+    (void)user;
+    return saga_call_reply(call, saga_call_info(call)->request, saga_call_info(call)->request_size);
 }
 
 /* ---- a participant under test ---- */
@@ -449,6 +457,16 @@ START_TEST(participant__bounds_requests_and_answers)
     call->request_size = sizeof request;
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_RESOURCE_EXHAUSTED, "2048");
+    end();
+    serve_with(&options, answer_as_much, NULL, NULL);
+    call->request_size = 2048;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    ck_assert_uint_eq(call->answer_size, 2048);
+    call->request_size = 2049;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_E_RESOURCE_EXHAUSTED);
+    call->request_size = 0;
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    ck_assert_uint_eq(call->answer_size, 0);
     free(call);
     end();
 }
@@ -702,6 +720,12 @@ START_TEST(participant__stop_lets_calls_end)
     while (late->status == SAGA_E_DEADLINE_EXCEEDED);
     assert_answer(late, SAGA_E_UNAVAILABLE, "not carried out");
     ck_assert_str_eq(late->function, "not-begun");
+    struct caller_call *health = calloc(1, sizeof *health);
+    health->method = "/grpc.health.v1.Health/Check";
+    health->timeout_ms = 20000;
+    ck_assert_int_eq(caller_run(&caller, health), SAGA_OK);
+    ck_assert_mem_eq(health->answer, "\x08\x02", 2); /* NOT_SERVING */
+    free(health);
     gate_open();
     caller_finish(call);
     ck_assert_int_eq(call->status, SAGA_OK);
@@ -836,6 +860,12 @@ static void assert_run_ends(void (*how)(void))
         caller_run(&caller, call);
     while (call->status == SAGA_E_UNAVAILABLE);
     ck_assert_int_eq(call->status, SAGA_OK);
+    /* The signals' handlers are its own for as long as it runs. */
+    saga_participant *second;
+    struct saga_error refused;
+    ck_assert_int_eq(saga_participant_open(NULL, &second, &refused), SAGA_OK);
+    ck_assert_int_eq(saga_participant_run(second, &refused), SAGA_E_FAILED_PRECONDITION);
+    saga_participant_close(second);
     how();
     void *code;
     pthread_join(runner, &code);
@@ -849,6 +879,16 @@ static void terminate(void)
     kill(getpid(), SIGTERM);
 }
 
+static void press_control_c(void)
+{
+    kill(getpid(), SIGINT);
+}
+
+static void of_ones_own(int number)
+{
+    (void)number;
+}
+
 static void interrupt(void)
 {
     saga_participant_interrupt(participant);
@@ -856,8 +896,17 @@ static void interrupt(void)
 
 START_TEST(participant__runs_until_it_is_interrupted_or_signalled)
 {
+    static const int signals[] = {SIGTERM, SIGINT};
+    struct sigaction own = {.sa_handler = of_ones_own}, found;
+    for (int i = 0; i < 2; i++)
+        sigaction(signals[i], &own, NULL);
     assert_run_ends(interrupt);
     assert_run_ends(terminate);
+    assert_run_ends(press_control_c);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(sigaction(signals[i], NULL, &found), 0);
+        ck_assert(found.sa_handler == of_ones_own);
+    }
 }
 END_TEST
 
@@ -978,7 +1027,17 @@ START_TEST(participant__takes_no_address_that_is_in_use)
     ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
     free(call);
     end();
+    /* What is there and is no socket is left alone. */
     snprintf(address, sizeof address, "%s/socket", folder);
+    unlink(address);
+    FILE *file = fopen(address, "w");
+    ck_assert_ptr_nonnull(file);
+    fclose(file);
+    snprintf(address, sizeof address, "unix:%s/socket", folder);
+    ck_assert_int_eq(saga_participant_open(&options, &second, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "address");
+    snprintf(address, sizeof address, "%s/socket", folder);
+    ck_assert_int_eq(access(address, F_OK), 0);
     unlink(address);
     ck_assert_int_eq(rmdir(folder), 0);
 }
@@ -1078,6 +1137,12 @@ START_TEST(call__by_hand_keeps_copies_and_checks)
     ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
     id[0] = request[0] = 'X';
     ck_assert_str_eq(saga_call_info(call)->saga_id, "saga");
+    ck_assert_str_eq(saga_call_info(call)->definition, "d");
+    ck_assert_str_eq(saga_call_info(call)->step, "s");
+    ck_assert_str_eq(saga_call_info(call)->idempotency_key, "k");
+    ck_assert_str_eq(saga_call_info(call)->action_key, "");
+    ck_assert_str_eq(saga_call_info(call)->traceparent, "");
+    ck_assert_uint_eq(saga_call_info(call)->request_size, 5);
     ck_assert_str_eq(saga_call_info(call)->method, "");
     ck_assert_mem_eq(saga_call_info(call)->request, "bytes", 5);
     ck_assert(saga_call_time_left_ms(call) == INT64_MAX && !saga_call_cancelled(call));
@@ -1086,6 +1151,25 @@ START_TEST(call__by_hand_keeps_copies_and_checks)
     ck_assert_int_eq(saga_call_reply(call, "second", 6), SAGA_OK);
     ck_assert_mem_eq(saga_call_answer(call, &size), "second", 6);
     ck_assert_uint_eq(size, 6);
+    /* Up to 4 MiB, as a participant's by default; one that is too long takes the one before with it. */
+    static char most[(4 << 20) + 1];
+    ck_assert_int_eq(saga_call_reply(call, most, sizeof most - 1), SAGA_OK);
+    saga_call_answer(call, &size);
+    ck_assert_uint_eq(size, 4 << 20);
+    ck_assert_int_eq(saga_call_reply(call, most, sizeof most), SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_ptr_nonnull(strstr(saga_call_message(call), "answer_bytes_max is 4194304"));
+    ck_assert_ptr_null(saga_call_answer(call, &size));
+    ck_assert_uint_eq(size, 0);
+    saga_call_destroy(call);
+    info.timeout_ms = 60000;
+    ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
+    ck_assert_int_le(saga_call_time_left_ms(call), 60000);
+    ck_assert_int_gt(saga_call_time_left_ms(call), 30000);
+    saga_call_destroy(call);
+    info.timeout_ms = 1;
+    ck_assert_int_eq(saga_call_create(&info, &call, &error), SAGA_OK);
+    UNTIL(saga_call_cancelled(call));
+    ck_assert_int_eq(saga_call_time_left_ms(call), 0);
     saga_call_destroy(call);
 
     info.phase = SAGA_CALL_COMPENSATION;
