@@ -168,7 +168,7 @@ START_TEST(barrier_sqlite__each_definite_refusal_is_kept)
                                    SAGA_E_UNIMPLEMENTED,       SAGA_E_UNAUTHENTICATED};
     struct script script = {.answer = "no"}, other = {.answer = "booked"};
     for (int i = 0; i < (int)(sizeof statuses / sizeof statuses[0]); i++) {
-        char saga[16];
+        char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
         script.status = statuses[i];
         expect(barrier_action(saga, 0), &script, statuses[i], "no");
