@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the inbox ---- */
 
@@ -74,8 +75,9 @@ struct room {
     atomic_bool stop;
     bool patient; /* looks only when it is woken */
     atomic_int held, cancelled;
-    uint32_t uid; /* of the peer on whose behalf was asked last */
-    char counted; /* of Count: what was sent last */
+    struct rpc_peer peer; /* on whose behalf was asked last */
+    struct span ago;      /* how long before it heard of it */
+    char counted;         /* of Count: what was sent last */
 };
 
 static struct room asked;
@@ -85,8 +87,8 @@ static void on_message(void *self, struct rpc_call *call, struct bytes message)
 {
     struct room *room = self;
     ck_assert_ptr_eq(rpc_call_asker(call), asking);
-    const struct rpc_peer *peer = rpc_call_peer(call);
-    room->uid = peer->has_user ? peer->uid : 0;
+    room->peer = *rpc_call_peer(call);
+    room->ago = rpc_call_asked_ago(call);
     switch (rpc_call_method(call)->id) {
     case ECHO:
         rpc_reply(call, message);
@@ -231,16 +233,29 @@ static struct rpc_ask *ask(int method, const char *text, struct heard *h)
 
 START_TEST(ask__says_on_whose_behalf)
 {
-    struct heard h = {0};
+    const struct rpc_peer all[] = {
+        {.transport = RPC_TRANSPORT_UNIX, .role = 2, .has_user = true, .uid = 4711, .gid = 12},
+        {.transport = RPC_TRANSPORT_TCP, .role = 1, .address = "10.0.0.7:41234"},
+        {.transport = RPC_TRANSPORT_TLS, .role = 3, .address = "[::1]:7", .identity = "spiffe://t/shop"},
+        {.transport = RPC_TRANSPORT_NONE}, /* the sidecar's own */
+    };
+    struct heard h;
     setup();
-    struct rpc_peer peer = {.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 4711};
-    rpc_ask(asking, asked.rpc, &methods[ECHO], bytes_of_text("x"), &peer, &asker, &h);
-    peer.uid = 1; /* it was copied */
-    UNTIL(h.ends == 1);
-    ck_assert_uint_eq(asked.uid, 4711);
-    ask(ECHO, "x", &h);
-    UNTIL(h.ends == 1);
-    ck_assert_uint_eq(asked.uid, 0);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct rpc_peer peer = all[i];
+        bool own = peer.transport == RPC_TRANSPORT_NONE;
+        h = (struct heard){0};
+        rpc_ask(asking, asked.rpc, &methods[ECHO], bytes_of_text("x"), own ? NULL : &peer, &asker, &h);
+        peer = (struct rpc_peer){.uid = 1}; /* it was copied */
+        UNTIL(h.ends == 1);
+        ck_assert_int_eq(asked.peer.transport, all[i].transport);
+        ck_assert_uint_eq(asked.peer.role, all[i].role);
+        ck_assert_int_eq(asked.peer.has_user, all[i].has_user);
+        ck_assert_uint_eq(asked.peer.uid, all[i].uid);
+        ck_assert_uint_eq(asked.peer.gid, all[i].gid);
+        ck_assert_str_eq(asked.peer.address, all[i].address);
+        ck_assert_str_eq(asked.peer.identity, all[i].identity);
+    }
     teardown();
 }
 END_TEST
@@ -498,6 +513,33 @@ START_TEST(ask__who_has_cancelled_takes_no_more)
 }
 END_TEST
 
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Counted from when it was asked, and not from when who is asked has heard of it. */
+START_TEST(ask__who_is_asked_knows_for_how_long_it_has_been)
+{
+    struct heard h;
+    asked = (struct room){.rpc = room_create(&asked)};
+    asking = room_create(NULL);
+    int64_t before = now_us();
+    ask(ECHO, "x", &h);
+    int64_t behind = now_us(), due = behind + 5000, now;
+    while ((now = now_us()) < due)
+        ;
+    rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_int_ge(asked.ago.us, now - behind);
+    ck_assert_int_le(asked.ago.us, now_us() - before);
+    rpc_poll(asking, SPAN_MS(0));
+    ck_assert_int_eq(h.ends, 1);
+    destroy_both();
+}
+END_TEST
+
 /* What a loop decides is committed also while more and more is asked of it. */
 START_TEST(ask__a_turn_ends_although_more_is_asked)
 {
@@ -534,6 +576,7 @@ int main(void)
     tcase_add_test(tc, ask__an_answer_that_nobody_reads_any_more_ends_it);
     tcase_add_test(tc, ask__nothing_is_handed_over_to_a_room_after_its_last_end);
     tcase_add_test(tc, ask__who_has_cancelled_takes_no_more);
+    tcase_add_test(tc, ask__who_is_asked_knows_for_how_long_it_has_been);
     tcase_add_test(tc, ask__a_turn_ends_although_more_is_asked);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

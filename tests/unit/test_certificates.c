@@ -250,6 +250,44 @@ START_TEST(certificates__a_file_is_bounded)
 }
 END_TEST
 
+/* Roots that nobody can be checked by are refused by name, before a handshake fails for them. */
+START_TEST(certificates__roots_are_whole)
+{
+    static const struct {
+        const char *behind; /* one that is good */
+        const char *wrong;
+    } rows[] = {
+        {"", NULL},
+        {"-----BEGIN CERTIFICATE-----\nMIIB", "ca.pem: is cut short, or holds what is not PEM"},
+        {"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "ca.pem: is cut short, or holds what"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        make_roots(4096);
+        FILE *to = fopen(roots, "a");
+        ck_assert(fputs(rows[i].behind, to) >= 0 && fclose(to) == 0);
+        ck_assert_int_eq(create_with_roots(), rows[i].wrong == NULL);
+        ck_assert_msg(rows[i].wrong == NULL || strstr(why, rows[i].wrong) != NULL, "%s", why);
+    }
+    static const char *const none[] = {"", "nothing of the kind\n", "-----BEGIN CERTIFICATE-----\n"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        write_text(roots, none[i]);
+        ck_assert(!create_with_roots());
+        ck_assert_msg(strstr(why, "ca.pem: holds no certificate in PEM form") != NULL, "%s", why);
+    }
+    unlink(roots);
+    ck_assert(!create_with_roots());
+    ck_assert_ptr_nonnull(strstr(why, "ca.pem: "));
+    /* They are looked at by themselves also where there is no certificate of our own. */
+    write_text(roots, "nothing of the kind\n");
+    ck_assert(!certificates_create(&(struct certificates_files){.roots = roots}, &c, why));
+    ck_assert_ptr_nonnull(strstr(why, "ca.pem: holds no certificate in PEM form"));
+    /* What a rotation of roots looks like. */
+    make(-2000, -1000, false);
+    ck_assert_int_eq(rename(certificate, roots), 0);
+    ck_assert_msg(certificates_create(&(struct certificates_files){.roots = roots}, &c, why), "%s", why);
+}
+END_TEST
+
 /* Whichever of them is another, and however much it is like the one before. */
 START_TEST(certificates__each_of_the_files_is_looked_at)
 {
@@ -312,6 +350,7 @@ int main(void)
     tcase_add_test(t, certificates__a_chain_is_as_good_as_each_of_it);
     tcase_add_test(t, certificates__each_of_the_files_is_looked_at);
     tcase_add_test(t, certificates__a_file_is_bounded);
+    tcase_add_test(t, certificates__roots_are_whole);
     tcase_add_test(t, certificates__a_chain_begins_with_the_last_of_it);
     tcase_add_test(t, certificates__who_follows_is_given_each_once);
     suite_add_tcase(s, t);

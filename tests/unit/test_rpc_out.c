@@ -134,9 +134,22 @@ START_TEST(rpc_out__attempt_without_a_connection_is_given_up_in_time)
     ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
     ck_assert_int_ge(took_ms, 150);
     ck_assert_int_lt(took_ms, 20000);
-    /* The deadline comes first. */
-    a = call(address, "/t.T/Echo", SPAN_MS(50));
+    close(fd);
+    world_close(&w);
+}
+END_TEST
+
+/* However long a connection may take. */
+START_TEST(rpc_out__attempt_without_a_connection_ends_at_its_deadline)
+{
+    char address[32];
+    int fd = deaf_listener(address);
+    w.options.connect_timeout = SPAN_S(600);
+    world_open(&w, false);
+    struct world_answer a = call(address, "/t.T/Echo", SPAN_MS(30));
+    ck_assert_int_eq(a.status, 4);
     ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    ck_assert_ptr_nonnull(a.unreached); /* its target is to blame */
     close(fd);
     world_close(&w);
 }
@@ -891,10 +904,13 @@ START_TEST(rpc_out__pushback_is_read)
     static const struct {
         const char *text;
         int64_t us;
-    } cases[] = {{"0", 0}, {"120", 120000}, {"-1", -1000}, {"soon", -1000}, {"99999999999", 86400000000}};
+        const char *status;
+    } cases[] = {{"0", 0, "14"},       {"120", 120000, "14"}, {"120", 120000, "8"},
+                 {"120", 120000, "4"}, {"-1", -1000, "14"},   {"-1", -1000, "8"},
+                 {"", -1000, "14"},    {"soon", -1000, "14"}, {"99999999999", 86400000000, "14"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         begin_peer();
-        fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "14",
+        fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", cases[i].status,
                      "grpc-retry-pushback-ms", cases[i].text, NULL);
         struct world_answer a = ask_peer(SPAN_S(5));
         ck_assert(a.has_pushback);
@@ -915,6 +931,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__deadline_leaves_it_open_whether_it_ran);
     tcase_add_test(tc, rpc_out__no_listener_means_it_never_left);
     tcase_add_test(tc, rpc_out__attempt_without_a_connection_is_given_up_in_time);
+    tcase_add_test(tc, rpc_out__attempt_without_a_connection_ends_at_its_deadline);
     tcase_add_test(tc, rpc_out__wait_for_a_connection_ends_a_long_poll);
     tcase_add_test(tc, rpc_out__metadata_that_cannot_be_sent_is_an_error);
     tcase_add_test(tc, rpc_out__killed_participant_leaves_it_open_whether_it_ran);
