@@ -64,22 +64,28 @@ START_TEST(rpc__unknown_method_is_unimplemented)
 }
 END_TEST
 
+/* So does a stream of which only the answer is one. */
 START_TEST(rpc__unary_call_takes_exactly_one_message)
 {
-    struct client_call none, two;
+    static const char *const methods[] = {"/t.T/Echo", "/t.T/Hold", "/t.T/Stream"};
     world_open(&w, false);
-    client_start(&none, &w, "/t.T/Echo", 0);
-    client_half_close(&none);
-    client_finish(&none);
-    ck_assert_int_eq(none.status, GRPC_STATUS_UNIMPLEMENTED);
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        struct client_call none, two;
+        client_start(&none, &w, methods[i], 0);
+        client_half_close(&none);
+        client_finish(&none);
+        ck_assert_int_eq(none.status, GRPC_STATUS_UNIMPLEMENTED);
 
-    client_start(&two, &w, "/t.T/Echo", 0);
-    client_send(&two, bytes_of_text("a"), false);
-    WORLD_UNTIL(&w, two.sent);
-    client_send(&two, bytes_of_text("b"), true);
-    client_finish(&two);
-    ck_assert_int_eq(two.status, GRPC_STATUS_UNIMPLEMENTED);
-    ck_assert_int_eq(w.echoes, 0);
+        client_start(&two, &w, methods[i], 0);
+        client_send(&two, bytes_of_text("a"), false);
+        WORLD_UNTIL(&w, two.sent);
+        client_send(&two, bytes_of_text("b"), true);
+        WORLD_UNTIL(&w, two.ended || w.held_count > 0);
+        ck_assert_msg(w.held_count == 0, "%s is served", methods[i]);
+        client_finish(&two);
+        ck_assert_int_eq(two.status, GRPC_STATUS_UNIMPLEMENTED);
+        ck_assert_int_eq(w.echoes, 0);
+    }
     world_close(&w);
 }
 END_TEST
@@ -354,6 +360,8 @@ START_TEST(rpc__streams_have_a_bound_of_their_own)
         client_finish(&c);
         ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
         ck_assert_ptr_nonnull(memmem(c.details.at, c.details.size, "STREAMS_MAX", 11));
+        ck_assert_int_eq(w.refusals, i + 1); /* the owner counts those too */
+        ck_assert_int_eq(w.refused_code, E_STREAMS);
         client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
         ck_assert_int_eq(c.status, GRPC_STATUS_OK);
         client_cancel(&one);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,19 @@ static void setup(void)
 }
 
 /* ---- listening ---- */
+
+/* A name that stands for 127.0.0.1 and 127.0.0.2, whatever this machine knows of names. tests.mk wraps this. */
+#define TWO_NAME "two.test"
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+    if (strcmp(host, TWO_NAME) != 0)
+        return __real_getaddrinfo(host, service, hints, out);
+    int error = __real_getaddrinfo("127.0.0.1", service, hints, out);
+    return error != 0 ? error : __real_getaddrinfo("127.0.0.2", service, hints, &(*out)->ai_next);
+}
 
 static char folder[64];
 
@@ -196,6 +210,50 @@ START_TEST(rpc_room__listens_at_several_addresses)
     ck_assert_int_ne(six, four);
     rpc_start(r);
     rpc_destroy(r);
+}
+END_TEST
+
+/* A socket at 127.0.0.LAST, which listens at this port (0: any), or is connected to who does. Returns -1 when that fails. */
+static int socket_at(int last, int *port, bool listens)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+    socklen_t size = sizeof at;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + (uint32_t)last);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool good = listens ? bind(fd, (struct sockaddr *)&at, size) == 0 && listen(fd, 1) == 0 &&
+                              getsockname(fd, (struct sockaddr *)&at, &size) == 0
+                        : connect(fd, (struct sockaddr *)&at, size) == 0;
+    *port = ntohs(at.sin_port);
+    if (!good)
+        close(fd);
+    return good ? fd : -1;
+}
+
+/* Of a name with several addresses all are listened at, on one port. Where another process has one of them it would get the clients that are
+ * sent there. */
+START_TEST(rpc_room__name_is_listened_at_with_all_of_its_addresses)
+{
+    const struct rpc_callbacks none = {0};
+    struct error_detail detail = {0};
+    struct rpc *r;
+    int port = 0;
+    ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
+    ck_assert_msg(listen_in(r, TWO_NAME ":0", &port, &detail) == 0, "%s", detail.text);
+    for (int last = 1; last <= 2; last++) {
+        int client = socket_at(last, &port, false);
+        ck_assert_msg(client >= 0, "127.0.0.%d", last);
+        close(client);
+    }
+    rpc_destroy(r);
+    for (int last = 1; last <= 2; last++) {
+        char address[32];
+        int taken = 0, other = socket_at(last, &taken, true);
+        ck_assert_int_ge(other, 0);
+        snprintf(address, sizeof address, TWO_NAME ":%d", taken);
+        ck_assert_int_eq(listen_at(address, &detail), E_SYSTEM);
+        ck_assert_msg(strstr(detail.text, "another process listens there: stop it") != NULL, "%s", detail.text);
+        close(other);
+    }
 }
 END_TEST
 
@@ -640,6 +698,7 @@ int main(void)
     tcase_add_test(tc, rpc_room__socket_file_that_a_dead_process_left_is_removed);
     tcase_add_test(tc, rpc_room__address_that_cannot_be_used_is_refused_in_words);
     tcase_add_test(tc, rpc_room__listens_at_several_addresses);
+    tcase_add_test(tc, rpc_room__name_is_listened_at_with_all_of_its_addresses);
     tcase_add_test(tc, rpc_room__socket_of_another_stays_when_it_stops);
     tcase_add_test(tc, rpc_room__rooms_that_share_a_door_take_turns);
     tcase_add_test(tc, rpc_room__peers_of_one_socket_are_told_apart);
