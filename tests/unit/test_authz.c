@@ -30,6 +30,31 @@ static bool named(const char *text, struct caller c)
     return is;
 }
 
+/* A rule may name several: each of them is let in, in whatever order they stand, and nobody else. */
+START_TEST(authz__a_rule_of_several_is_for_each_of_them)
+{
+    static const char *const names[] = {"uid:7", "spiffe://a.org/x", "plaintext"};
+    const struct caller callers[] = {{.way = CALLER_UNIX, .has_user = true, .identity = "", .uid = 7, .gid = 1},
+                                     {.way = CALLER_TLS, .identity = "spiffe://a.org/x"},
+                                     {.way = CALLER_PLAINTEXT, .identity = ""}};
+    const struct caller others[] = {{.way = CALLER_UNIX, .has_user = true, .identity = "", .uid = 8, .gid = 7},
+                                    {.way = CALLER_TLS, .identity = "spiffe://a.org/y"}};
+    unsigned retry = (unsigned)authz_method(bytes_of_text("Retry"));
+    for (size_t first = 0; first < 3; first++) {
+        struct who who[3];
+        for (size_t i = 0; i < 3; i++)
+            ck_assert_ptr_null(authz_read_who(names[(first + i) % 3], &who[i]));
+        struct authz_rule rule = {.who = who, .who_count = 3, .rights = RIGHT_OPERATOR};
+        struct authz z = {.rules = &rule, .count = 1};
+        authz_prepare(&z, &rule);
+        for (size_t i = 0; i < 3; i++)
+            ck_assert_int_eq(authz_extent(&z, &callers[i], retry), AUTHZ_ALL);
+        for (size_t i = 0; i < 2; i++)
+            ck_assert_int_eq(authz_extent(&z, &others[i], retry), AUTHZ_NOTHING);
+    }
+}
+END_TEST
+
 START_TEST(authz__names_a_caller_by_what_is_proven_of_it)
 {
     struct caller plain = {.way = CALLER_PLAINTEXT, .identity = ""};
@@ -331,6 +356,7 @@ int main(void)
     Suite *suite = suite_create("authz");
     TCase *tc = tcase_create("authz");
     tcase_add_test(tc, authz__names_a_caller_by_what_is_proven_of_it);
+    tcase_add_test(tc, authz__a_rule_of_several_is_for_each_of_them);
     tcase_add_test(tc, authz__a_verdict_names_tags_where_they_are_what_it_takes);
     tcase_add_test(tc, authz__one_caller_is_read_in_the_words_of_rules);
     tcase_add_test(tc, authz__a_verdict_says_how_much);

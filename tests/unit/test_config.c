@@ -231,8 +231,12 @@ static void check_retry(const struct option *o)
     write_text(&p, "{retryableStatusCodes: [INTERNAL]}", text);
     if (o->type == OPTION_RETRY_COMPENSATION)
         assert_refused(text, path, p.line, p.column + 1, "a compensation is retried on every status");
-    else
-        config_destroy(read_text(text));
+    else {
+        c = read_text(text);
+        policy = field_of(c, o);
+        ck_assert_uint_eq(policy->retryable_status_codes, 1u << 13);
+        config_destroy(c);
+    }
 }
 
 static bool is_mapping(const struct option *o)

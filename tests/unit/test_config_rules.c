@@ -33,14 +33,15 @@ START_TEST(config_rules__are_read_as_they_stand)
         "  - who: spiffe://a.org/ns/shop/*\n"
         "    may: [service, payloads]\n"
         "    definitions: [\"order*\", refund]\n"
-        "  - {who: [\"uid:0\", \"listener:127.0.0.1:1\"], may: [viewer, Retry], tags: {tenant: acme, n: 7}}\n");
+        "  - {who: [\"uid:0\", \"listener:127.0.0.1:1\"], may: [Skip, viewer, Retry], tags: {tenant: acme, n: 7}}\n");
     const struct authz *z = &c->authorization;
     ck_assert_uint_eq(z->count, 2);
     ck_assert_uint_eq(z->rules[0].rights, RIGHT_SERVICE | RIGHT_PAYLOADS);
     ck_assert_uint_eq(z->rules[0].definition_count, 2);
     ck_assert_str_eq(z->rules[0].definitions[1], "refund");
     ck_assert_uint_eq(z->rules[1].rights, RIGHT_VIEWER);
-    ck_assert_uint_eq(z->rules[1].methods, UINT64_C(1) << authz_method(bytes_of_text("Retry")));
+    ck_assert_uint_eq(z->rules[1].methods, UINT64_C(1) << authz_method(bytes_of_text("Retry")) |
+                                               UINT64_C(1) << authz_method(bytes_of_text("Skip")));
     ck_assert_uint_eq(z->rules[1].who_count, 2);
     ck_assert_int_eq(z->rules[1].who[1].kind, WHO_LISTENER);
     ck_assert_uint_eq(z->rules[1].who[1].number, 1);

@@ -332,6 +332,11 @@ START_TEST(reader__retry_policies_are_checked)
     assert_step_refused("action: /p.S/M, retry: {backoffMultiplier: 0.9}", "steps[0].retry.backoffMultiplier", 69,
                         "from 1 to 100");
     assert_step_refused("action: /p.S/M, retry: {jitter: 1.1}", "steps[0].retry.jitter", 58, "from 0 to 1");
+    /* A timeout as a deadline: up to deadline_max, which is thirty days unless said. */
+    definition_destroy(read_text(HEAD STEP("a", ", timeout: 720h")));
+    assert_step_refused("action: /p.S/M, timeout: 720.1h", "steps[0].timeout", 51, "it must be from 1ms to 720h");
+    assert_step_refused("action: {method: /p.S/M, timeout: 720.1h}", "steps[0].action.timeout", 60,
+                        "it must be from 1ms to 720h");
     assert_step_refused("action: /p.S/M, retry: {retryableStatusCodes: UNAVAILABLE}",
                         "steps[0].retry.retryableStatusCodes", 72, "must be a list");
     assert_step_refused("action: /p.S/M, retry: {retryableStatusCodes: [OK]}", "steps[0].retry.retryableStatusCodes[0]",

@@ -101,6 +101,16 @@ START_TEST(limit__does_not_grow_unasked)
     for (int64_t i = 1; i < 5000; i++)
         limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), 1, false);
     ck_assert_uint_le(limit_places(&l), 8);
+    /* Nor for a rush that is over: what was used then is no reason in later windows. */
+    for (int64_t i = 5000; i < 6000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), false);
+    for (int64_t i = 6000; i < 6100; i++) /* the rest of its last window */
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), 1, false);
+    uint64_t rush = l.thousandths;
+    ck_assert_uint_gt(rush, 12000);
+    for (int64_t i = 6100; i < 16000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), 1, false);
+    ck_assert_uint_le(l.thousandths, rush);
 }
 END_TEST
 
