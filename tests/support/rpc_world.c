@@ -93,6 +93,12 @@ static void on_answer(void *self, void *tag, const struct rpc_answer *answer)
     set_text(&a->output, answer->output);
 }
 
+static void on_turned_away(void *self)
+{
+    struct world *w = self;
+    atomic_fetch_add(&w->turned_away, 1);
+}
+
 static void on_refused(void *self, const struct rpc_method *method, int code)
 {
     struct world *w = self;
@@ -139,6 +145,7 @@ void world_open(struct world *w, bool unix_socket)
                                             .on_cancelled = on_cancelled,
                                             .on_sent = on_sent,
                                             .on_answer = on_answer,
+                                            .on_turned_away = on_turned_away,
                                             .on_refused = on_refused,
                                             .on_reachable = on_reachable,
                                             .may_leave = may_leave,

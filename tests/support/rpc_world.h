@@ -9,6 +9,7 @@
 
 #include <grpc/byte_buffer.h>
 #include <grpc/grpc.h>
+#include <stdatomic.h>
 
 #define WORLD_HELD_MAX 64
 #define WORLD_ROLE     3 /* of its listener */
@@ -51,6 +52,7 @@ struct world {
     int echoes;
     struct span echo_takes;                          /* the work that each of them is */
     int refusals, refused_code;                      /* of calls that the owner never knew of, and the last of them */
+    atomic_int turned_away;                          /* how often it was told, by the door, that somebody was */
     int reachable;                                   /* word that a target can be reached again */
     bool reply_to_cancelled;                         /* a kept call is ended as soon as it is cancelled */
     enum spread_policy policy;                       /* of its targets */

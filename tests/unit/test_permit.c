@@ -147,6 +147,11 @@ START_TEST(permit__a_pipe_is_no_way_around)
             struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, bytes_of(packed, sizeof request + 4));
             api_world_settle(&w);
             ck_assert_uint_eq(pipe->sent_count, 1);
+            /* Whichever loop refuses it, it is counted once. */
+            unsigned refusals = 0;
+            for (unsigned loop = 0; loop < loops; loop++)
+                refusals += w.loop[loop].refusals;
+            ck_assert_uint_eq(refusals, i * loops + k + 1);
             Saga__V1__PipeResponse *r = saga__v1__pipe_response__unpack(NULL, pipe->sent[0].size, pipe->sent[0].at);
             ck_assert_uint_eq(r->n_results, 1);
             ck_assert_int_eq(r->results[0]->result_case, SAGA__V1__RESULT__RESULT_ERROR);
@@ -401,14 +406,21 @@ START_TEST(permit__explain_tells_how_far_a_rule_goes)
         authz_prepare(&w.authz, rules + asked[i].first);
         api_world_start(&w);
         m.method = (char *)(uintptr_t)asked[i].method;
-        Saga__V1__ExplainResponse *r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
-        ck_assert(r->has_rules);
-        ck_assert_uint_eq(r->n_verdicts, 1);
-        ck_assert_msg(r->verdicts[0]->extent == asked[i].extent, "%zu: %d", i, (int)r->verdicts[0]->extent);
-        ck_assert_uint_eq(r->verdicts[0]->n_rules, asked[i].by);
-        for (size_t k = 0; k < asked[i].by; k++)
-            ck_assert_uint_eq(r->verdicts[0]->rules[k], asked[i].count - asked[i].by + k);
-        saga__v1__explain_response__free_unpacked(r, NULL);
+        for (int of_one = 0; of_one < 2; of_one++) {
+            /* Of one of the definitions that a rule names it goes as far as it goes, by the same rules. */
+            Saga__V1__Extent extent = asked[i].extent;
+            if (of_one && extent == SAGA__V1__EXTENT__EXTENT_SOME)
+                extent = SAGA__V1__EXTENT__EXTENT_ALLOWED;
+            m.definition = (char *)(uintptr_t)(of_one ? "order-1" : "");
+            Saga__V1__ExplainResponse *r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
+            ck_assert(r->has_rules);
+            ck_assert_uint_eq(r->n_verdicts, 1);
+            ck_assert_msg(r->verdicts[0]->extent == extent, "%zu: %d", i, (int)r->verdicts[0]->extent);
+            ck_assert_msg(r->verdicts[0]->n_rules == asked[i].by, "%zu: %zu rules", i, r->verdicts[0]->n_rules);
+            for (size_t k = 0; k < asked[i].by; k++)
+                ck_assert_uint_eq(r->verdicts[0]->rules[k], asked[i].count - asked[i].by + k);
+            saga__v1__explain_response__free_unpacked(r, NULL);
+        }
         api_world_close(&w);
     }
 }

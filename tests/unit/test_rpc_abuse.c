@@ -29,7 +29,19 @@
 static struct world w;
 static atomic_int accepts; /* of the door */
 
-/* tests.mk wraps it. */
+static atomic_int later_s; /* what the door's clock says more than the world's */
+
+/* tests.mk wraps them. */
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int error = __real_clock_gettime(clock, t);
+    t->tv_sec += atomic_load(&later_s);
+    return error;
+}
+
 int __real_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags);
 int __wrap_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags);
 
@@ -715,7 +727,7 @@ START_TEST(rpc_abuse__running_out_of_files_does_not_end_the_listening)
 }
 END_TEST
 
-/* It looks now and then whether there is a file for who knocks, and not all the time. */
+/* It looks now and then whether there is a file for who knocks, and not all the time; and says so once a minute. */
 START_TEST(rpc_abuse__out_of_files_the_door_waits)
 {
     struct rlimit before, tight;
@@ -734,6 +746,15 @@ START_TEST(rpc_abuse__out_of_files_the_door_waits)
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     UNTIL(atomic_load(&accepts) > tried + 10);
     ck_assert_int_ge(gpr_time_to_millis(gpr_time_sub(gpr_now(GPR_CLOCK_MONOTONIC), since)), 100);
+    static const struct {
+        int later_s, told;
+    } rows[] = {{0, 1}, {30, 1}, {61, 2}, {91, 2}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        atomic_store(&later_s, rows[i].later_s);
+        tried = atomic_load(&accepts);
+        UNTIL(atomic_load(&accepts) > tried + 2); /* the last of them was told of by then, or is not */
+        ck_assert_int_eq(atomic_load(&w.turned_away), rows[i].told);
+    }
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     close(fd);
     world_close(&w);

@@ -89,6 +89,7 @@ static void answer_unreached(void)
                                     .attempt = call.attempt,
                                     .reach = SAGA_REACH_NONE,
                                     .unreached = true,
+                                    .message = bytes_of_text("nobody is there"),
                                     .status = 14});
     ck_assert_int_eq(owner_commit(&o), 0);
 }
@@ -248,6 +249,14 @@ static void pass(struct span time)
     ck_assert_int_eq(owner_commit(&o), 0);
 }
 
+/* How often the undo of the first step was tried, the attempt that is out included; its action was tried once. */
+static int undos(void)
+{
+    const Saga__V1__Step *first = view(1, VIEW_STEPS)->steps[0];
+    ck_assert_int_eq(first->action_attempts, 1);
+    return first->compensation_attempts;
+}
+
 /* What an optional step may have done is undone while the saga goes on. */
 START_TEST(view__an_early_undo_waits_until_a_lost_attempt_is_over)
 {
@@ -256,13 +265,16 @@ START_TEST(view__an_early_undo_waits_until_a_lost_attempt_is_over)
     ck_assert_int_eq(owner_commit(&o), 0);
     answer_lost(SPAN_S(10)); /* a */
     ck_assert_str_eq(waiting(1), "a=an action's attempt, which may still run@10|b=the answer of target u");
+    ck_assert_int_eq(undos(), 0);
     pass(SPAN_S(10));
     ck_assert_str_eq(waiting(1), "a=the answer of target t|b=the answer of target u");
+    ck_assert_int_eq(undos(), 1);
     struct call_effect b = o.calls[0];
     o.calls[0] = o.calls[1];
     o.calls[1] = b;
     answer(14); /* the undo of a */
     ck_assert_str_eq(waiting(1), "a=the time of its next attempt@0.25|b=the answer of target u");
+    ck_assert_int_eq(undos(), 1);
     answer_lost(SPAN_S(20)); /* b */
     ck_assert_str_eq(waiting(1), "a=the time of its next attempt@20|b=the time of its next attempt@0.1");
     pass(SPAN_MS(300));
@@ -272,6 +284,7 @@ START_TEST(view__an_early_undo_waits_until_a_lost_attempt_is_over)
     ck_assert_str_eq(waiting(1), "a=the time of its next attempt@19.7");
     pass((struct span){.us = 19700000});
     ck_assert_str_eq(waiting(1), "a=the answer of target t");
+    ck_assert_int_eq(undos(), 2);
 }
 END_TEST
 
@@ -352,6 +365,48 @@ START_TEST(view__times_keep_their_microseconds)
 END_TEST
 
 /* ---- history and events ---- */
+
+static Saga__V1__Saga *view_with_history(void)
+{
+    struct timeline timeline;
+    const struct saga *s = engine_find(core_engine(o.core), 1);
+    ck_assert_ptr_nonnull(s);
+    const struct timeline_query query = {.serial = 1, .last_frame = s->position};
+    ck_assert_int_eq(timeline_load(o.core, &query, &a, &timeline, &o.detail), 0);
+    Saga__V1__Saga *m = view_saga(&a, s, core_engine(o.core), VIEW_STEPS);
+    ck_assert(view_add_history(&a, m, &timeline));
+    return m;
+}
+
+/* Also of a target that nobody could reach, action and undo alike. */
+START_TEST(view__history_tells_of_who_was_not_reached)
+{
+    start(1);
+    answer_unreached();
+    Saga__V1__Saga *m = view_with_history();
+    ck_assert_int_eq(m->steps[0]->last_status, 14);
+    ck_assert_str_eq(m->steps[0]->last_message, "nobody is there");
+}
+END_TEST
+
+/* What a person has tried anew began when it began. */
+START_TEST(view__history_keeps_when_a_step_began)
+{
+    struct instant began = o.now;
+    owner_submit_start(&o, 1, "hurried", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.now = instant_after(o.now, SPAN_S(10));
+    answer(0); /* a, the pivot */
+    answer(9); /* b, past it */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    o.now = instant_after(o.now, SPAN_S(10));
+    act(EVENT_RETRY, "b");
+    Saga__V1__Saga *m = view_with_history();
+    ck_assert_str_eq(m->steps[1]->waiting_for, "the answer of target u");
+    ck_assert_int_eq(m->steps[0]->started_at->seconds, began.us / 1000000);
+    ck_assert_int_eq(m->steps[1]->started_at->seconds, began.us / 1000000 + 10);
+}
+END_TEST
 
 START_TEST(view__history_adds_the_last_failures_and_the_resolution)
 {
@@ -460,6 +515,8 @@ int main(void)
     tcase_add_test(t, view__a_saga_that_has_ended_is_shown_from_its_row);
     tcase_add_test(t, view__times_keep_their_microseconds);
     tcase_add_test(t, view__history_adds_the_last_failures_and_the_resolution);
+    tcase_add_test(t, view__history_tells_of_who_was_not_reached);
+    tcase_add_test(t, view__history_keeps_when_a_step_began);
     tcase_add_test(t, view__an_event_shows_its_record);
     tcase_add_test(t, view__an_event_says_when_the_state_changes);
     tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);

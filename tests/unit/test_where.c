@@ -86,6 +86,24 @@ START_TEST(where__sees_the_saga)
 }
 END_TEST
 
+/* Times are known to the microsecond. */
+START_TEST(where__sees_parts_of_a_second)
+{
+    static const char *const yes[] = {
+        "started_at > timestamp('2026-05-04T08:20:30Z') && started_at < timestamp('2026-05-04T08:20:31Z')",
+        "started_at == timestamp('2026-05-04T08:20:30.25Z')",
+        "ended_at == timestamp('2026-05-04T08:20:30.250001Z')",
+        "ended_at > started_at && ended_at - started_at < duration('1ms')",
+        "age == duration('7199.75s')",
+    };
+    struct where_view v = letter();
+    v.started_at.us += 250000;
+    v.ended_at.us = v.started_at.us + 1;
+    for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
+        ck_assert_msg(asks_of(yes[i], &v), "%s", yes[i]);
+}
+END_TEST
+
 /* What a committed saga went without; a person who skips what was to stand in has decided that nothing is missing. */
 START_TEST(where__sees_what_a_saga_lacks)
 {
@@ -245,6 +263,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, where__sees_the_saga);
+    tcase_add_test(tcase, where__sees_parts_of_a_second);
     tcase_add_test(tcase, where__sees_a_saga_as_it_is);
     tcase_add_test(tcase, where__sees_what_a_saga_lacks);
     tcase_add_test(tcase, where__refuses_what_is_no_question);
