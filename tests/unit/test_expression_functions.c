@@ -148,7 +148,9 @@ END_TEST
 
 START_TEST(functions__times)
 {
-    TRUE("duration('1.5h') == duration('90m') && duration('1m30s') == duration('90s') && duration('-1.5s') == "
+    TRUE("duration('1.5ms') == duration('1500us') && duration('0.25us') == duration('250ns') && "
+         "duration('1.25s') == duration('1250ms') && duration('1.5m') == duration('90s')",
+         "duration('1.5h') == duration('90m') && duration('1m30s') == duration('90s') && duration('-1.5s') == "
          "duration('-1500ms')",
          "duration('1us') == duration('1000ns') && duration('1ms') == duration('1000us') && duration('0.000000001s') "
          "== duration('1ns')",

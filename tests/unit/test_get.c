@@ -3,6 +3,7 @@
 #include "tests/support/api_world.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,27 @@ START_TEST(get__tokens_that_no_page_gave_are_refused)
 }
 END_TEST
 
+/* A saga is known by its whole id: one of another journal with the same number is none of ours, while ours lives and when it has ended. */
+START_TEST(get__is_of_the_whole_id)
+{
+    char other[SAGA_ID_TEXT_SIZE];
+    snprintf(other, sizeof other, "%s", id);
+    other[0] = other[0] == 'f' ? 'e' : 'f';
+    Saga__V1__CommitRequest commit = SAGA__V1__COMMIT_REQUEST__INIT;
+    commit.saga_id = id;
+    for (int ended = 0; ended < 2; ended++) {
+        request.saga_id = id;
+        Saga__V1__GetResponse *r = get();
+        ck_assert_str_eq(r->saga->id, id);
+        drop(r);
+        request.saga_id = other;
+        api_world_refused(&w, 0, METHOD_GET, &request.base, "SAGA_NOT_FOUND", "");
+        if (!ended)
+            protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_COMMIT, &commit.base), NULL);
+    }
+}
+END_TEST
+
 /* Payloads are shown to who asks for them, and as JSON only then. */
 START_TEST(get__payloads_are_asked_for)
 {
@@ -151,6 +173,7 @@ int main(void)
     tcase_add_test(tc, get__pages_have_each_event_once_and_the_latest_first);
     tcase_add_test(tc, get__pages_have_bounds);
     tcase_add_test(tc, get__tokens_that_no_page_gave_are_refused);
+    tcase_add_test(tc, get__is_of_the_whole_id);
     tcase_add_test(tc, get__payloads_are_asked_for);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -443,6 +443,45 @@ START_TEST(mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step)
 }
 END_TEST
 
+/* A field that is handed on as it is must be text all the same: a participant could not read it. */
+START_TEST(mapping__text_that_is_none_is_not_handed_on)
+{
+    struct definition *d = definition(HEAD "steps:\n  - name: a\n    target: shop\n    compensation: none\n"
+                                           "    action: {method: /shapes.Shop/Old, request: {sku: =input.order_id}}\n");
+    static const struct {
+        const char *id;
+        bool good;
+    } cases[] = {{"\xc3\xa9", true}, {"\xc3", false}, {"a\xff", false}, {"", true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, cases[i].id);
+        struct error_detail detail = {.text = ""};
+        struct bytes request;
+        int code = mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail);
+        ck_assert_msg((code == 0) == cases[i].good, "%zu: %s", i, detail.text);
+    }
+    definition_destroy(d);
+}
+END_TEST
+
+/* One of up to sixteen, each named once. */
+START_TEST(mapping__a_step_may_go_to_one_of_sixteen_targets)
+{
+    for (int count = 15; count <= 17; count++) {
+        char text[1024] = HEAD "steps:\n  - name: a\n    target: {by: input.order_id, oneof: [t0";
+        size_t used = strlen(text);
+        for (int i = 1; i < count; i++)
+            used += (size_t)snprintf(text + used, sizeof text - used, ", t%d", i);
+        snprintf(text + used, sizeof text - used,
+                 "]}\n    action: {method: /shapes.Shop/Old, request: {quantity: 1}}\n    compensation: none\n");
+        if (count <= 16)
+            definition_destroy(definition(text));
+        else
+            refused(text, "must name 1 to 16 targets", 7, 41);
+    }
+}
+END_TEST
+
 /* What an answer should be: all of it, in order, and whether the step is undone when it is not. */
 START_TEST(mapping__an_answer_is_held_against_what_is_expected)
 {
@@ -498,6 +537,8 @@ int main(void)
     tcase_add_test(c, mapping__tags_and_metadata_are_texts);
     tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
     tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
+    tcase_add_test(c, mapping__text_that_is_none_is_not_handed_on);
+    tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
     tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);
     tcase_add_test(c, mapping__an_answer_is_held_against_what_is_expected);
     suite_add_tcase(s, c);
