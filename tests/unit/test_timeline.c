@@ -228,6 +228,31 @@ START_TEST(timeline__a_whole_one_gives_the_saga_as_it_ended)
 }
 END_TEST
 
+/* What a person asks for by status is what the stuck step was answered, and not what came for another one later. */
+START_TEST(timeline__the_last_status_is_that_of_the_stuck_step)
+{
+    static const char fan[] = "name: fan\nversion: 1.0.0\nsteps:\n"
+                              "  - {name: a, target: t, action: /t.T/A, pivot: true}\n"
+                              "  - {name: b, target: t, action: /t.T/B, after: [a]}\n"
+                              "  - {name: c, target: t, action: /t.T/C, after: [a]}\n";
+    int status;
+    ck_assert_int_eq(owner_register(&o, fan), 0);
+    owner_submit_start(&o, 1, "fan", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 0, "");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 9, "");
+    owner_answer(&o, 0, "");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    const struct saga *s = engine_find(core_engine(o.core), 1);
+    ck_assert_ptr_nonnull(s);
+    ck_assert_int_eq(s->state, SAGA_STUCK);
+    ck_assert_uint_eq(s->stuck_step, 1);
+    ck_assert_int_eq(timeline_last_status(o.core, s, s->position, core_durable(o.core), &status, &detail), 0);
+    ck_assert_int_eq(status, 9);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("timeline");
@@ -242,6 +267,7 @@ int main(void)
     tcase_add_test(t, timeline__a_chain_that_leads_nowhere_is_damage);
     tcase_add_test(t, timeline__holds_the_latest_of_too_many_records);
     tcase_add_test(t, timeline__a_whole_one_gives_the_saga_as_it_ended);
+    tcase_add_test(t, timeline__the_last_status_is_that_of_the_stuck_step);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
