@@ -274,10 +274,13 @@ START_TEST(log__of_one_kind_so_many_a_second)
             log_event(LOG_LEVEL_INFO, "another", LOG_NUMBER("n", i));
     }
     clock_gettime(CLOCK_MONOTONIC, &ended);
+    /* The count comes with the first line of a later second, and once. */
     struct timespec now = ended;
-    while (now.tv_sec == ended.tv_sec) /* the count comes with the first line of a later second */
-        clock_gettime(CLOCK_MONOTONIC, &now);
-    log_say(LOG_LEVEL_INFO, "later");
+    for (int later = 0; later < 2; later++) {
+        for (time_t second = now.tv_sec; now.tv_sec == second;)
+            clock_gettime(CLOCK_MONOTONIC, &now);
+        log_say(LOG_LEVEL_INFO, "later");
+    }
     log_close(SPAN_S(10));
     drain(ends[0], got, sizeof got);
     for (char *at = strtok(got, "\n"); at != NULL; at = strtok(NULL, "\n")) {
