@@ -134,17 +134,11 @@ START_TEST(permit__a_pipe_is_no_way_around)
     begin_world(loops, 0, UINT64_C(1) << METHOD_PIPE | UINT64_C(1) << METHOD_KEEP_ALIVE);
     for (unsigned i = 0; i < type->n_fields; i++)
         for (unsigned k = 0; k < loops; k++) {
-            char id[16] = "";
-            snprintf(id, sizeof id, "abc00%u-1", k % 10);
             /* A PipeRequest of one Command of one request, whose first field is a text: a saga's id, or a name. */
-            const uint8_t request[] = {0x0a,           8,
-                                       (uint8_t)id[0], (uint8_t)id[1],
-                                       (uint8_t)id[2], (uint8_t)id[3],
-                                       (uint8_t)id[4], (uint8_t)id[5],
-                                       (uint8_t)id[6], (uint8_t)id[7]};
-            uint8_t packed[32] = {0x0a, sizeof request + 2, (uint8_t)(type->fields[i].id << 3 | 2), sizeof request};
-            memcpy(packed + 4, request, sizeof request);
-            struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, bytes_of(packed, sizeof request + 4));
+            enum { HEAD = 6, ID = 14 };
+            char packed[HEAD + ID + 1] = {0x0a, ID + 4, (char)(type->fields[i].id << 3 | 2), ID + 2, 0x0a, ID};
+            snprintf(packed + HEAD, ID + 1, "000000abc00%u-1", k % 10);
+            struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, bytes_of(packed, HEAD + ID));
             api_world_settle(&w);
             ck_assert_uint_eq(pipe->sent_count, 1);
             /* Whichever loop refuses it, it is counted once. */

@@ -156,6 +156,32 @@ START_TEST(rehearse__what_stays_behind_is_told_with_its_shortest_story)
     /* Of a step that is optional, too. */
     ck_assert_int_eq(try(HEAD "steps:\n  - {name: a, target: t, optional: true, action: /x.v1.S/A}\n" B), 0);
     ck_assert_ptr_nonnull(finding("left-behind"));
+    /* And of a saga that can only commit. */
+    ck_assert_int_eq(try(HEAD "steps:\n  - {name: b, target: t, pivot: true, action: /x.v1.S/B}\n"
+                              "  - {name: a, target: t, after: [b], optional: true, action: /x.v1.S/A}\n"),
+                     0);
+    f = needed("left-behind");
+    ck_assert_int_eq(f->step, 1);
+    ck_assert_ptr_nonnull(strstr(f->text, "ends COMMITTED, and what a did (if it did) stays"));
+}
+END_TEST
+
+/* An undo has attempts of its own: late is the last of them. */
+START_TEST(rehearse__an_undo_that_is_late_takes_its_own_attempts)
+{
+    ck_assert_int_eq(
+        try(HEAD "steps:\n"
+                 "  - {name: a, target: t, action: {method: /x.v1.S/A, retry: {maxAttempts: 1}},\n"
+                 "     compensation: {method: /x.v1.S/UndoA, timeout: 7s, retry: {maxAttempts: 3, initialBackoff: 1s,\n"
+                 "       backoffMultiplier: 1, jitter: 0}}}\n"
+                 "  - {name: b, target: t, after: [a], action: {method: /x.v1.S/B, retry: {maxAttempts: 1}}}\n"),
+        0);
+    const struct rehearse_end *undone = end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1);
+    if (undone == NULL)
+        ck_abort_msg("it is never undone");
+    /* Two attempts of 7 s are lost, with a second behind each, and the third is answered. */
+    ck_assert_int_ge(undone->longest.us, SPAN_S(16).us);
+    ck_assert_int_lt(undone->longest.us, SPAN_S(17).us);
 }
 END_TEST
 
@@ -400,6 +426,7 @@ int main(void)
     tcase_add_test(runs, rehearse__every_end_is_found_once);
     tcase_add_test(runs, rehearse__a_targets_timeout_is_its_own);
     tcase_add_test(runs, rehearse__runs_are_bounded);
+    tcase_add_test(runs, rehearse__an_undo_that_is_late_takes_its_own_attempts);
     tcase_add_test(runs, rehearse__what_stays_behind_is_told_with_its_shortest_story);
     tcase_add_test(runs, rehearse__an_undo_that_cannot_be_sent_is_an_error);
     tcase_add_test(runs, rehearse__expressions_that_fail_and_steps_that_never_run);
