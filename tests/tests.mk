@@ -347,7 +347,7 @@ $(B)/fleet_sim: $(call tests_objects,tests/fleet/*.c sidecar/core/*.c sidecar/jo
 fleet-sim: $(B)/fleet_sim
 	@$(call limit,300) $(B)/fleet_sim $(if $(SEED),seed $(SEED),many $(or $(N),200))
 
-.PHONY: sim sim-soak sim-exhaust sim-memory sim-defects sim-gate sim-smoke
+.PHONY: sim sim-soak sim-exhaust sim-memory sim-defects sim-defects-build sim-defects-saga sim-defects-fleet sim-gate sim-smoke
 sim: $(B)/sim
 	$(B)/sim $(if $(SEED),seed $(SEED),many $(or $(N),1000))
 sim-soak: $(B)/sim
@@ -357,10 +357,12 @@ sim-exhaust: $(B)/sim
 sim-memory: $(B)/sim
 	@$(call limit,300) $(B)/sim memory $(or $(N),5)
 # The same with planted defects, one of which is switched on by the environment's SIM_DEFECT.
-sim-defects:
-	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim
+sim-defects: sim-defects-saga sim-defects-fleet
+sim-defects-build:
+	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/sim $(B)/defects/fleet_sim
+sim-defects-saga: sim-defects-build
 	@$(call limit,300) tests/sim/defects $(B)/defects/sim tests/sim/defects.txt
-	@$(MAKE) --no-print-directory -s SIM_DEFECTS=1 B=$(B)/defects $(B)/defects/fleet_sim
+sim-defects-fleet: sim-defects-build
 	@$(call limit,300) tests/sim/defects $(B)/defects/fleet_sim tests/fleet/defects.txt
 # The same seeds twice, and with both compilers: one trace.
 OTHER_CC := $(if $(findstring clang,$(CC)),gcc,clang)
