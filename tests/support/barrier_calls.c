@@ -6,6 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+const int barrier_refusals[BARRIER_REFUSALS] = {
+    SAGA_E_INVALID_ARGUMENT, SAGA_E_NOT_FOUND,         SAGA_E_ALREADY_EXISTS, SAGA_E_FAILED_PRECONDITION,
+    SAGA_E_OUT_OF_RANGE,     SAGA_E_PERMISSION_DENIED, SAGA_E_UNIMPLEMENTED,  SAGA_E_UNAUTHENTICATED};
+
 static saga_call *make(const char *saga, int phase, int outcome, int64_t started_ms, int64_t timeout_ms)
 {
     char action_key[128], key[128];

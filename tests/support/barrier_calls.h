@@ -16,6 +16,10 @@ saga_call *barrier_call_of(const char *saga, int phase, int64_t ago_ms);
 /* Likewise, of which the caller says when: in milliseconds since 1970. */
 saga_call *barrier_call_from(const char *saga, int phase, int64_t started_ms);
 
+/* What refuses an action for good. */
+#define BARRIER_REFUSALS 8
+extern const int barrier_refusals[BARRIER_REFUSALS];
+
 /* Whether the call's answer is that text. */
 bool barrier_answered(const saga_call *call, const char *text);
 

@@ -163,16 +163,13 @@ END_TEST
 /* Of an action each status that refuses for good; another try of the same call has no other answer. */
 START_TEST(barrier_sqlite__each_definite_refusal_is_kept)
 {
-    static const int statuses[] = {SAGA_E_INVALID_ARGUMENT,    SAGA_E_NOT_FOUND,      SAGA_E_ALREADY_EXISTS,
-                                   SAGA_E_FAILED_PRECONDITION, SAGA_E_OUT_OF_RANGE,   SAGA_E_PERMISSION_DENIED,
-                                   SAGA_E_UNIMPLEMENTED,       SAGA_E_UNAUTHENTICATED};
     struct script script = {.answer = "no"}, other = {.answer = "booked"};
-    for (int i = 0; i < (int)(sizeof statuses / sizeof statuses[0]); i++) {
+    for (int i = 0; i < BARRIER_REFUSALS; i++) {
         char saga[32];
         snprintf(saga, sizeof saga, "saga-%d", i);
-        script.status = statuses[i];
-        expect(barrier_action(saga, 0), &script, statuses[i], "no");
-        expect(barrier_action(saga, 0), &other, statuses[i], "no");
+        script.status = barrier_refusals[i];
+        expect(barrier_action(saga, 0), &script, barrier_refusals[i], "no");
+        expect(barrier_action(saga, 0), &other, barrier_refusals[i], "no");
         ck_assert_int_eq(query("SELECT count(*) FROM saga_barrier WHERE state = 2"), i + 1);
     }
     ck_assert_int_eq(other.runs, 0);
