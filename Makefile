@@ -42,6 +42,9 @@ SEARCH_client-lib := -Iclient-lib/include -I$(G)/examples $(PQ_CFLAGS)
 SEARCH_tests := -Iclient-lib/include $(PQ_CFLAGS)
 CODE := -std=c11 $(FLAGS_$(KIND)) -fPIC -fvisibility=hidden
 COMPILE := $(CC) $(CODE) -fstack-protector-strong $(WARN) -MMD -MP
+# There are many, and each runs once: these are better compiled quickly than well.
+QUICK := tests/unit/% tests/scenario/%
+QUICKLY := -O0 -U_FORTIFY_SOURCE
 
 # Of these a program gets what it uses. Tests have more (tests/tests.mk).
 LIBRARIES_USED := -lgrpc -lcares -lgpr -lcrypto -lprotobuf-c -lsqlite3 -lyaml -lz -lmicrohttpd -lpq -ljansson -lpthread -lm
@@ -62,7 +65,7 @@ $(1): $(if $(subst x$(strip $(file <$(1)))x,,x$(strip $(2))x),FORCE)
 endef
 COMPILED_WITH := $(B)/flags/compile
 LINKED_WITH := $(B)/flags/link
-$(eval $(call remember,$(COMPILED_WITH),$(COMPILE) $(SEARCH) $(SEARCH_sidecar) $(SEARCH_client-lib) $(SEARCH_tests) $(CPPFLAGS) $(CFLAGS)))
+$(eval $(call remember,$(COMPILED_WITH),$(COMPILE) $(QUICK) $(QUICKLY) $(SEARCH) $(SEARCH_sidecar) $(SEARCH_client-lib) $(SEARCH_tests) $(CPPFLAGS) $(CFLAGS)))
 $(eval $(call remember,$(LINKED_WITH),$(LINK) $(LIBRARIES_USED) $(LDFLAGS)))
 
 # A program is a line of prerequisites (objects and archives) and a place in PROGRAMS; the recipe of all of them is at the end.
@@ -127,7 +130,7 @@ archives = $(foreach r,$(1),$(call room_archive,$(r)))
 
 $(B)/obj/%.o: %.c $(COMPILED_WITH) | $(GENERATED) $(G)/version.h
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(SEARCH) $(SEARCH_$(firstword $(subst /, ,$*))) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(COMPILE) $(if $(filter $(QUICK),$*),$(QUICKLY)) $(SEARCH) $(SEARCH_$(firstword $(subst /, ,$*))) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # An archive depends on the list of what is in it, too: a file that is gone is gone from it.
 define room

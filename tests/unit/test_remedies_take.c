@@ -192,7 +192,7 @@ START_TEST(remedies_take__every_option_reaches_its_rule)
                 {CONFIG_REMEDY_TRIP, true, false, true},
                 {CONFIG_REMEDY_RESET, true, false, false},
                 {CONFIG_REMEDY_PAGE, false, false, false}};
-    struct config_remedy rules[5];
+    struct config_remedy rules[5] = {{0}};
     const struct config_objective promised = {.definition = "order", .success = 1};
     struct config config = config_of(rules, 5);
     config.objectives = &promised;
