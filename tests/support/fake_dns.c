@@ -61,7 +61,9 @@ static void *serve(void *arg)
         ssize_t size = recvfrom(dns->socket, message, sizeof message / 2, 0, (struct sockaddr *)&from, &length);
         if (size <= 0)
             return NULL;
+        pthread_mutex_lock(&dns->gate);
         size_t full = answer(dns, message, (size_t)size);
+        pthread_mutex_unlock(&dns->gate);
         if (full > 0)
             ck_assert_int_eq(sendto(dns->socket, message, full, 0, (struct sockaddr *)&from, length), (ssize_t)full);
     }
@@ -74,6 +76,7 @@ void fake_dns_start(struct fake_dns *dns)
     dns->socket = socket(AF_INET, SOCK_DGRAM, 0);
     ck_assert_int_eq(bind(dns->socket, (struct sockaddr *)&at, size), 0);
     ck_assert_int_eq(getsockname(dns->socket, (struct sockaddr *)&at, &size), 0);
+    pthread_mutex_init(&dns->gate, NULL);
     snprintf(dns->address, sizeof dns->address, "127.0.0.1:%d", ntohs(at.sin_port));
     ck_assert_int_eq(pthread_create(&dns->thread, NULL, serve, dns), 0);
 }
@@ -85,5 +88,6 @@ void fake_dns_stop(struct fake_dns *dns)
     ck_assert_int_eq(getsockname(dns->socket, (struct sockaddr *)&at, &size), 0);
     ck_assert_int_eq(sendto(dns->socket, "", 0, 0, (struct sockaddr *)&at, size), 0); /* nothing: the end */
     pthread_join(dns->thread, NULL);
+    pthread_mutex_destroy(&dns->gate);
     close(dns->socket);
 }

@@ -14,6 +14,7 @@ struct fake_dns {
     pthread_t thread;
     atomic_uint last[FAKE_DNS_ADDRESSES]; /* bytes of 127.0.0.x, which the name stands for; 0: none */
     atomic_uint asked;                    /* questions for them that came */
+    pthread_mutex_t gate;                 /* nothing is answered while somebody has it */
 };
 
 void fake_dns_start(struct fake_dns *dns);

@@ -113,6 +113,25 @@ START_TEST(finder__of_several_each_waits_for_its_turn)
 }
 END_TEST
 
+/* However fresh it is: what was found for one is no answer for another. */
+START_TEST(finder__an_answer_is_whoever_asked_for_it)
+{
+    const struct finder_journal *list;
+    unsigned count;
+    bool there;
+    int code;
+    journal("b");
+    ABANDON(finder_want(finder, "a", &there));
+    UNTIL((code = finder_want(finder, "b", &there)) != STORE_PENDING);
+    ck_assert_int_eq(code, 0);
+    ck_assert(there);
+    ABANDON(finder_list(finder, "", &list, &count));
+    UNTIL((code = finder_list(finder, "b", &list, &count)) != STORE_PENDING);
+    ck_assert_int_eq(code, 0);
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
 int main(void)
 {
     if (!place_start(&server))
@@ -124,6 +143,7 @@ int main(void)
     tcase_add_test(t, finder__whoever_asks_next_hears_what_is_so_by_then);
     tcase_add_test(t, finder__what_was_done_for_one_is_done_anew_for_the_next);
     tcase_add_test(t, finder__of_several_each_waits_for_its_turn);
+    tcase_add_test(t, finder__an_answer_is_whoever_asked_for_it);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

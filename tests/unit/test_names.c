@@ -196,6 +196,63 @@ START_TEST(names__a_lost_connection_has_the_name_looked_up_sooner)
 }
 END_TEST
 
+/* Where nobody answers for the name, it is not said to be unknown: who is not connected just then stays where he was. */
+START_TEST(names__a_name_server_that_is_away_takes_no_address_away)
+{
+    start_peers(1);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    ck_assert_int_eq(call(target).status, 9);
+    fake_dns_stop(&dns);
+    fake_peer_stop(&peers[0]);
+    while (target->looking_up || target->query.end != NAME_UNSURE)
+        ck_assert_int_ne(call(target).status, 9);
+    make_peer(0);
+    fake_peer_start(&peers[0]);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    struct world_answer a;
+    do
+        a = call(target);
+    while (a.status != 9 && ms_since(begin) < 10000);
+    ck_assert_msg(a.status == 9, "%d %s (%s)", a.status, a.message.at, a.unreached);
+    world_close(&w);
+    fake_peer_stop(&peers[0]);
+}
+END_TEST
+
+/* A few are looked up at once. Of those that wait for their turn none is lost when others come. */
+START_TEST(names__those_that_wait_for_their_turn_have_it)
+{
+    enum { CALLS = 24 };
+    static struct world_answer a[CALLS];
+    static struct fake_dns other;
+    char name[96];
+    start_peers(1);
+    start_dns(1);
+    memset(&other, 0, sizeof other);
+    atomic_init(&other.last[0], 2);
+    fake_dns_start(&other);
+    world_open(&w, false);
+    pthread_mutex_lock(&other.gate);
+    pthread_mutex_lock(&dns.gate);
+    snprintf(name, sizeof name, "dns://%s/" FAKE_DNS_NAME ":%u", other.address, (unsigned)peers[0].port);
+    world_call_out(&w, world_target(&w, name), "/t.T/Echo", "x", SPAN_S(20), &a[0]);
+    for (unsigned i = 1; i < CALLS - 1; i++)
+        world_call_out(&w, name_target(), "/t.T/Echo", "x", SPAN_S(20), &a[i]);
+    pthread_mutex_unlock(&other.gate);
+    WORLD_UNTIL(&w, a[0].count == 1); /* by now whoever looks them up knows of all */
+    world_call_out(&w, name_target(), "/t.T/Echo", "x", SPAN_S(20), &a[CALLS - 1]);
+    pthread_mutex_unlock(&dns.gate);
+    for (unsigned i = 0; i < CALLS; i++) {
+        WORLD_UNTIL(&w, a[i].count == 1);
+        ck_assert_int_eq(a[i].status, 9);
+    }
+    fake_dns_stop(&other);
+    end(1);
+}
+END_TEST
+
 START_TEST(names__call_to_an_address_that_went_goes_on)
 {
     struct world_answer held;
@@ -307,6 +364,11 @@ START_TEST(names__one_that_nobody_knows_is_told)
     start_dns(0);
     world_open(&w, false);
     name_of(7, name);
+    struct rpc_target *target = world_target(&w, name);
+    struct world_answer a;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(9), &a);
+    WORLD_UNTIL(&w, !target->looking_up);
+    ck_assert_int_eq(a.count, 1); /* in the same turn */
     ck_assert_str_eq(why_unreached(name), "no such name");
     fake_dns_stop(&dns);
     ck_assert_ptr_nonnull(strstr(why_unreached(name), "name")); /* the server does not answer, or not in time */
@@ -341,6 +403,8 @@ int main(void)
     tcase_add_test(tc, names__pick_first_calls_one_as_long_as_it_is_there);
     tcase_add_test(tc, names__address_that_is_added_has_its_share_within_seconds);
     tcase_add_test(tc, names__a_lost_connection_has_the_name_looked_up_sooner);
+    tcase_add_test(tc, names__a_name_server_that_is_away_takes_no_address_away);
+    tcase_add_test(tc, names__those_that_wait_for_their_turn_have_it);
     tcase_add_test(tc, names__call_to_an_address_that_went_goes_on);
     tcase_add_test(tc, names__peers_that_close_their_connections_harm_nobody);
     tcase_add_test(tc, names__several_addresses_may_be_given_in_numbers);
