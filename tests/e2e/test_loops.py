@@ -2,7 +2,9 @@
 other tests with several loops.)"""
 import os
 import queue
+import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 import unittest
@@ -11,6 +13,7 @@ import grpc
 
 from harness import (STORE, PATIENCE_S, Case, Client, Gate, Participant, Sidecar, definition, do, enlistment, enum, enum_name, fail, failure_in_result,
                      failure_of, message, settled, state, state_name, step, undo, wait_until, QUICK)
+from test_trust import Authority, SecureParticipant
 
 Code = grpc.StatusCode
 COUNT = 3
@@ -343,6 +346,85 @@ class Shares(Case):
             self.assertState("COMMITTED", sidecar.client.end(saga_id))
 
 
+class Changes(Case):
+    """What is read anew while it runs reaches every loop."""
+
+    def start(self, **options):
+        sidecar = Sidecar(loops=COUNT, **dict({"targets": {"shop": self.shop.address}}, **options))
+        self.addCleanup(sidecar.close)
+        clients = one_of_each(sidecar)
+        self.addCleanup(lambda: [c.close() for c in clients])
+        return sidecar, clients
+
+    def reload(self, sidecar, **options):
+        sidecar.options.update(options)
+        sidecar.write_config()
+        self.assertEqual(list(options), list(sidecar.client.operator.Reload(actor="ops").taken))
+
+    def test_rules(self):
+        rule = {"who": "uid:%d" % os.getuid(), "may": ["operator"]}
+        folder = tempfile.mkdtemp(prefix="saga-loops-")
+        self.addCleanup(shutil.rmtree, folder)
+        sidecar, clients = self.start(listen=["unix:%s/sock" % folder], authorization=[rule])
+        for may, refused in ((["Reload"], True), (["Reload", "Begin"], False), (["Reload"], True)):
+            self.reload(sidecar, authorization=[dict(rule, may=may)])
+            for client in clients:
+                if refused:
+                    self.refused("PERMISSION_DENIED", "PERMISSION_DENIED", client.Begin, name="x")
+                else:
+                    client.Begin(name="x")
+
+    def test_bounds_of_definitions(self):
+        """One that is changed is shared out like the one before."""
+        sidecar, clients = self.start(definition_limits={"paid": {"live_sagas_max": 3}})
+        gate = Gate()
+        self.shop.on(do("a"), gate)
+        sidecar.client.register(definition("paid", step("a")))
+
+        def let_in():
+            count = 0
+            for client in clients:
+                try:
+                    for _ in range(20):
+                        client.Start(definition="paid")
+                        count += 1
+                except grpc.RpcError as error:
+                    self.assertEqual("DEFINITION_LIMIT", failure_of(error).reason, error)
+            return count
+        self.assertEqual(3, let_in())
+        self.reload(sidecar, definition_limits={"paid": {"live_sagas_max": 8}})
+        self.assertEqual(8 - 3, let_in())
+        gate.open()
+
+    def test_certificates(self):
+        """A participant is called by the certificate in force, whichever loop calls it."""
+        ours = "DNS:localhost,URI:spiffe://example.org/sagad"
+        pki = Authority().make("old", ours).make("new", ours).make("shop", "DNS:shop.example.org,URI:spiffe://example.org/shop")
+        self.addCleanup(shutil.rmtree, pki.directory)
+        pki.copy("old", "live")
+        shop = SecureParticipant(pki, "shop")
+        self.addCleanup(shop.stop)
+        callers = []
+
+        def note(call):
+            callers.append(call.context.auth_context()["x509_common_name"][0].decode())
+            return b""
+        shop.on(do("a"), note)
+        sidecar, clients = self.start(targets={"shop": {"address": "tls://" + shop.address, "identity": "spiffe://example.org/shop"}},
+                                      tls_certificate=pki.path("live.pem"), tls_key=pki.path("live.key"), tls_roots=pki.path("ca.pem"))
+        sidecar.client.register(definition("one", step("a")))
+
+        def called_as():
+            del callers[:]
+            for client in clients:
+                self.assertState("COMMITTED", client.run("one"))
+            return callers
+        self.assertEqual(["old"] * COUNT, called_as())
+        pki.copy("new", "live")
+        sidecar.logged("new certificates are in force")
+        wait_until(lambda: called_as() == ["new"] * COUNT, "every loop has them")
+
+
 class Lives(unittest.TestCase):
     """Restarts, stops, and what is refused."""
 
@@ -395,6 +477,18 @@ class Lives(unittest.TestCase):
                 event.cursor = ""
             self.assertEqual(timeline, told)
         self.assertTrue(end)
+
+    def test_a_watch_of_all_begins_behind_what_was_before_the_restart(self):
+        sidecar = self.sidecar()
+        for client in one_of_each(sidecar):
+            client.close()
+        sidecar.restart()
+        stream, got, ids = sidecar.client.Watch(), [], []
+        reader = threading.Thread(target=lambda: got.extend(next(stream).events))
+        reader.start()
+        wait_until(lambda: ids.append(sidecar.client.Begin(name="next").saga_id) or not reader.is_alive(), "an event is shown")
+        stream.cancel()
+        self.assertIn(got[0].saga_id, ids)
 
     def test_sagas_live_on(self):
         sidecar = self.sidecar()
