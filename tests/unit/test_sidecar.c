@@ -146,6 +146,28 @@ START_TEST(sidecar__waits_have_a_bound_and_leave_nothing_behind)
 }
 END_TEST
 
+/* ---- drills ---- */
+
+/* Nothing else happens meanwhile: whatever a loop looks at once in a while would let each of them go most of a second late. */
+START_TEST(sidecar__a_call_that_a_drill_holds_leaves_when_its_time_has_come)
+{
+    enum { CALLS = 24 };
+    char id[64];
+    struct world_call until_stuck;
+    world_open_sidecar(&w, "fault_injection: true\nfaults: [{kind: delay, delay: 10ms, for: 1h}]\n");
+    int64_t end = wire_deadline(10000);
+    for (int i = 0; i < CALLS; i++) {
+        world_begin(&w, id);
+        world_wait_start(&w, &until_stuck, id, true, 0);
+        ck_assert_int_eq(world_enlist(&w, id, "a", "itself", 4, 0, NULL), SAGA_OK);
+        ck_assert_int_eq(world_abort(&w, id, NULL), SAGA_OK);
+        ck_assert_int_eq(world_wait_end(&until_stuck), SAGA_OK);
+        ck_assert_int_eq(until_stuck.state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    }
+    ck_assert_int_gt(wire_time_left_ms(end), 0);
+}
+END_TEST
+
 /* ---- Watch ---- */
 
 #define STEPS 150
@@ -475,6 +497,7 @@ int main(void)
     tcase_add_test(t, sidecar__wait_is_answered_at_the_end);
     tcase_add_test(t, sidecar__wait_until_stuck_is_answered_when_it_is);
     tcase_add_test(t, sidecar__waits_have_a_bound_and_leave_nothing_behind);
+    tcase_add_test(t, sidecar__a_call_that_a_drill_holds_leaves_when_its_time_has_come);
     tcase_add_test(t, sidecar__watch_of_one_saga_shows_all_of_it_and_ends_with_it);
     tcase_add_test(t, sidecar__watch_of_all_catches_up_and_follows);
     tcase_add_test(t, sidecar__a_slow_watcher_misses_nothing);
