@@ -48,8 +48,9 @@ struct world_guest {
     int ends; /* with this code, when it is told to stop */
 };
 static struct world_guest guests[OPENINGS];
-static atomic_uint opened;
-static int opens; /* with this code */
+static atomic_uint began, opened;
+static int opens;        /* with this code */
+static atomic_bool slow; /* none of them comes to its end */
 static atomic_uint reloads, joined;
 
 /* The turns of the fleet's thread. */
@@ -290,8 +291,9 @@ int __wrap_finder_want(struct finder *f, const char *journal, bool *there)
 int __wrap_sidecar_open_guest(const struct config *c, const struct adopted *adopted, struct sidecar **out,
                               struct error_detail *detail)
 {
-    unsigned k = atomic_load(&opened);
+    unsigned k = atomic_fetch_add(&began, 1);
     ck_assert_uint_lt(k, OPENINGS);
+    UNTIL(!atomic_load(&slow));
     struct world_guest *g = &guests[k];
     ck_assert_ptr_eq(c, &guests_config);
     snprintf(g->journal, sizeof g->journal, "%s", adopted->journal);
@@ -303,7 +305,7 @@ int __wrap_sidecar_open_guest(const struct config *c, const struct adopted *adop
         atomic_store(&g->loop.live, 1);
         *out = &g->sidecar;
     }
-    atomic_store(&opened, k + 1);
+    atomic_fetch_add(&opened, 1);
     return code == 0 ? 0 : error_set(detail, code, "", "no");
 }
 
@@ -610,6 +612,26 @@ START_TEST(fleet__no_more_are_taken_than_may_be)
 }
 END_TEST
 
+/* However long that takes. */
+START_TEST(fleet__what_is_being_opened_is_not_taken_again)
+{
+    add_row("a", false, 1);
+    add_row("b", false, 1);
+    add_row("c", false, 1);
+    atomic_store(&slow, true);
+    open_fleet();
+    for (unsigned i = 0; i < 4; i++)
+        look();
+    UNTIL(atomic_load(&began) >= 2);
+    atomic_store(&slow, false);
+    serves(0);
+    serves(1);
+    look();
+    ck_assert_uint_eq(atomic_load(&opened), 2);
+    ck_assert_str_ne(guests[0].journal, guests[1].journal);
+}
+END_TEST
+
 /* What could not be opened is left to others: for a minute, or two seconds where the database itself was at fault, or not at all where somebody was
  * quicker. */
 START_TEST(fleet__what_could_not_be_opened_is_left_alone_for_a_while)
@@ -830,6 +852,7 @@ START_TEST(fleet__operators_see_journals_whole)
     ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), 0);
     ck_assert_uint_eq(m.n_journals, FINDER_JOURNALS_MAX);
     const Saga__V1__Journal *j = m.journals[0];
+    ck_assert(protobuf_c_message_check(&j->base));
     ck_assert_str_eq(j->name, "j0");
     ck_assert_str_eq(j->carrier, "host");
     ck_assert_str_eq(j->address, "1.2.3.4:5");
@@ -921,6 +944,7 @@ int main(void)
     tcase_add_test(t, fleet__one_that_lasts_gives_the_journal_its_tries_back_once);
     tcase_add_test(t, fleet__one_in_which_nothing_lives_is_given_up_after_a_while);
     tcase_add_test(t, fleet__no_more_are_taken_than_may_be);
+    tcase_add_test(t, fleet__what_is_being_opened_is_not_taken_again);
     tcase_add_loop_test(t, fleet__what_could_not_be_opened_is_left_alone_for_a_while, 0, 3);
     tcase_add_test(t, fleet__after_the_database_was_away_the_dead_are_given_time);
     tcase_add_test(t, fleet__what_is_asked_for_is_taken_at_once);

@@ -86,6 +86,19 @@ static void has(const char *text)
     ck_assert_msg(strstr(page, text) != NULL, "there is no \"%s\" in:\n%s", text, page);
 }
 
+START_TEST(http__nobody_answers_once_it_is_closed)
+{
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    ck_assert_int_eq(ask("GET", "/livez"), 200);
+    http_close(http);
+    http = NULL;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_ne(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    close(fd);
+}
+END_TEST
+
 START_TEST(http__nothing_is_ready_before_it_is_watched)
 {
     ck_assert_int_eq(ask("GET", "/readyz"), 503);
@@ -300,6 +313,7 @@ int main(void)
     Suite *s = suite_create("http");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
+    tcase_add_test(c, http__nobody_answers_once_it_is_closed);
     tcase_add_test(c, http__nothing_is_ready_before_it_is_watched);
     tcase_add_test(c, http__one_loop_that_is_not_ready_is_enough);
     tcase_add_test(c, http__a_silent_loop_makes_numbers_old_and_then_unready);

@@ -119,6 +119,26 @@ START_TEST(relay__a_registration_is_the_first_loops_to_carry)
 }
 END_TEST
 
+/* What it refuses nobody else has. */
+START_TEST(relay__a_registration_that_the_first_loop_refuses_goes_no_further)
+{
+    static const char other[] = "name: one\nversion: 1.0.0\nsteps:\n  - {name: b, target: t, action: /t.T/Do, "
+                                "compensation: none}\n";
+    for (unsigned k = 0; k < LOOPS; k++)
+        w.loop[k].relay->options.loops = 1;
+    api_world_register(&w, other);
+    for (unsigned k = 0; k < LOOPS; k++)
+        w.loop[k].relay->options.loops = LOOPS;
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    m.source.data = (uint8_t *)(uintptr_t)definition;
+    m.source.len = strlen(definition);
+    for (unsigned k = 0; k < LOOPS; k++)
+        api_world_refused(&w, k, METHOD_REGISTER_DEFINITION, &m.base, "DEFINITION_EXISTS", "");
+    for (unsigned k = 0; k < LOOPS; k++)
+        ck_assert_uint_eq(catalog_count(w.loop[k].catalog), k == 0);
+}
+END_TEST
+
 /* What is behind the loops is a guest, whose journal is another's. */
 START_TEST(relay__a_registration_is_carried_to_no_guest)
 {
@@ -494,6 +514,7 @@ int main(void)
     tcase_add_test(tc, relay__a_request_id_finds_its_saga_over_every_connection);
     tcase_add_test(tc, relay__a_registration_is_carried_to_all);
     tcase_add_test(tc, relay__a_registration_is_the_first_loops_to_carry);
+    tcase_add_test(tc, relay__a_registration_that_the_first_loop_refuses_goes_no_further);
     tcase_add_test(tc, relay__a_registration_is_carried_to_no_guest);
     tcase_add_test(tc, relay__guests_that_are_there_are_looked_at);
     tcase_add_test(tc, relay__events_of_all_are_without_those_of_guests);

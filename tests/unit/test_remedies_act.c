@@ -23,7 +23,7 @@ static struct remedies remedies = {.rules = &in_force, .count = 1};
 static enum remedy_order order;
 static struct remedy_mark mark;
 
-static unsigned asks, ends;
+static unsigned asks, ends, destroyed;
 static struct rpc *asked_room;
 static int asked_method;
 static const struct rpc_asker *asker;
@@ -42,6 +42,7 @@ int __wrap_ruling_answered(struct ruling *r, struct core *core, enum remedy_orde
 const struct remedy_mark *__wrap_ruling_mark(const struct ruling *r);
 const char *__wrap_ruling_name(const struct ruling *r);
 const char *__wrap_ruling_said(const struct ruling *r);
+void __wrap_ruling_destroy(struct ruling *r);
 void __wrap_counters_remedy(struct loop *l, const char *name, const char *what);
 uint64_t __wrap_webhook_post(struct webhook *w, const char *url, const char *body);
 enum webhook_fate __wrap_webhook_fate(struct webhook *w, uint64_t number);
@@ -106,6 +107,12 @@ const char *__wrap_ruling_said(const struct ruling *r)
     return "it \"burns\"";
 }
 
+void __wrap_ruling_destroy(struct ruling *r)
+{
+    (void)r;
+    destroyed++;
+}
+
 void __wrap_counters_remedy(struct loop *l, const char *name, const char *what)
 {
     (void)l;
@@ -159,7 +166,8 @@ static void setup(void)
     rule = (struct rule){.config = &config};
     mark = (struct remedy_mark){.acts = 3, .acted_at = {.us = INT64_C(1234500000)}};
     order = REMEDY_ORDER_ACT;
-    asks = ends = 0;
+    in_force = &rule;
+    asks = ends = destroyed = 0;
     result[0] = why_not[0] = '\0';
     post_number = 7;
 }
@@ -327,6 +335,33 @@ START_TEST(remedies_act__nothing_is_asked_for_that_is_not_kept_or_at_the_end)
 }
 END_TEST
 
+static struct rule *made(void)
+{
+    in_force = malloc(sizeof *in_force);
+    ck_assert_ptr_nonnull(in_force);
+    *in_force = (struct rule){.config = &config, .kept = true};
+    return in_force;
+}
+
+/* It goes at once, or once what it has asked for is answered, which nobody hears. */
+START_TEST(remedies_act__a_rule_that_is_gone_is_there_until_its_answer)
+{
+    remedies_let_go(made());
+    ck_assert_uint_eq(destroyed, 1);
+    struct rule *asks_still = made();
+    remedies_ask(&s);
+    ck_assert_uint_eq(asks, 1);
+    in_force = &rule;
+    remedies_let_go(asks_still);
+    ck_assert_uint_eq(destroyed, 1);
+    answers(0);
+    ck_assert_uint_eq(destroyed, 1); /* the other loop does it, too */
+    answers(0);
+    ck_assert_uint_eq(destroyed, 2);
+    ck_assert_uint_eq(ends, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("remedies_act");
@@ -337,6 +372,7 @@ int main(void)
     tcase_add_test(tc, remedies_act__what_is_refused_is_over_and_what_may_pass_is_not);
     tcase_add_test(tc, remedies_act__a_page_says_what_it_is_about);
     tcase_add_test(tc, remedies_act__nothing_is_asked_for_that_is_not_kept_or_at_the_end);
+    tcase_add_test(tc, remedies_act__a_rule_that_is_gone_is_there_until_its_answer);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

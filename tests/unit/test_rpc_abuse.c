@@ -1044,6 +1044,25 @@ START_TEST(rpc_abuse__request_without_end_is_refused_in_time)
 }
 END_TEST
 
+/* However long it would have waited for something to come. */
+START_TEST(rpc_abuse__request_without_end_ends_a_long_poll)
+{
+    struct client_call c;
+    w.options.handshake_timeout = SPAN_MS(200);
+    world_open(&w, false);
+    client_start(&c, &w, "/t.T/Echo", 0);
+    client_send(&c, bytes_of_text("x"), false);
+    WORLD_UNTIL(&w, !rpc_idle(w.rpc));
+    gpr_timespec end = world_deadline(30);
+    while (!rpc_idle(w.rpc))
+        rpc_poll(w.rpc, SPAN_S(60));
+    ck_assert_int_lt(gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), end), 0);
+    client_finish(&c);
+    ck_assert_int_eq(c.status, GRPC_STATUS_DEADLINE_EXCEEDED);
+    world_close(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rpc_abuse");
@@ -1080,6 +1099,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__resets_of_calls_that_are_refused_count);
 #endif
     tcase_add_test(tc, rpc_abuse__request_without_end_is_refused_in_time);
+    tcase_add_test(tc, rpc_abuse__request_without_end_ends_a_long_poll);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -249,6 +249,7 @@ START_TEST(rpc_out__cancel_all_ends_calls_out)
     char address[32];
     struct world_answer waiting, held;
     int fd = deaf_listener(address);
+    w.options.connect_timeout = SPAN_S(600); /* nothing else ends it */
     world_open(&w, false);
     world_call_out(&w, world_target(&w, address), "/t.T/Echo", "x", SPAN_S(60), &waiting);
     world_call_out(&w, world_target(&w, w.address), "/t.T/Hold", "x", SPAN_S(60), &held);
@@ -256,6 +257,7 @@ START_TEST(rpc_out__cancel_all_ends_calls_out)
     rpc_cancel_all(w.rpc);
     WORLD_UNTIL(&w, rpc_idle(w.rpc));
     ck_assert_int_eq(waiting.count, 1);
+    ck_assert_int_eq(waiting.status, 1);
     ck_assert_int_eq(waiting.reach, SAGA_REACH_NONE);
     ck_assert_int_eq(held.count, 1);
     ck_assert_int_eq(held.reach, SAGA_REACH_MAYBE);
