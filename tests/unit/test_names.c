@@ -221,6 +221,32 @@ START_TEST(names__a_name_server_that_is_away_takes_no_address_away)
 }
 END_TEST
 
+/* Nor does one that knows of no such name any more, as long as there is a connection. */
+START_TEST(names__one_that_is_unknown_by_now_is_called_while_it_is_connected)
+{
+    struct world_answer a;
+    start_peers(1);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    ck_assert_int_eq(call(target).status, 9);
+    atomic_store(&dns.last[0], 0);
+    target->look_up_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    ck_assert_int_eq(call(target).status, 9);
+    WORLD_UNTIL(&w, !target->looking_up && target->query.end == NAME_UNKNOWN);
+    ck_assert_int_eq(call(target).status, 9);
+    fake_peer_stop(&peers[0]);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    do
+        a = call(target);
+    while (target->way_count > 0 && ms_since(begin) < 10000);
+    ck_assert_uint_eq(target->way_count, 0);
+    ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
+    world_close(&w);
+    fake_dns_stop(&dns);
+}
+END_TEST
+
 /* A few are looked up at once. Of those that wait for their turn none is lost when others come. */
 START_TEST(names__those_that_wait_for_their_turn_have_it)
 {
@@ -404,6 +430,7 @@ int main(void)
     tcase_add_test(tc, names__address_that_is_added_has_its_share_within_seconds);
     tcase_add_test(tc, names__a_lost_connection_has_the_name_looked_up_sooner);
     tcase_add_test(tc, names__a_name_server_that_is_away_takes_no_address_away);
+    tcase_add_test(tc, names__one_that_is_unknown_by_now_is_called_while_it_is_connected);
     tcase_add_test(tc, names__those_that_wait_for_their_turn_have_it);
     tcase_add_test(tc, names__call_to_an_address_that_went_goes_on);
     tcase_add_test(tc, names__peers_that_close_their_connections_harm_nobody);
