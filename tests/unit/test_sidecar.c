@@ -151,7 +151,7 @@ END_TEST
 /* Nothing else happens meanwhile: whatever a loop looks at once in a while would let each of them go most of a second late. */
 START_TEST(sidecar__a_call_that_a_drill_holds_leaves_when_its_time_has_come)
 {
-    enum { CALLS = 24 };
+    enum { CALLS = 16 };
     char id[64];
     struct world_call until_stuck;
     world_open_sidecar(&w, "fault_injection: true\nfaults: [{kind: delay, delay: 10ms, for: 1h}]\n");
