@@ -496,6 +496,7 @@ START_TEST(expression__what_it_uses_of_messages_is_told)
         {"[input.customer]", "Customer ", "customer "},
         {"input.?customer", "Customer ", "customer "},
         {"steps.pay.output.quantity + 1", "", "quantity "},
+        {"[input.customer].all(c, c.name == '')", "Customer ", "customer name "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         seen[0] = '\0';
