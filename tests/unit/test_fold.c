@@ -133,6 +133,28 @@ START_TEST(fold__what_cannot_follow_is_refused)
 }
 END_TEST
 
+/* What a step answered is what its last end says, and an end without an answer leaves none. */
+START_TEST(fold__an_end_takes_the_place_of_the_one_before)
+{
+    static const struct record records[] = {START,
+                                            DONE(0),
+                                            GOES(1),
+                                            OF(ACTION_ENDED, 1, .attempt = 1, .action_state = SAGA_ACTION_UNKNOWN,
+                                               .output = {(const uint8_t *)"once", 4}),
+                                            OF(STUCK, 1, .reason = REASON_PIVOT_UNKNOWN),
+                                            OF(RETRIED, 1, ),
+                                            GOES(1),
+                                            ENDS(1, DONE)};
+    struct error_detail detail;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
+    const struct saga *s = engine_find(engine, 1);
+    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_DONE);
+    ck_assert_uint_eq(s->steps[1].output.size, 0);
+    ck_assert_ptr_null(s->steps[1].output.at);
+}
+END_TEST
+
 START_TEST(fold__a_saga_has_its_definition_and_its_place)
 {
     struct error_detail detail;
@@ -154,6 +176,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, fold__what_cannot_follow_is_refused, 0, sizeof impossible / sizeof impossible[0]);
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
+    tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
