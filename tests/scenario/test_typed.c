@@ -63,13 +63,13 @@ START_TEST(typed__requests_are_computed)
 }
 END_TEST
 
-static const char named[] = HEAD
-    "steps:\n"
-    "  - {name: a, target: t, metadata: {x-sku: =input.sku, x-saga: =saga.definition},\n"
-    "     action: {method: /shapes.Shop/Old, request: {sku: a}, retry: {maxAttempts: 2, initialBackoff: 100ms, jitter: 0}},\n"
-    "     compensation: {method: /shapes.Shop/Old, request: {sku: undo a}}}\n"
-    "  - {name: b, target: t, after: [a], metadata: {x-only: metadata},\n"
-    "     action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n";
+static const char named[] = HEAD "steps:\n"
+                                 "  - {name: a, target: t, metadata: {x-sku: =input.sku, x-saga: =saga.definition},\n"
+                                 "     action: {method: /shapes.Shop/Old, request: {sku: a}, retry: {maxAttempts: 2, "
+                                 "initialBackoff: 100ms, jitter: 0}},\n"
+                                 "     compensation: {method: /shapes.Shop/Old, request: {sku: undo a}}}\n"
+                                 "  - {name: b, target: t, after: [a], metadata: {x-only: metadata},\n"
+                                 "     action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n";
 
 /* What the definition asks for goes with every attempt and the undo, with and without a computed request; the same after a crash. */
 START_TEST(typed__metadata_goes_with_each_call)
@@ -98,14 +98,14 @@ START_TEST(typed__metadata_goes_with_each_call)
 }
 END_TEST
 
-static const char handed_on[] = HEAD
-    "steps:\n"
-    "  - {name: a, target: t, action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}},\n"
-    "     compensation: {method: /shapes.Shop/Old, request: {sku: \"='undo ' + action.request.sku\"}}}\n"
-    "  - {name: b, target: t, after: [a], action: {method: /shapes.Shop/Old, request: {output: a}, retry: "
-    "{maxAttempts: 1}},\n"
-    "     compensation: {method: /shapes.Shop/Old, request: {sku: \"='undo ' + action.request.sku\"}}}\n"
-    "  - {name: c, target: t, after: [b], action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n";
+static const char handed_on[] =
+    HEAD "steps:\n"
+         "  - {name: a, target: t, action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}},\n"
+         "     compensation: {method: /shapes.Shop/Old, request: {sku: \"='undo ' + action.request.sku\"}}}\n"
+         "  - {name: b, target: t, after: [a], action: {method: /shapes.Shop/Old, request: {output: a}, retry: "
+         "{maxAttempts: 1}},\n"
+         "     compensation: {method: /shapes.Shop/Old, request: {sku: \"='undo ' + action.request.sku\"}}}\n"
+         "  - {name: c, target: t, after: [b], action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n";
 
 /* An undo may look at its action's request, also at one that was the input, or another step's output, as it was. */
 START_TEST(typed__an_undo_sees_a_request_that_was_not_computed)

@@ -136,15 +136,15 @@ END_TEST
 /* What a step answered is what its last end says, and an end without an answer leaves none. */
 START_TEST(fold__an_end_takes_the_place_of_the_one_before)
 {
-    static const struct record records[] = {START,
-                                            DONE(0),
-                                            GOES(1),
-                                            OF(ACTION_ENDED, 1, .attempt = 1, .action_state = SAGA_ACTION_UNKNOWN,
-                                               .output = {(const uint8_t *)"once", 4}),
-                                            OF(STUCK, 1, .reason = REASON_PIVOT_UNKNOWN),
-                                            OF(RETRIED, 1, ),
-                                            GOES(1),
-                                            ENDS(1, DONE)};
+    static const struct record records[] = {
+        START,
+        DONE(0),
+        GOES(1),
+        OF(ACTION_ENDED, 1, .attempt = 1, .action_state = SAGA_ACTION_UNKNOWN, .output = {(const uint8_t *)"once", 4}),
+        OF(STUCK, 1, .reason = REASON_PIVOT_UNKNOWN),
+        OF(RETRIED, 1, ),
+        GOES(1),
+        ENDS(1, DONE)};
     struct error_detail detail;
     for (size_t i = 0; i < sizeof records / sizeof *records; i++)
         ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
