@@ -139,8 +139,6 @@ static int set_name(struct schemas *s, struct bytes name, const struct schema_se
     CHECK(definition_name_valid(name, NAME_BYTES_MAX));
     uint32_t place = place_of(s, name);
     if (schemas_find(s, name) == NULL) {
-        if (s->count >= s->sets_max)
-            return error_set(detail, E_SCHEMAS, "name", NULL);
         struct schema_entry **sorted = realloc(s->sorted, (s->count + 1) * sizeof *sorted);
         if (sorted == NULL)
             return error_set(detail, E_MEMORY, "", NULL);

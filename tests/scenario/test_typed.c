@@ -63,6 +63,79 @@ START_TEST(typed__requests_are_computed)
 }
 END_TEST
 
+static const char named[] = HEAD "steps:\n"
+                                 "  - {name: a, target: t, metadata: {x-sku: =input.sku, x-saga: =saga.definition},\n"
+                                 "     action: {method: /shapes.Shop/Old, request: {sku: a}, retry: {maxAttempts: 2, "
+                                 "initialBackoff: 100ms, jitter: 0}},\n"
+                                 "     compensation: {method: /shapes.Shop/Old, request: {sku: undo a}}}\n"
+                                 "  - {name: b, target: t, after: [a], metadata: {x-only: metadata},\n"
+                                 "     action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n";
+
+/* What the definition asks for goes with every attempt and the undo, with and without a computed request; the same after a crash. */
+START_TEST(typed__metadata_goes_with_each_call)
+{
+    engine_trace_run(named, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"a\" x-sku=in x-saga=typed\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_STARTED 1 a #2\n"
+                     "call 1 a action #2 2000ms \"a\" x-sku=in x-saga=typed\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #2 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\" x-only=metadata\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo a\" DONE x-sku=in x-saga=typed\n");
+}
+END_TEST
+
+static const char handed_on[] =
+    HEAD "steps:\n"
+         "  - {name: a, target: t, action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}},\n"
+         "     compensation: {method: /shapes.Shop/Old, request: {sku: \"='undo ' + action.request.sku\"}}}\n"
+         "  - {name: b, target: t, after: [a], action: {method: /shapes.Shop/Old, request: {output: a}, retry: "
+         "{maxAttempts: 1}},\n"
+         "     compensation: {method: /shapes.Shop/Old, request: {sku: \"='undo ' + action.request.sku\"}}}\n"
+         "  - {name: c, target: t, after: [b], action: {method: /shapes.Shop/Old, retry: {maxAttempts: 1}}}\n";
+
+/* An undo may look at its action's request, also at one that was the input, or another step's output, as it was. */
+START_TEST(typed__an_undo_sees_a_request_that_was_not_computed)
+{
+    engine_trace_run(handed_on, 8,
+                     "> start r1 in=this\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"this\"\n"
+                     "> answer 1 a OK out=that\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"that\"\n"
+                     "> answer 1 b OK\n"
+                     "ACTION_ENDED 1 b #1 DONE\n"
+                     "ACTION_STARTED 1 c #1\n"
+                     "call 1 c action #1 2000ms \"this\"\n"
+                     "> answer 1 c NOT_FOUND\n"
+                     "ACTION_ENDED 1 c #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 c ACTION_REJECTED\n"
+                     "COMPENSATION_STARTED 1 b #1\n"
+                     "call 1 b compensation #1 2000ms \"undo that\" DONE\n"
+                     "> answer 1 b OK\n"
+                     "COMPENSATION_ENDED 1 b #1 DONE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo this\" DONE\n");
+}
+END_TEST
+
 /* Where the attempts of a step went is in the journal; what its target cannot be told of ends the step. */
 START_TEST(typed__a_target_is_chosen_once_and_the_undo_goes_there_too)
 {
@@ -428,6 +501,8 @@ int main(void)
     TCase *c = tcase_create("typed");
     tcase_add_test(c, typed__a_target_is_chosen_once_and_the_undo_goes_there_too);
     tcase_add_test(c, typed__requests_are_computed);
+    tcase_add_test(c, typed__metadata_goes_with_each_call);
+    tcase_add_test(c, typed__an_undo_sees_a_request_that_was_not_computed);
     tcase_add_test(c, typed__a_step_that_is_not_needed_is_skipped_and_not_undone);
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);

@@ -822,6 +822,75 @@ START_TEST(waiting__no_attempt_is_waited_for_past_the_deadline)
 }
 END_TEST
 
+/* What the steps after it need is not the attempt's, however long it may last otherwise. */
+START_TEST(waiting__no_attempt_lasts_into_what_is_reserved)
+{
+    static const char text[] =
+        "name: reserves\nversion: 1.0.0\ndeadline: 5s\nsteps:\n"
+        "  - {name: a, target: t, reserve: 4s, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none}\n"
+        "  - {name: b, after: [a], target: u, action: /p.S/B, compensation: none}\n";
+    engine_trace_run(text, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> lost 1 a\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN DEADLINE_EXCEEDED quiet@1260\n"
+                     "TURNED_BACK 1 a ACTION_UNKNOWN\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
+static const char two_at_once[] = TYPED
+    "steps:\n"
+    "  - {name: l, target: t, for_each: \"['x', 'y', 'z']\", max_items: 3, max_parallel: 2,\n"
+    "     action: {method: /shapes.Shop/Old, request: {sku: =item}, retry: {maxAttempts: 1}}, compensation: none}\n";
+
+/* An instance that waits for its target is under way: the next has its place in the queue only when one has ended. */
+START_TEST(waiting__what_waits_is_one_of_a_loops_instances)
+{
+    engine_trace_run(two_at_once, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 l[0] #1\n"
+                     "call 1 l[0] action #1 2000ms \"x\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> answer 1 l[0] OK\n"
+                     "ACTION_ENDED 1 l[0] #1 DONE\n"
+                     "ACTION_STARTED 1 l[1] #1\n"
+                     "call 1 l[1] action #1 2000ms \"y\"\n"
+                     "> answer 1 l[1] OK\n"
+                     "ACTION_ENDED 1 l[1] #1 DONE\n"
+                     "ACTION_STARTED 2 l[0] #1\n"
+                     "call 2 l[0] action #1 2000ms \"x\"\n");
+    engine_trace_run(two_at_once, 4,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 l[0] #1\n"
+                     "call 1 l[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 l[1] #1\n"
+                     "call 1 l[1] action #1 2000ms \"y\"\n"
+                     "> unreached 1 l[0]\n"
+                     "UNREACHED 1 l[0] #1 UNAVAILABLE\n"
+                     "> unreached 1 l[1]\n"
+                     "UNREACHED 1 l[1] #1 UNAVAILABLE\n"
+                     "> reachable t\n"
+                     "ACTION_STARTED 1 l[0] #1\n"
+                     "call 1 l[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 l[1] #1\n"
+                     "call 1 l[1] action #1 2000ms \"y\"\n"
+                     "> answer 1 l[1] OK\n"
+                     "ACTION_ENDED 1 l[1] #1 DONE\n"
+                     "ACTION_STARTED 1 l[2] #1\n"
+                     "call 1 l[2] action #1 2000ms \"z\"\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("waiting");
@@ -852,6 +921,8 @@ int main(void)
     tcase_add_test(t, waiting__what_was_refused_in_haste_does_not_leave_afterwards);
     tcase_add_test(t, waiting__a_later_step_may_be_hasty_alone);
     tcase_add_test(t, waiting__no_attempt_is_waited_for_past_the_deadline);
+    tcase_add_test(t, waiting__no_attempt_lasts_into_what_is_reserved);
+    tcase_add_test(t, waiting__what_waits_is_one_of_a_loops_instances);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -6,6 +6,7 @@
 #include "sidecar/base/check.h"
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
+#include "sidecar/base/texts.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine.h"
 #include "sidecar/engine/saga.h"
@@ -170,6 +171,9 @@ static void add_effect(void *self, const struct effect *effect, const struct err
     const struct saga *saga = engine_find(h->engine, call->saga.serial);
     if (saga != NULL && saga->definition != NULL && saga_spec(saga, call->step)->choice_count > 0)
         say(h, " at %s", engine_target(h->engine, call->target)->name);
+    struct bytes packed = call->metadata, name, text;
+    while (texts_next(&packed, &name, &text))
+        say(h, " %.*s=%.*s", (int)name.size, (const char *)name.at, (int)text.size, (const char *)text.at);
     say(h, "\n");
     unsigned i = 0;
     while (h->calls[i].out) {

@@ -155,6 +155,19 @@ START_TEST(breaker__is_held_until_a_person_lets_go)
 }
 END_TEST
 
+/* Whoever closes it says that all is well: what was counted before is no part of what is counted then. */
+START_TEST(breaker__a_reset_begins_anew)
+{
+    RUN(&usual, {0, ANSWER, 14, 1, CLOSED}, {1, ANSWER, 14, 1, CLOSED}, {2, ANSWER, 14, 1, CLOSED},
+        {3, RESET, 0, 0, CLOSED}, {4, ANSWER, 14, 1, CLOSED}, {5, ANSWER, 14, 1, CLOSED}, {6, ANSWER, 14, 1, CLOSED},
+        {7, ANSWER, 14, 1, OPEN(207)},
+        /* Nor are the probes that are out. */
+        {207, LEAVE, 0, 0, HALF}, {207, LEAVE, 0, 0, HALF_FULL}, {208, ANSWER, 14, 1, HALF_FULL},
+        {209, RESET, 0, 0, CLOSED}, {210, TRIP, 0, 0, OPEN(410)}, {410, LEAVE, 0, 0, HALF},
+        {410, LEAVE, 0, 0, HALF_FULL}, {411, ANSWER, 0, 1, HALF}, {412, ANSWER, 14, 1, OPEN(812)});
+}
+END_TEST
+
 START_TEST(breaker__stays_open_over_a_restart_and_never_longer_than_it_may)
 {
     RUN(&usual, {0, TRIP, 0, 0, OPEN(200)}, {50, AGAIN, 0, 0, OPEN(200)}, {200, LOOK, 0, 0, HALF},
@@ -219,6 +232,7 @@ int main(void)
     tcase_add_test(t, breaker__half_open_lets_few_out_and_more_for_each_that_comes_back);
     tcase_add_test(t, breaker__opens_again_for_twice_as_long_up_to_a_bound);
     tcase_add_test(t, breaker__is_held_until_a_person_lets_go);
+    tcase_add_test(t, breaker__a_reset_begins_anew);
     tcase_add_test(t, breaker__stays_open_over_a_restart_and_never_longer_than_it_may);
     tcase_add_test(t, breaker__of_a_target_without_one_is_a_persons_alone);
     tcase_add_test(t, breaker__mark_is_kept_in_a_row);

@@ -359,6 +359,7 @@ START_TEST(expression__what_it_may_cost_is_told_beforehand)
         "input.lines.all(a, input.lines.all(b, a.price_cents == b.price_cents))",
         "cel.bind(all, input.lines, all.map(l, l.sku).join(','))",
         "input.lines.map(l, {'sku': l.sku, 'n': l.quantity}).size() > 3 ? 'many' : 'few'",
+        "input.lines.map(l, l.sku).join(',').split(',').all(s, s + s != input.order_id + input.order_id)",
         "input.lines.exists(l, l.quantity > 100) || input.lines.filter(l, l.quantity < 0).size() > 0",
     };
     static const unsigned sizes[] = {1, 10, 50, 100};
@@ -496,6 +497,7 @@ START_TEST(expression__what_it_uses_of_messages_is_told)
         {"[input.customer]", "Customer ", "customer "},
         {"input.?customer", "Customer ", "customer "},
         {"steps.pay.output.quantity + 1", "", "quantity "},
+        {"[input.customer].all(c, c.name == '')", "Customer ", "customer name "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         seen[0] = '\0';

@@ -144,6 +144,7 @@ START_TEST(messages__are_read_as_they_were_made)
         "Known{maybe_number: 5}.maybe_number == 5 && Known{}.maybe_number == null && Known{maybe_text: ''}.maybe_text "
         "== ''",
         "Known{maybe_bool: false}.maybe_bool == false && Known{maybe_bytes: b'x'}.maybe_bytes == b'x'",
+        "math.greatest(Known{maybe_number: 3}.maybe_number, 2) == 3",
         "Known{maybe_double: 0.0}.maybe_double == 0.0 && has(Known{maybe_double: 0.0}.maybe_double)",
         "Known{bag: {'a': {'b': [1, null]}}}.bag.a.b == [1.0, null] && Known{}.bag == {}",
         "Known{list: [1, 'x', true]}.list == [1.0, 'x', true] && Known{}.list == []",

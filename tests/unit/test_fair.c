@@ -10,23 +10,26 @@ static struct fair_item items[4096];
 static char names[4096]; /* the key of each */
 static unsigned count;
 static bool no_memory;
+static size_t taken; /* bytes */
 
 static void *take(void *self, size_t size)
 {
     (void)self;
+    taken += no_memory ? 0 : size;
     return no_memory ? NULL : malloc(size);
 }
 
 static void *take_zeroed(void *self, size_t size)
 {
     (void)self;
+    taken += size;
     return calloc(1, size);
 }
 
 static void give_back(void *self, void *at, size_t size)
 {
     (void)self;
-    (void)size;
+    taken -= at == NULL ? 0 : size;
     free(at);
 }
 
@@ -36,12 +39,14 @@ static void set_up(void)
 {
     no_memory = false;
     count = 0;
+    taken = 0;
     ck_assert_int_eq(fair_init(&table, &memory, 16), 0);
 }
 
 static void tear_down(void)
 {
     fair_finish(&table);
+    ck_assert_uint_eq(taken, 0); /* of no band, either */
 }
 
 /* Those of a text wait, each under its letter, in this band. */

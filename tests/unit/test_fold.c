@@ -5,6 +5,7 @@
 #include "sidecar/engine/engine_inside.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct engine *engine;
@@ -123,8 +124,34 @@ START_TEST(fold__what_cannot_follow_is_refused)
     for (; r[1].type != 0; r++)
         ck_assert_int_eq(replay(r, &detail), 0);
     ck_assert_int_eq(replay(r, &detail), E_JOURNAL_CORRUPT);
-    ck_assert_ptr_nonnull(strstr(detail.text, "saga "));
+    /* Which saga it is: a person looks for it in what else was written down. */
+    char id[SAGA_ID_TEXT_SIZE], words[SAGA_ID_TEXT_SIZE + 8];
+    saga_id_format((struct saga_id){.tag = r->saga.tag == 0 ? 1 : r->saga.tag, .serial = 1}, id);
+    snprintf(words, sizeof words, "saga %s: ", id);
+    ck_assert_msg(strstr(detail.text, words) != NULL, "%s", detail.text);
     ck_assert_msg(strstr(detail.text, impossible[_i].why) != NULL, "%s", detail.text);
+}
+END_TEST
+
+/* What a step answered is what its last end says, and an end without an answer leaves none. */
+START_TEST(fold__an_end_takes_the_place_of_the_one_before)
+{
+    static const struct record records[] = {
+        START,
+        DONE(0),
+        GOES(1),
+        OF(ACTION_ENDED, 1, .attempt = 1, .action_state = SAGA_ACTION_UNKNOWN, .output = {(const uint8_t *)"once", 4}),
+        OF(STUCK, 1, .reason = REASON_PIVOT_UNKNOWN),
+        OF(RETRIED, 1, ),
+        GOES(1),
+        ENDS(1, DONE)};
+    struct error_detail detail;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
+    const struct saga *s = engine_find(engine, 1);
+    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_DONE);
+    ck_assert_uint_eq(s->steps[1].output.size, 0);
+    ck_assert_ptr_null(s->steps[1].output.at);
 }
 END_TEST
 
@@ -149,6 +176,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, fold__what_cannot_follow_is_refused, 0, sizeof impossible / sizeof impossible[0]);
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
+    tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

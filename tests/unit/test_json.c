@@ -318,6 +318,23 @@ START_TEST(json__an_empty_message_in_an_any_has_no_bytes)
 }
 END_TEST
 
+/* Whoever sent it may have written a field more than once: of one value the last counts, of a message all parts do. */
+START_TEST(json__of_a_field_that_is_there_twice_the_last_counts)
+{
+    static const char wire[] = "\x0a\x01"
+                               "a\x0a\x01"
+                               "b\x12\x03\x0a\x01"
+                               "n\x48\x05\x48\x07\x12\x05\x12\x03\x12\x01"
+                               "8";
+    struct bytes json;
+    ck_assert_int_eq(json_write(schema, shapes_type(schema, "Order"), bytes_of(wire, sizeof wire - 1), false, &pool,
+                                1 << 20, &json, &detail),
+                     0);
+    ck_assert_str_eq((const char *)json.at,
+                     "{\"orderId\":\"b\",\"customer\":{\"name\":\"n\",\"address\":{\"zip\":\"8\"}},\"priority\":7}");
+}
+END_TEST
+
 START_TEST(json__what_has_no_form_is_not_written)
 {
     static const struct {
@@ -392,6 +409,7 @@ int main(void)
     tcase_add_test(tests, json__depth_and_size_are_bounded);
     tcase_add_test(tests, json__keys_of_maps_stand_in_their_order);
     tcase_add_test(tests, json__an_empty_message_in_an_any_has_no_bytes);
+    tcase_add_test(tests, json__of_a_field_that_is_there_twice_the_last_counts);
     tcase_add_test(tests, json__what_has_no_form_is_not_written);
     tcase_add_test(tests, json__a_skeleton_is_filled_in);
     suite_add_tcase(suite, tests);

@@ -727,6 +727,9 @@ START_TEST(postgres_store__server_killed)
         ck_assert(code == 0 || code == STORE_PENDING || code == STORE_AMBIGUOUS);
         struct ended_row row;
         ck_assert_int_eq(store->find_ended(store, 2, &row, &detail), E_JOURNAL_AWAY);
+        /* In the database's own words, if it had any. */
+        ck_assert_ptr_nonnull(strstr(detail.text, "the database cannot be read now"));
+        ck_assert_msg(strcmp(detail.text + strlen(detail.text) - 2, ": ") != 0, "%s", detail.text);
         ck_assert_int_eq(find("request"), E_JOURNAL_AWAY); /* which is not to say that there is none */
         ck_assert(postgres_restart(&own));
         if (code != 0)

@@ -196,6 +196,13 @@ START_TEST(recall__slots_tell_what_is_to_be_written)
     ck_assert_uint_eq(changes(), 0);
     keep("d", "5", 7); /* into the slot that is free */
     ck_assert_uint_eq(r.slot_count, 3);
+    keep("e", "6", 8); /* and none is */
+    ck_assert_uint_eq(r.slot_count, 4);
+    ck_assert_uint_eq(changes(), 2);
+    ck_assert_str_eq(find("gone", 100, 9), "3");
+    ck_assert_str_eq(find("c", 100, 9), "4");
+    ck_assert_str_eq(find("d", 100, 9), "5");
+    ck_assert_str_eq(find("e", 100, 9), "6");
     recall_finish(&r);
 }
 END_TEST

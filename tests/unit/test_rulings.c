@@ -13,6 +13,7 @@ static struct error_detail detail;
 static struct rulings *left;
 static struct ruling *rule;
 static struct remedy_facts facts;
+static bool judged_by_objective; /* or by the target's counters, which a life begins with none of */
 
 static void close_rule(void)
 {
@@ -30,7 +31,7 @@ static void open_rule(const char *definition, bool acts)
         .definition = definition,
         .target = "",
         .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
-        .by_objective = true,
+        .by_objective = judged_by_objective,
         .remedy = {.when = "deadletters > 3",
                    .acts = acts,
                    .judged = true,
@@ -57,6 +58,7 @@ static void setup(void)
 {
     owner_open(&o);
     facts = (struct remedy_facts){.deadletters = 4, .breaker = "CLOSED"};
+    judged_by_objective = true;
     open_rule("one", true);
 }
 
@@ -131,6 +133,32 @@ START_TEST(ruling__when_it_acted_is_kept)
         ck_assert(m->at_all == 150 && m->at_good == 120 && m->before_all == 50 && m->before_good == 30);
         restart("one", true);
     }
+}
+END_TEST
+
+/* Counters of a target begin anew with a life, and what was counted by then is not of them: an act is judged by what comes after it. */
+START_TEST(ruling__what_acted_before_a_restart_is_judged)
+{
+    judged_by_objective = false;
+    restart("one", true);
+    facts.all = 100;
+    facts.good = 90;
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(0), REMEDY_NOTHING);
+    facts.all = 200;
+    facts.good = 185;
+    facts.deadletters = 4;
+    ck_assert_int_eq(look(5), REMEDY_ACT);
+    answer(REMEDY_ORDER_ACT, NULL);
+    restart("one", true);
+    const struct remedy_mark *m = ruling_mark(rule);
+    ck_assert(m->at_all == 0 && m->at_good == 0 && m->before_all == 100 && m->before_good == 95);
+    facts.held = true;
+    facts.all = 100;
+    facts.good = 10;
+    ck_assert_int_eq(look(10), REMEDY_WORSE);
+    ck_assert_str_eq(ruling_said(rule), "it made things worse, and is disarmed: before its act 95 of 100 went well, "
+                                        "after it 10 of 100");
 }
 END_TEST
 
@@ -340,6 +368,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, ruling__an_order_is_there_until_it_is_answered);
     tcase_add_test(c, ruling__when_it_acted_is_kept);
+    tcase_add_test(c, ruling__what_acted_before_a_restart_is_judged);
     tcase_add_test(c, ruling__what_never_acted_is_only_disarmed);
     tcase_add_test(c, ruling__what_is_refused_is_not_held);
     tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);

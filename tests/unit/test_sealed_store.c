@@ -3,6 +3,7 @@
 
 #include "sidecar/journal/codec.h"
 #include "sidecar/journal/sealed/envelope.h"
+#include "tests/support/frames.h"
 #include "tests/support/sqlite_place.h"
 
 #include <check.h>
@@ -342,15 +343,20 @@ static void set_body(uint64_t seq, const uint8_t *body, size_t size)
     sqlite3_close(db);
 }
 
-/* Changes a byte of a frame's records, and its checksum with it. */
-static void change_frame(uint64_t seq)
+/* Changes a byte of what is kept, and its checksum with it. */
+static void change(uint8_t *body, size_t size)
 {
-    uint8_t body[4096];
-    size_t size = get_body(seq, body);
     body[size - 1] ^= 1;
     uint32_t sum = (uint32_t)crc32(0, body + 8, (uInt)size - 8);
     for (int i = 0; i < 4; i++)
         body[4 + i] = (uint8_t)(sum >> 8 * i);
+}
+
+static void change_frame(uint64_t seq)
+{
+    uint8_t body[4096];
+    size_t size = get_body(seq, body);
+    change(body, size);
     set_body(seq, body, size);
 }
 
@@ -428,6 +434,27 @@ START_TEST(sealed__a_row_that_was_cut_from_the_trail_is_found)
     run_sql("DELETE FROM audit WHERE seq = 2");
     open_sealed();
     assert_found("audit is missing");
+    close_store();
+}
+END_TEST
+
+/* Whoever opens the journal goes on where the trail ended. */
+START_TEST(sealed__the_trail_is_one_chain_through_all_lives)
+{
+    write_chain();
+    for (uint64_t seq = 5; seq <= 7; seq++) {
+        open_sealed();
+        commit_audit(seq, "somebody did something else");
+        ck_assert_str_eq(look(NULL), "");
+        close_store();
+    }
+    chain.count = 0;
+    open_sealed();
+    commit_audit(8, "somebody did something that nobody vouches for");
+    close_store();
+    chain = keys("chain " B64 "\n");
+    open_sealed();
+    assert_found("row of the audit trail 8 is not in the chain that the one before it is in");
     close_store();
 }
 END_TEST
@@ -520,6 +547,47 @@ START_TEST(sealed__what_was_not_kept_is_forgotten)
     open_sealed();
     ck_assert_str_eq(look(NULL), "");
     assert_frame(1, 300, 1000);
+    close_store();
+}
+END_TEST
+
+static int commit_both(uint64_t number, const char *text)
+{
+    static uint8_t bytes[4096];
+    const struct store_commit c = {
+        .frame = number,
+        .records = frame_make(bytes, number * 10, 1, 300, (struct instant){.us = (int64_t)number * 1000}),
+        .audit = {.seq = number, .at.us = (int64_t)number * 1000, .body = bytes_of_text(text)},
+    };
+    return store->commit(store, &c, &detail);
+}
+
+/* Each of two that are on the way is a link of both chains, from the first on; a link that was not kept is none of the trail's, either. */
+START_TEST(sealed__both_chains_go_along_what_is_on_the_way)
+{
+    char frames[SEALED_HEAD_SIZE], audit[SEALED_HEAD_SIZE], after[SEALED_HEAD_SIZE];
+    open_late();
+    keeps = false;
+    fate = E_JOURNAL_FULL;
+    ck_assert_int_eq(commit_both(1, "not kept"), STORE_PENDING);
+    ck_assert_int_eq(commit_both(2, "not kept"), STORE_PENDING);
+    ck_assert_int_eq(store->settle(store, &detail), E_JOURNAL_FULL);
+    keeps = true;
+    fate = 0;
+    for (uint64_t number = 1; number <= 5; number += 2) {
+        ck_assert_int_eq(commit_both(number, "kept"), STORE_PENDING);
+        ck_assert_int_eq(commit_both(number + 1, "kept"), STORE_PENDING);
+        ck_assert_int_eq(store->settle(store, &detail), 0);
+        ck_assert_int_eq(store->settle(store, &detail), 0);
+    }
+    ck_assert_str_eq(look(NULL), "");
+    sealed_store_heads(store, frames, audit);
+    ck_assert_int_eq(strncmp(audit, "6:", 2), 0);
+    close_store();
+    open_sealed(); /* the same links are there */
+    ck_assert_str_eq(look(frames), "");
+    sealed_store_heads(store, frames, after);
+    ck_assert_str_eq(after, audit);
     close_store();
 }
 END_TEST
@@ -652,6 +720,7 @@ static int (*real_scan_audit)(struct store *s, uint64_t from, uint32_t rows_max,
                               int (*take)(void *self, const struct audit_row *row), void *self,
                               struct error_detail *detail);
 static int (*sealing_take)(void *self, const struct audit_row *row);
+static bool checksum_too;
 
 static int take_damaged(void *self, const struct audit_row *row)
 {
@@ -659,7 +728,10 @@ static int take_damaged(void *self, const struct audit_row *row)
     struct audit_row damaged = *row;
     ck_assert_uint_lt(row->body.size, sizeof body);
     memcpy(body, row->body.at, row->body.size);
-    body[row->body.size - 1] ^= row->seq == 3;
+    if (row->seq == 3 && checksum_too)
+        change(body, row->body.size);
+    else
+        body[row->body.size - 1] ^= row->seq == 3;
     damaged.body.at = body;
     return sealing_take(self, &damaged);
 }
@@ -680,6 +752,21 @@ START_TEST(sealed__a_damaged_row_of_the_trail_is_told_as_one)
     inner->scan_audit = damaging_scan;
     ck_assert_int_eq(store->scan_audit(store, 1, 10, take_row, NULL, &detail), E_JOURNAL_CORRUPT);
     ck_assert_msg(strstr(detail.text, "row of the audit trail 3") != NULL, "%s", detail.text);
+    close_store();
+}
+END_TEST
+
+/* Somebody who knows how it is written is found by the chain. */
+START_TEST(sealed__a_change_of_the_trail_is_found)
+{
+    write_chain();
+    open_sealed();
+    real_scan_audit = inner->scan_audit;
+    inner->scan_audit = damaging_scan;
+    checksum_too = false;
+    assert_found("row of the audit trail 3 is damaged");
+    checksum_too = true;
+    assert_found("row of the audit trail 3 is not what was written there");
     close_store();
 }
 END_TEST
@@ -961,15 +1048,18 @@ int main(void)
     tcase_add_test(tests, sealed__a_frame_of_another_history_is_found);
     tcase_add_test(tests, sealed__frames_that_are_in_no_chain_are_found);
     tcase_add_test(tests, sealed__a_row_that_was_cut_from_the_trail_is_found);
+    tcase_add_test(tests, sealed__the_trail_is_one_chain_through_all_lives);
     tcase_add_test(tests, sealed__a_head_that_was_written_down_is_held_to);
     tcase_add_test(tests, sealed__a_chain_goes_on_under_another_key);
     tcase_add_test(tests, sealed__what_was_not_kept_is_forgotten);
+    tcase_add_test(tests, sealed__both_chains_go_along_what_is_on_the_way);
     tcase_add_test(tests, sealed__keys_are_taken_over_one_commit_at_a_time);
     tcase_add_test(tests, sealed__a_key_is_of_the_first_frame_that_is_on_the_way);
     tcase_add_test(tests, sealed__a_look_goes_on_behind_what_was_dropped);
     tcase_add_test(tests, sealed__a_chain_whose_beginning_was_replaced_is_found);
     tcase_add_test(tests, sealed__a_damaged_end_is_gone_on_behind);
     tcase_add_test(tests, sealed__a_damaged_row_of_the_trail_is_told_as_one);
+    tcase_add_test(tests, sealed__a_change_of_the_trail_is_found);
     tcase_add_test(tests, sealed__the_key_of_each_answer_stays);
     tcase_add_test(tests, sealed__a_key_is_read_however_it_is_written);
     tcase_add_test(tests, sealed__keys_are_told_what_is_wrong);

@@ -251,6 +251,21 @@ START_TEST(sqlite_damage__damaged_log)
 }
 END_TEST
 
+static int root_of(const char *name)
+{
+    sqlite3 *db;
+    sqlite3_stmt *roots;
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?1", -1, &roots, NULL),
+                     SQLITE_OK);
+    sqlite3_bind_text(roots, 1, name, -1, SQLITE_STATIC);
+    ck_assert_int_eq(sqlite3_step(roots), SQLITE_ROW);
+    int root = sqlite3_column_int(roots, 0);
+    sqlite3_finalize(roots);
+    sqlite3_close(db);
+    return root;
+}
+
 /* Flips one byte on the pages of an index or table at a time. What is then not found any more must be told by verifying; what is told
  * wrong must be none. */
 START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
@@ -277,8 +292,6 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
     ck_assert_int_eq(sqlite_store_inspect(store, &detail), 0);
     close_store();
     sqlite3 *db;
-    sqlite3_stmt *roots;
-    int root = 0;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
     if (_i == 0) /* as those of before schema 4 are */
         ck_assert_int_eq(sqlite3_exec(db,
@@ -286,13 +299,8 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
                                       "DELETE FROM request_log",
                                       NULL, NULL, NULL),
                          SQLITE_OK);
-    ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT rootpage FROM sqlite_schema WHERE name = ?1", -1, &roots, NULL),
-                     SQLITE_OK);
-    sqlite3_bind_text(roots, 1, names[_i], -1, SQLITE_STATIC);
-    ck_assert_int_eq(sqlite3_step(roots), SQLITE_ROW);
-    root = sqlite3_column_int(roots, 0);
-    sqlite3_finalize(roots);
     sqlite3_close(db);
+    int root = root_of(names[_i]);
     size_t size = slurp(path, database, sizeof database);
     remove_beside("-wal");
 
@@ -349,6 +357,44 @@ START_TEST(sqlite_damage__hidden_rows_are_found_by_verifying)
     ck_assert_uint_gt(hidden, 0);
     ck_assert_uint_eq(told, hidden);
     ck_assert_uint_ge(mended, _i < 2 ? hidden / 2 : 0);
+}
+END_TEST
+
+/* A page that stands in another's place: no row that is there is amiss, and those of the other are gone. */
+START_TEST(sqlite_damage__rows_that_are_there_twice)
+{
+    enum { ROWS = 600, INTERIOR = 5, CELLS = 12 };
+    static uint8_t database[4 << 20];
+    static struct ended_row rows[ROWS];
+    open_store();
+    for (int i = 0; i < ROWS; i++)
+        rows[i] = ended((uint64_t)i + 1, SAGA_COMMITTED, "order", "");
+    commit_ended(rows, ROWS);
+    close_store();
+    size_t root = (size_t)(root_of("ended") - 1) * 4096;
+    ck_assert_uint_lt(root, slurp(path, database, sizeof database));
+    remove_beside("-wal");
+    const uint8_t *page = database + root;
+    ck_assert_uint_eq(page[0], INTERIOR);
+    size_t first = (size_t)page[CELLS] << 8 | page[CELLS + 1], second = (size_t)page[CELLS + 2] << 8 | page[CELLS + 3];
+    write_at(path, (off_t)(root + second), page + first, 4);
+    open_store();
+    struct ended_row got;
+    int lost = 0;
+    for (uint64_t serial = 1; serial <= ROWS; serial++)
+        lost += store->find_ended(store, serial, &got, &detail) == E_SAGA_NOT_FOUND;
+    ck_assert_int_gt(lost, 0);
+    /* In one piece, and in pieces that end within the page, too. */
+    for (uint32_t piece = ROWS + 1; piece > 0; piece = piece > ROWS ? 100 : piece / 3) {
+        int rc = 0;
+        reopen(); /* so that it begins anew */
+        for (bool more = true; more && rc == 0;)
+            rc = store->verify(store, piece, &more, &detail);
+        assert_refused(rc);
+        ck_assert_msg(strstr(detail.text, "out of order") != NULL, "%s", detail.text);
+    }
+    ck_assert_int_eq(sqlite_store_inspect(store, &detail), E_JOURNAL_CORRUPT);
+    close_store();
 }
 END_TEST
 
@@ -588,6 +634,11 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__missing_frames);
     tcase_add_test(t, sqlite_damage__tables_that_are_not_the_schema_s);
     tcase_add_test(t, sqlite_damage__place_that_cannot_be_written);
+    suite_add_tcase(s, t);
+    t = tcase_create("order");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, make_dir, remove_dir);
+    tcase_add_test(t, sqlite_damage__rows_that_are_there_twice);
     suite_add_tcase(s, t);
     return s;
 }

@@ -67,8 +67,19 @@ static void find(uint64_t serial)
         assert_row(&row, &want);
 }
 
+/* How many wait to be sorted in is what there is of them: by it is decided how many are sorted in. */
+static void count_unsorted(void)
+{
+    const struct requests *r = &((const struct sqlite_store *)store)->requests;
+    uint64_t count = 0;
+    for (unsigned i = 0; i < REQUEST_BUCKETS; i++)
+        count += r->buckets[i].count;
+    ck_assert_uint_eq(r->unsorted, count);
+}
+
 static void find_all(void)
 {
+    count_unsorted();
     for (uint64_t serial = 1; serial <= SAGAS; serial++)
         find(serial);
     bool more = true;

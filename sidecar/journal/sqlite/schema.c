@@ -124,7 +124,10 @@ const char *const schema_statements[STATEMENT_COUNT] = {
     /* Each arm walks its state's part of the index, and the two are merged; a NULL state gives nothing. */
     [SQL_LIST_RARE] = "SELECT " ENDED_COLUMNS "WHERE state <> 2 AND state = ?2 AND serial < ?1 UNION ALL "
                       "SELECT " ENDED_COLUMNS "WHERE state <> 2 AND state = ?3 AND serial < ?1 ORDER BY serial DESC",
-    [SQL_HAS_ROW] = "SELECT request_id IS NOT NULL FROM ended WHERE serial = ?1",
+    /* And which row comes after it. */
+    [SQL_HAS_ROW] =
+        "SELECT request_id IS NOT NULL, (SELECT serial FROM ended WHERE serial > ?1 ORDER BY serial LIMIT 1) "
+        "FROM ended WHERE serial = ?1",
     [SQL_HAS_REQUEST_OLD] = "SELECT 1 FROM ended INDEXED BY ended_request WHERE request_id = ?1 AND serial = ?2",
     [SQL_HAS_RARE] = "SELECT 1 FROM ended INDEXED BY ended_rare WHERE state <> 2 AND state = ?1 AND serial = ?2",
     [SQL_REQUEST_SERIALS] = "SELECT serial, ended_s FROM requests WHERE hash = ?1",

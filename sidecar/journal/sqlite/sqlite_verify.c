@@ -18,6 +18,8 @@ static int gives_row(sqlite3_stmt *statement, bool *found)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : end;
 }
 
+static const char out_of_order[] = "the rows of the table ended are out of order";
+
 /* How the row is not found, or NULL. Returns SQLite's code. */
 static int look_for(struct sqlite_store *s, const struct ended_row *row, const char **lost)
 {
@@ -26,10 +28,15 @@ static int look_for(struct sqlite_store *s, const struct ended_row *row, const c
     sqlite3_stmt *by_key = inside_statement(s, SQL_HAS_ROW);
     inside_bind_number(by_key, 1, row->saga.serial);
     int rc = sqlite3_step(by_key);
-    if (rc == SQLITE_ROW)
+    if (rc == SQLITE_ROW) {
         old = sqlite3_column_int(by_key, 0) != 0;
-    else
+        /* A walk that begins anew within a page that stands in another's place as well sees nothing wrong below it. */
+        bool last = sqlite3_column_type(by_key, 1) == SQLITE_NULL;
+        if (!last && (uint64_t)sqlite3_column_int64(by_key, 1) <= row->saga.serial)
+            *lost = out_of_order;
+    } else {
         *lost = "table ended";
+    }
     int end = sqlite3_reset(by_key);
     rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : end;
     if (rc == SQLITE_OK && *lost == NULL && old) {
@@ -95,7 +102,7 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
         struct error_detail told;
         uint64_t serial = (uint64_t)sqlite3_column_int64(walk, 0);
         if (serial > s->serial_max || (s->verify_below != 0 && serial >= s->verify_below))
-            return inside_corrupt(s->path, "the rows of the table ended are out of order", detail);
+            return inside_corrupt(s->path, out_of_order, detail);
         s->verify_below = serial;
         /* A row that is damaged itself is found, and told to whoever asks for it; all others go on. */
         if (sqlite_read_ended(s, walk, &row, &told) != 0) {
@@ -106,6 +113,8 @@ int sqlite_store_verify(struct store *face, uint32_t rows_max, bool *more, struc
         int looked = look_for(s, &row, &lost);
         if (looked != SQLITE_OK)
             rc = inside_fail(s, looked, "looking for an ended saga", detail);
+        else if (lost == out_of_order)
+            rc = inside_corrupt(s->path, out_of_order, detail);
         else if (lost != NULL)
             rc = tell_lost(s, &row, lost, detail);
     }
