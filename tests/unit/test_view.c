@@ -459,6 +459,21 @@ START_TEST(view__history_adds_the_last_failures_and_the_resolution)
 }
 END_TEST
 
+/* Why there is no output was said with the answer; the end, which says nothing, leaves it so. */
+START_TEST(view__what_an_answer_said_stays_said)
+{
+    struct timeline_entry entries[] = {
+        {.record = {.type = RECORD_ANSWERED, .step = RECORD_NO_STEP, .message = bytes_of_text("output: no such step")}},
+        {.record = {.type = RECORD_ENDED, .step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED}}};
+    start(1);
+    for (size_t count = 1; count <= 2; count++) {
+        Saga__V1__Saga *m = view_saga(&a, engine_find(core_engine(o.core), 1), NULL, 0);
+        ck_assert(view_add_outcome(&a, m, &(struct timeline){.entries = entries, .count = count}, NULL, 0));
+        ck_assert_str_eq(m->reason_message, "output: no such step");
+    }
+}
+END_TEST
+
 static const Saga__V1__Event *event_of(struct record record)
 {
     struct timeline_entry entry = {.record = record, .position = {.frame = 0x1f, .index = 2}};
@@ -542,6 +557,7 @@ int main(void)
     tcase_add_test(t, view__history_adds_the_last_failures_and_the_resolution);
     tcase_add_test(t, view__history_tells_of_who_was_not_reached);
     tcase_add_test(t, view__history_keeps_when_a_step_began);
+    tcase_add_test(t, view__what_an_answer_said_stays_said);
     tcase_add_test(t, view__an_event_shows_its_record);
     tcase_add_test(t, view__an_event_says_when_the_state_changes);
     tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);
