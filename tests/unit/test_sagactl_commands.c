@@ -59,6 +59,28 @@ START_TEST(fleet__shows_each_journal_and_who_has_it)
 }
 END_TEST
 
+/* The worse it is, the louder: nobody has it, and nobody will take it unasked. */
+START_TEST(fleet__paints_what_needs_a_person)
+{
+    Saga__V1__ListJournalsResponse answer = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    Saga__V1__Journal j[] = {journal("a", "a", ""), journal("b", "a", ""), journal("c", "x", ""),
+                             journal("d", "x", "")};
+    Saga__V1__Journal *all[] = {&j[0], &j[1], &j[2], &j[3]};
+    static const char *const shown[] = {"a        at home      a", "  \033[33mgoes home\033[0m  ",
+                                        "  \033[33morphan\033[0m  ", "  \033[31mto be given\033[0m  "};
+    j[1].wanted = true;
+    j[2].orphan = j[3].orphan = true;
+    j[2].tries = 2;
+    j[3].tries = 3;
+    answer.journals = all;
+    answer.n_journals = 4;
+    tell("ListJournals", &answer.base);
+    ck_assert_int_eq(sagactl("fleet --color always"), EXIT_DONE);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_msg(strstr(said, shown[i]) != NULL, "%s is not in %s", shown[i], said);
+}
+END_TEST
+
 START_TEST(fleet__gives_a_journal)
 {
     Saga__V1__GiveJournalResponse given = SAGA__V1__GIVE_JOURNAL_RESPONSE__INIT;
@@ -169,6 +191,29 @@ START_TEST(slo__adds_up_loops_and_parts_guests)
     ck_assert_uint_eq(groups, 2);
     anew();
     ck_assert_int_eq(sagactl("slo rule"), EXIT_USAGE);
+}
+END_TEST
+
+/* An alert has the name of its definition alone, as far as it may be in one. */
+START_TEST(slo__rules_have_the_names_of_their_definitions)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o[2] = {SAGA__V1__OBJECTIVE__INIT, SAGA__V1__OBJECTIVE__INIT}, *all[] = {&o[0], &o[1]};
+    Saga__V1__ObjectiveWindow rooms[2][8], *lists[2][8];
+    for (int i = 0; i < 2; i++) {
+        windows(rooms[i], lists[i], 100, 1);
+        o[i].windows = lists[i];
+        o[i].n_windows = 8;
+        o[i].definition = text(i == 0 ? "check-out.EU_2" : "pay");
+        o[i].kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+        o[i].promised = 0.99;
+    }
+    answer.objectives = all;
+    answer.n_objectives = 2;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo rules"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "      - alert: SagadSloFast_check_out_EU_2_success\n"));
+    ck_assert_ptr_nonnull(strstr(said, "      - alert: SagadSloFast_pay_success\n"));
 }
 END_TEST
 
@@ -292,6 +337,92 @@ START_TEST(drill__shows_the_faults_that_there_are)
 }
 END_TEST
 
+/* How long a call is held up, and with what one is refused. */
+START_TEST(drill__says_how)
+{
+    Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__ListFaultsResponse answer = SAGA__V1__LIST_FAULTS_RESPONSE__INIT;
+    Saga__V1__Fault faults[2] = {SAGA__V1__FAULT__INIT, SAGA__V1__FAULT__INIT}, *list[] = {&faults[0], &faults[1]};
+    until.seconds = INT64_C(253402300799);
+    delay.nanos = 250000000;
+    faults[0].kind = SAGA__V1__FAULT_KIND__FAULT_KIND_DELAY;
+    faults[0].delay = &delay;
+    faults[1].kind = SAGA__V1__FAULT_KIND__FAULT_KIND_ABORT;
+    faults[1].status = 14;
+    faults[1].tag = text("tenant");
+    faults[1].tag_value = text("acme");
+    for (int i = 0; i < 2; i++) {
+        faults[i].percent = 100;
+        faults[i].until = &until;
+    }
+    answer.faults = list;
+    answer.n_faults = 2;
+    tell("ListFaults", &answer.base);
+    ck_assert_int_eq(sagactl("drill"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "delay by 250ms of 100 % of ") == said, "%s", said);
+    ck_assert_ptr_nonnull(strstr(said, "\nabort with UNAVAILABLE of 100 % of "));
+    ck_assert_ptr_nonnull(strstr(said, " to any target of any definition with tenant=acme, for another "));
+}
+END_TEST
+
+/* ---- acts ---- */
+
+/* What was done is said, and as JSON when that was asked for. */
+START_TEST(acts__are_said)
+{
+    Saga__V1__PauseResponse paused = SAGA__V1__PAUSE_RESPONSE__INIT;
+    tell("Pause", &paused.base);
+    SHOWS("pause 9f03c1d2a4b7-2a --actor ann --reason seen", "9f03c1d2a4b7-2a is paused\n");
+    Saga__V1__PauseRequest *request = ASKED(saga__v1__pause_request, 0);
+    ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
+    ck_assert_str_eq(request->actor, "ann");
+    ck_assert_str_eq(request->reason, "seen");
+    saga__v1__pause_request__free_unpacked(request, NULL);
+    anew();
+    tell("Pause", &paused.base);
+    ck_assert_int_eq(sagactl("pause 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
+    ck_assert_ptr_nonnull(strstr(said, "\"command\": \"pause\""));
+    ck_assert_ptr_null(strstr(said, "is paused"));
+}
+END_TEST
+
+/* ---- a stuck saga ---- */
+
+/* Of a stuck saga a person is told of the step that waits for him, and of no other. */
+START_TEST(why__tells_of_the_stuck_step_alone)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[3] = {SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT}, *list[3];
+    static const char *const names[] = {"reserve", "charge", "send"};
+    static const char *const waits[] = {"an operator, for the stuck step", "an operator", "the answer of target mail"};
+    for (int i = 0; i < 3; i++) {
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].waiting_for = text(waits[i]);
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.definition = text("order");
+    saga.steps = list;
+    saga.n_steps = 3;
+    answer.saga = &saga;
+    for (int stuck = 0; stuck < 2; stuck++) {
+        saga.state = stuck ? SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK : SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+        saga.stuck_step = text(stuck ? "charge" : "");
+        anew();
+        tell("Get", &answer.base);
+        tell("Status", &status.base);
+        ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+        ck_assert_ptr_nonnull(strstr(said, "charge"));
+        ck_assert_msg((strstr(said, "reserve") == NULL) == stuck, "%s", said);
+        ck_assert_msg((strstr(said, "the answer of target mail") == NULL) == stuck, "%s", said);
+    }
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 /* What scripts go by. */
@@ -326,13 +457,18 @@ int main(void)
     TCase *tc = tcase_create("commands");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, fleet__shows_each_journal_and_who_has_it);
+    tcase_add_test(tc, fleet__paints_what_needs_a_person);
     tcase_add_test(tc, fleet__gives_a_journal);
     tcase_add_test(tc, fleet__does_not_turn_in_a_circle);
     tcase_add_test(tc, slo__adds_up_loops_and_parts_guests);
+    tcase_add_test(tc, slo__rules_have_the_names_of_their_definitions);
     tcase_add_test(tc, slo__without_promises);
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
+    tcase_add_test(tc, drill__says_how);
+    tcase_add_test(tc, acts__are_said);
+    tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
