@@ -1,6 +1,8 @@
 /* Commands of sagactl as a person types them, against answers that the test makes up: what is asked for, and each line that is shown. */
 #include "tests/support/told_sidecar.h"
 
+#include "grpc/health/v1/health.pb-c.h"
+
 #include <time.h>
 
 /* ---- fleet ---- */
@@ -423,6 +425,98 @@ START_TEST(why__tells_of_the_stuck_step_alone)
 }
 END_TEST
 
+/* ---- status ---- */
+
+/* Which sidecar it is, what of its journal is free again, and each heartbeat by its name. */
+START_TEST(status__says_whose_it_is)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration every = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__SyntheticStatus probe = SAGA__V1__SYNTHETIC_STATUS__INIT, *probes[] = {&probe};
+    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    every.seconds = 30;
+    loop.version = text("1.2.3");
+    loop.live = 7;
+    loop.stuck = 2;
+    loop.journal_bytes = 3 << 20;
+    loop.journal_reusable_bytes = 1536;
+    loop.volume_free_bytes = 5 << 20;
+    loop.synthetics = probes;
+    loop.n_synthetics = 1;
+    probe.definition = text("probe");
+    probe.every = &every;
+    answer.loops = loops;
+    answer.n_loops = 1;
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+    static const char *const lines[] = {"unix:here.sock is SERVING: sagad 1.2.3, 1 loop\n", "       5 running\n",
+                                        "       2 stuck: sagactl deadletters --summary\n",
+                                        "journal 3.0MiB, 1.5KiB of that free again, 5.0MiB free on its volume\n",
+                                        "\nprobe                      30s         0       0       0         - never"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+    ck_assert_ptr_eq(strstr(said, lines[0]), said);
+}
+END_TEST
+
+/* ---- definitions ---- */
+
+/* All pages are shown, and what they ask for next leads on. */
+START_TEST(definitions__are_shown_page_by_page)
+{
+    Saga__V1__ListDefinitionsResponse pages[2] = {SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT,
+                                                  SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT};
+    Saga__V1__Definition d[3] = {SAGA__V1__DEFINITION__INIT, SAGA__V1__DEFINITION__INIT, SAGA__V1__DEFINITION__INIT},
+                         *all[] = {&d[0], &d[1], &d[2]};
+    static const char *const names[] = {"order", "refund", "send"};
+    for (int i = 0; i < 3; i++) {
+        d[i].name = text(names[i]);
+        d[i].version = text("1.0.0");
+    }
+    pages[0].definitions = all;
+    pages[0].n_definitions = 2;
+    pages[0].next_page_token = text("refund");
+    pages[1].definitions = all + 2;
+    pages[1].n_definitions = 1;
+    tell("ListDefinitions", &pages[0].base);
+    tell("ListDefinitions", &pages[1].base);
+    ck_assert_msg(sagactl("definitions") == EXIT_DONE, "%s", complained);
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(strstr(said, names[i]) != NULL, "%s is not in %s", names[i], said);
+    Saga__V1__ListDefinitionsRequest *request = ASKED(saga__v1__list_definitions_request, 1);
+    ck_assert_str_eq(request->page_token, "refund");
+    saga__v1__list_definitions_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* ---- start ---- */
+
+/* What is typed as the input is the input, in each of its forms. */
+START_TEST(start__sends_what_was_typed)
+{
+    static const struct {
+        const char *words, *input;
+    } cases[] = {
+        {"start order --input-text book", "book"}, {"start order --input-hex 626f6f6b", "book"}, {"start order", ""}};
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    started.saga_id = text("9f03c1d2a4b7-2a");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("Start", &started.base);
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_DONE, "%s", complained);
+        ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+        Saga__V1__StartRequest *request = ASKED(saga__v1__start_request, 0);
+        ck_assert_str_eq(request->definition, "order");
+        ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
+        ck_assert_int_eq(memcmp(request->input.data, cases[i].input, request->input.len), 0);
+        saga__v1__start_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 /* What scripts go by. */
@@ -469,6 +563,9 @@ int main(void)
     tcase_add_test(tc, drill__says_how);
     tcase_add_test(tc, acts__are_said);
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
+    tcase_add_test(tc, status__says_whose_it_is);
+    tcase_add_test(tc, definitions__are_shown_page_by_page);
+    tcase_add_test(tc, start__sends_what_was_typed);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
