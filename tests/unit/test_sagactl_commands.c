@@ -492,6 +492,60 @@ START_TEST(definitions__are_shown_page_by_page)
 }
 END_TEST
 
+START_TEST(schemas__are_shown_page_by_page)
+{
+    Saga__V1__ListSchemasResponse pages[2] = {SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT,
+                                              SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT};
+    Saga__V1__Schema s[2] = {SAGA__V1__SCHEMA__INIT, SAGA__V1__SCHEMA__INIT}, *all[] = {&s[0], &s[1]};
+    s[0].name = text("shop");
+    s[1].name = text("bank");
+    for (int i = 0; i < 2; i++) {
+        pages[i].schemas = all + i;
+        pages[i].n_schemas = 1;
+    }
+    pages[0].next_page_token = text("shop");
+    tell("ListSchemas", &pages[0].base);
+    tell("ListSchemas", &pages[1].base);
+    ck_assert_msg(sagactl("schema list") == EXIT_DONE, "%s", complained);
+    ck_assert_ptr_nonnull(strstr(said, "\nshop "));
+    ck_assert_ptr_nonnull(strstr(said, "\nbank "));
+    Saga__V1__ListSchemasRequest *request = ASKED(saga__v1__list_schemas_request, 1);
+    ck_assert_str_eq(request->page_token, "shop");
+    saga__v1__list_schemas_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* ---- dead letters ---- */
+
+/* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
+START_TEST(deadletters__are_counted)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *list[] = {&sagas[0], &sagas[1]};
+    static const char *const says[] = {"No saga is stuck.\n", "\n1 dead letter. ", "\n2 dead letters. "};
+    for (int i = 0; i < 2; i++) {
+        sagas[i].id = text(i == 0 ? "9f03c1d2a4b7-2a" : "9f03c1d2a4b7-2b");
+        sagas[i].definition = text("order");
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+    }
+    answer.sagas = list;
+    for (size_t count = 0; count <= 2; count++) {
+        answer.n_sagas = count;
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        ck_assert_msg(sagactl("deadletters") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, says[count]) != NULL, "%s", said);
+        ck_assert_int_eq(strstr(said, "9f03c1d2a4b7-2b") != NULL, count == 2);
+        ck_assert_ptr_null(strstr(said, "--page"));
+    }
+    answer.next_page_token = text("9f03c1d2a4b7-2b");
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --definition order"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "sagactl deadletters --definition order --page 9f03c1d2a4b7-2b\n") != NULL, "%s", said);
+}
+END_TEST
+
 /* ---- start ---- */
 
 /* What is typed as the input is the input, in each of its forms. */
@@ -545,6 +599,39 @@ START_TEST(every_command__ends_as_the_call_did)
 }
 END_TEST
 
+/* Whoever finds no sidecar is told what stands there instead, and whoever has lost it that he cannot know. */
+START_TEST(every_command__says_why_there_was_no_answer)
+{
+    static const struct {
+        int code;
+        const char *reason, *message, *words, *hint;
+    } cases[] = {
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, "no sidecar answers at x (connect: Connection refused)",
+         "sagactl: no sidecar answers at unix:here.sock: nobody serves this socket",
+         "see whether it is being restarted"},
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, "no sidecar answers at x (No such file or directory)",
+         "sagactl: no sidecar answers at unix:here.sock: there is no socket at this path",
+         "--address says where to look"},
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, "no sidecar answers at x (of some kind)",
+         "sagactl: no sidecar answers at x (of some kind)", ""},
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, "broken",
+         "sagactl: the connection was lost before the answer came: it may have been carried out", ""},
+        {SAGA_E_UNIMPLEMENTED, NULL, "", "sagactl: what answers at unix:here.sock is a gRPC server, but no sidecar",
+         "It is another program's address"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("ListRules", NULL);
+        told[0].code = cases[i].code;
+        told[0].reason = cases[i].reason;
+        told[0].message = cases[i].message;
+        ck_assert_int_ne(sagactl("rules"), EXIT_DONE);
+        ck_assert_msg(strncmp(complained, cases[i].words, strlen(cases[i].words)) == 0, "%s", complained);
+        ck_assert_msg(strstr(complained, cases[i].hint) != NULL, "%s", complained);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_commands");
@@ -566,7 +653,10 @@ int main(void)
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, definitions__are_shown_page_by_page);
     tcase_add_test(tc, start__sends_what_was_typed);
+    tcase_add_test(tc, schemas__are_shown_page_by_page);
+    tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
+    tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
