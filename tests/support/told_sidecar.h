@@ -16,7 +16,8 @@
 static struct {
     const char *method; /* behind the last slash */
     const ProtobufCMessage *answer;
-    int code; /* or that it fails so */
+    int code;                     /* or that it fails so */
+    const char *reason, *message; /* NULL: none, and that it is refused */
 } told[TOLD_MAX];
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
@@ -57,7 +58,8 @@ int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *
     ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
     asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
     if (told[n].code != SAGA_OK)
-        return saga_error_set(error, told[n].code, "", "", "it is refused");
+        return saga_error_set(error, told[n].code, told[n].reason != NULL ? told[n].reason : "", "",
+                              told[n].message != NULL ? told[n].message : "it is refused");
     ck_assert_uint_le(protobuf_c_message_get_packed_size(told[n].answer), sizeof bytes);
     size_t size = protobuf_c_message_pack(told[n].answer, bytes);
     call->response = protobuf_c_message_unpack(call->response_type, NULL, size, bytes);
@@ -96,6 +98,7 @@ static inline void tell(const char *method, const ProtobufCMessage *answer)
 {
     told[told_count].method = method;
     told[told_count].code = SAGA_OK;
+    told[told_count].reason = told[told_count].message = NULL;
     told[told_count++].answer = answer;
 }
 

@@ -60,17 +60,33 @@ static int64_t ms_of(const Google__Protobuf__Duration *d)
 }
 
 /* A key for each step; none where an older sidecar is played. */
+static size_t make_keys(Saga__V1__Enlistment **enlist, size_t count, char *keys[300])
+{
+    static char text[300][80];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(text[i], sizeof text[i], "key of %.60s", enlist[i]->step);
+        keys[i] = text[i];
+    }
+    return count > 0 && strcmp(enlist[0]->step, "old") == 0 ? 0 : count;
+}
+
 static void answer_enlist(struct fake_call *call, const Saga__V1__EnlistRequest *r)
 {
     Saga__V1__EnlistResponse response = SAGA__V1__ENLIST_RESPONSE__INIT;
-    static char text[300][80];
     char *keys[300];
-    for (size_t i = 0; i < r->n_enlist; i++) {
-        snprintf(text[i], sizeof text[i], "key of %.60s", r->enlist[i]->step);
-        keys[i] = text[i];
-    }
     response.action_keys = keys;
-    response.n_action_keys = r->n_enlist > 0 && strcmp(r->enlist[0]->step, "old") == 0 ? 0 : r->n_enlist;
+    response.n_action_keys = make_keys(r->enlist, r->n_enlist, keys);
+    fake_answer(call, &response.base);
+}
+
+static void answer_begin(struct fake_call *call, const Saga__V1__BeginRequest *r)
+{
+    Saga__V1__BeginResponse response = SAGA__V1__BEGIN_RESPONSE__INIT;
+    char *keys[300];
+    response.action_keys = keys;
+    response.n_action_keys = make_keys(r->enlist, r->n_enlist, keys);
+    response.saga_id = (char *)(uintptr_t)(strcmp(r->name, "open") == 0 ? "open" : "tx-1");
+    response.already_started = strcmp(r->name, "again") == 0;
     fake_answer(call, &response.base);
 }
 
@@ -153,15 +169,12 @@ static void handle(struct fake_call *call, const void *request, void *user)
         nanosleep(&(struct timespec){.tv_nsec = atomic_load(&answers_take_ms) * 1000000L}, NULL);
     if (strcmp(call->method, "Begin") == 0) {
         const Saga__V1__BeginRequest *r = request;
-        Saga__V1__BeginResponse response = SAGA__V1__BEGIN_RESPONSE__INIT;
         see_begin(r);
         see_enlist(r->enlist, r->n_enlist);
-        response.saga_id = (char *)(uintptr_t) "tx-1";
-        response.already_started = strcmp(r->name, "again") == 0;
         if (strcmp(r->name, "refused") == 0)
             fake_fail(call, 8, "full", "LIVE_SAGAS_MAX", NULL, 10);
         else
-            fake_answer(call, &response.base);
+            answer_begin(call, r);
     } else if (strcmp(call->method, "Enlist") == 0) {
         const Saga__V1__EnlistRequest *r = request;
         see_saga(r->saga_id);
@@ -196,7 +209,10 @@ static void handle(struct fake_call *call, const void *request, void *user)
     } else if (strcmp(call->method, "Abort") == 0) {
         see_saga(((const Saga__V1__AbortRequest *)request)->saga_id);
         snprintf(seen.reason, sizeof seen.reason, "%s", ((const Saga__V1__AbortRequest *)request)->reason);
-        fake_answer(call, &(Saga__V1__AbortResponse)SAGA__V1__ABORT_RESPONSE__INIT.base);
+        if (strcmp(seen.reason, "refused") == 0)
+            fake_fail(call, 7, "not allowed", "PERMISSION_DENIED", NULL, -1);
+        else
+            fake_answer(call, &(Saga__V1__AbortResponse)SAGA__V1__ABORT_RESPONSE__INIT.base);
     } else {
         see_saga(((const Saga__V1__KeepAliveRequest *)request)->saga_id);
         keep_alive(call);
@@ -559,6 +575,22 @@ START_TEST(tx__failures)
 }
 END_TEST
 
+/* One that was to end and did not goes on: its lease is kept as before. */
+START_TEST(tx__whose_end_is_refused_goes_on)
+{
+    saga_tx *tx;
+    const struct saga_begin_options options = {.name = "open", .lease_ms = 600000};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    ck_assert_int_eq(saga_commit(tx, &error), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 0);
+    ck_assert_int_eq(saga_abort(tx, "refused", &error), SAGA_E_PERMISSION_DENIED);
+    ck_assert_int_gt(saga_tx_lease_left_ms(tx), 0);
+    ck_assert_int_eq(saga_abort(tx, "no money", &error), SAGA_OK);
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
+    saga_tx_free(tx);
+}
+END_TEST
+
 static int64_t soonest_ms;
 
 static saga_tx *begin_now(int64_t lease_ms)
@@ -695,6 +727,17 @@ START_TEST(tx__keeps_the_keys_that_the_sidecar_says)
     ck_assert_int_eq(saga_enlist(tx, "old", NULL, &error), SAGA_OK);
     ck_assert_ptr_null(saga_tx_action_key(tx, "old"));
     ck_assert_ptr_null(saga_tx_action_key(tx, NULL));
+    saga_tx_free(tx);
+    /* Of steps that a saga begins with, too. */
+    struct saga_begin_options options = {.name = "transfer", .enlist = two, .enlist_count = 2};
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    ck_assert_str_eq(saga_tx_action_key(tx, "a"), "key of a");
+    ck_assert_str_eq(saga_tx_action_key(tx, "b"), "key of b");
+    saga_tx_free(tx);
+    two[0].step = "old";
+    ck_assert_int_eq(saga_begin(client, &options, &tx, &error), SAGA_OK);
+    ck_assert_ptr_null(saga_tx_action_key(tx, "old"));
+    ck_assert_ptr_null(saga_tx_action_key(tx, "b"));
     saga_tx_free(tx);
 }
 END_TEST
@@ -891,6 +934,7 @@ int main(void)
     tcase_add_test(c, tx__so_many_steps_fit_one_call);
     tcase_add_test(c, tx__what_is_wrong_with_a_begin_is_named);
     tcase_add_test(c, tx__failures);
+    tcase_add_test(c, tx__whose_end_is_refused_goes_on);
     tcase_add_test(c, tx__threads_share_one);
     tcase_add_test(c, lease__is_renewed_at_a_third);
     tcase_add_test(c, lease__counts_from_when_the_call_was_sent);

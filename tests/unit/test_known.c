@@ -67,6 +67,18 @@ START_TEST(known__as_many_bytes_as_there_is_room_for)
 }
 END_TEST
 
+/* A second watcher reads what the first has read: that takes no room of others, and what is told last is so. */
+START_TEST(known__what_goes_by_again_is_known_once)
+{
+    learn_saga(1, 8);
+    for (int i = 0; i < 2 * SAGAS_MAX; i++)
+        learn_saga(2, NAME_BYTES_MAX);
+    ck_assert(is_known(1, 8));
+    learn_saga(2, 5);
+    ck_assert(is_known(2, 5));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("known");
@@ -75,6 +87,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, known__as_many_sagas_as_there_is_room_for);
     tcase_add_test(tc, known__as_many_bytes_as_there_is_room_for);
+    tcase_add_test(tc, known__what_goes_by_again_is_known_once);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

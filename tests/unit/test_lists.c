@@ -295,6 +295,58 @@ START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
 }
 END_TEST
 
+/* The sagas of one tag among others, live and ended, newest first and each once, however many a page holds. */
+START_TEST(lists__those_of_a_tag_come_newest_first_and_page_by_page)
+{
+    enum { SAGAS = 12, OURS = SAGAS / 2 };
+    char ids[OURS][SAGA_ID_TEXT_SIZE];
+    uint8_t room[32];
+    api_world_add_schema(&w);
+    api_world_register(&w, tagged);
+    for (int i = 0; i < SAGAS; i++) {
+        bool ours = i % 2 == 0, ends = i % 3 != 0;
+        start("tagged", shapes_line(bytes_of_text(ours ? "acme" : "zeta"), room));
+        if (ours)
+            memcpy(ids[OURS - 1 - i / 2], id, sizeof id);
+        if (!ends)
+            continue;
+        /* The latest call is answered. */
+        struct api_loop *loop = &w.loop[0];
+        struct call_effect first = loop->calls[0];
+        loop->calls[0] = loop->calls[loop->call_count - 1];
+        loop->calls[loop->call_count - 1] = first;
+        answer(0, "");
+    }
+    Saga__V1__Tag tag = SAGA__V1__TAG__INIT, *tags[] = {&tag};
+    tag.name = text_of("tenant");
+    tag.value = text_of("acme");
+    for (int by_where = 0; by_where < 2; by_where++)
+        for (int size = 1; size <= SAGAS; size++) {
+            char token[32] = "";
+            int seen = 0;
+            do {
+                Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+                m.tags = tags;
+                m.n_tags = by_where ? 0 : 1;
+                m.where = text_of(by_where ? "tags.tenant == 'acme'" : "");
+                m.page_size = size;
+                m.page_token = token;
+                Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m.base);
+                ck_assert_int_le((int)r->n_sagas, size);
+                for (size_t i = 0; i < r->n_sagas; i++) {
+                    ck_assert_int_lt(seen, OURS);
+                    ck_assert_str_eq(r->sagas[i]->id, ids[seen++]);
+                    ck_assert_uint_eq(r->sagas[i]->n_tags, 1);
+                    ck_assert_str_eq(r->sagas[i]->tags[0]->value, "acme");
+                }
+                snprintf(token, sizeof token, "%s", r->next_page_token);
+                saga__v1__list_response__free_unpacked(r, NULL);
+            } while (token[0] != '\0');
+            ck_assert_int_eq(seen, OURS);
+        }
+}
+END_TEST
+
 /* By one message, which is quicker than as many calls. */
 static void begin_many(size_t count)
 {
@@ -475,6 +527,7 @@ int main(void)
     tcase_add_test(tc, lists__states_are_asked_for);
     tcase_add_test(tc, lists__a_question_may_be_about_heartbeats);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
+    tcase_add_test(tc, lists__those_of_a_tag_come_newest_first_and_page_by_page);
     tcase_add_test(tc, lists__a_page_of_dead_letters_looks_at_so_many);
     tcase_add_test(tc, lists__skips_are_told_live_and_ended);
     tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);

@@ -524,6 +524,31 @@ START_TEST(participant__call_whose_deadline_passed_in_the_queue_is_not_carried_o
 }
 END_TEST
 
+/* What its caller has taken back while it waited: the time that it had left is no reason. */
+START_TEST(participant__call_that_was_cancelled_in_the_queue_is_not_carried_out)
+{
+    struct saga_participant_options options = {.threads = 1};
+    serve_with(&options, pass_gate, NULL, NULL);
+    struct caller_call *first = action_call(), *second = action_call();
+    caller_start(&caller, first);
+    gate_wait_inside(1);
+    second->timeout_ms = 600000;
+    caller_start(&caller, second);
+    pass_health_check();
+    caller_cancel(second);
+    caller_finish(second);
+    ck_assert_int_eq(second->status, SAGA_E_CANCELLED);
+    pass_health_check();
+    gate_open();
+    caller_finish(first);
+    ck_assert_int_eq(first->status, SAGA_OK);
+    free(first);
+    free(second);
+    end(); /* every call that was taken has ended by then */
+    ck_assert_int_eq(gate.carried_out, 1);
+}
+END_TEST
+
 /* However a call ended, its place is free again: that of a step among threads and queue, that of a health check among 64. */
 START_TEST(participant__every_end_gives_its_place_back)
 {
@@ -1321,6 +1346,7 @@ int main(void)
     tcase_add_test(serving, participant__bounds_requests_and_answers);
     tcase_add_test(serving, participant__full_queue_tells_when_to_come_again);
     tcase_add_test(serving, participant__call_whose_deadline_passed_in_the_queue_is_not_carried_out);
+    tcase_add_test(serving, participant__call_that_was_cancelled_in_the_queue_is_not_carried_out);
     tcase_add_test(serving, participant__every_end_gives_its_place_back);
     tcase_add_test(serving, participant__function_sees_that_its_call_was_cancelled);
     tcase_add_test(serving, participant__many_callers_get_their_own_answers);

@@ -2,6 +2,7 @@
  * before anything is written. */
 #include "sidecar/authz/verdict.h"
 
+#include "sidecar/observe/log.h"
 #include "tests/support/api_world.h"
 #include "tests/support/shapes.h"
 
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOT_FOUND   5
 #define DENIED      7
 #define UNAVAILABLE 14
 
@@ -112,6 +114,88 @@ START_TEST(permit__the_sidecar_itself_is_asked_nothing)
 }
 END_TEST
 
+/* Whoever is refused is told as whom the sidecar knows him. */
+START_TEST(permit__a_refusal_says_who_is_refused)
+{
+    static const struct {
+        struct rpc_peer peer;
+        const char *who;
+    } callers[] = {
+        {{.transport = RPC_TRANSPORT_TLS, .identity = "spiffe://shop/ann"}, "spiffe://shop/ann"},
+        {{.transport = RPC_TRANSPORT_TLS}, "one without a name in its certificate"},
+        {{.transport = RPC_TRANSPORT_TCP}, "one who comes in plaintext over TCP"},
+        {{.transport = RPC_TRANSPORT_UNIX, .has_user = true, .uid = 7}, "uid 7"},
+        {{.transport = RPC_TRANSPORT_UNIX}, "an unknown user of a unix socket"},
+    };
+    begin_world(1, 0, 0);
+    for (size_t i = 0; i < sizeof callers / sizeof callers[0]; i++) {
+        char words[200];
+        w.peer = callers[i].peer;
+        struct world_call *call = api_world_ask_bytes(&w, 0, METHOD_RETRY, bytes_of(NULL, 0));
+        ck_assert(call->ended);
+        snprintf(words, sizeof words, "Retry is not allowed to %s: no rule of authorization says so", callers[i].who);
+        ck_assert_msg(strstr(call->message, words) != NULL, "%s", call->message);
+        api_world_free(call);
+    }
+    api_world_close(&w);
+}
+END_TEST
+
+static unsigned told;
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strcmp(entry->text, "a call was refused: no rule allows it") != 0)
+        return;
+    told++;
+    ck_assert_str_eq(entry->fields[0].name, "method");
+    ck_assert(bytes_equal(entry->fields[0].text, bytes_of_text("Start")));
+    ck_assert_str_eq(entry->fields[1].name, "reason");
+    ck_assert(bytes_equal(entry->fields[1].text, bytes_of_text("tags")));
+}
+
+/* Which tags a saga has its start tells: of one that is refused for them the log tells, and of no other command of a pipe. */
+START_TEST(permit__a_start_that_is_refused_for_its_tags_is_told)
+{
+    uint8_t room[32];
+    begin_world(1, RIGHT_OPERATOR, 0);
+    api_world_add_schema(&w);
+    api_world_register(&w,
+                       "name: order\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\ntags: {tenant: =input.sku}\n"
+                       "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n");
+    rule.tags = bytes_of("tenant\0acme\0", 12);
+    authz_prepare(&w.authz, &rule);
+    log_listen(hear, NULL);
+    for (int own = 1; own >= 0; own--) {
+        Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
+        Saga__V1__Command command = SAGA__V1__COMMAND__INIT, *commands[] = {&command};
+        Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+        struct bytes input = shapes_line(bytes_of_text(own ? "acme" : "zeta"), room);
+        start.definition = (char *)(uintptr_t) "order";
+        start.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)input.at, .len = input.size};
+        command.command_case = SAGA__V1__COMMAND__COMMAND_START;
+        command.start = &start;
+        m.n_commands = 1;
+        m.commands = commands;
+        struct world_call *pipe = api_world_ask(&w, 0, METHOD_PIPE, &m.base);
+        api_world_settle(&w);
+        ck_assert_uint_eq(pipe->sent_count, 1);
+        Saga__V1__PipeResponse *r = saga__v1__pipe_response__unpack(NULL, pipe->sent[0].size, pipe->sent[0].at);
+        bool failed = r->results[0]->result_case == SAGA__V1__RESULT__RESULT_ERROR;
+        ck_assert_int_eq(failed ? r->results[0]->error->code : 0, own ? 0 : DENIED);
+        saga__v1__pipe_response__free_unpacked(r, NULL);
+        ck_assert_uint_eq(told, own ? 0 : 1);
+        api_world_took(pipe);
+        api_world_half_close(pipe);
+        api_world_settle(&w);
+        api_world_free(pipe);
+    }
+    log_listen(NULL, NULL);
+    api_world_close(&w);
+}
+END_TEST
+
 /* Of a caller on a unix socket both of its numbers count. */
 START_TEST(permit__a_rule_for_a_group_is_for_its_members)
 {
@@ -193,6 +277,13 @@ static int begin_saga(unsigned loop, char *name)
     return ask_message(loop, METHOD_BEGIN, &m.base);
 }
 
+static int find(unsigned loop, char *request_id)
+{
+    Saga__V1__FindRequest m = SAGA__V1__FIND_REQUEST__INIT;
+    m.request_id = request_id;
+    return ask_message(loop, METHOD_FIND, &m.base);
+}
+
 static int watch(unsigned loop, char *id)
 {
     Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
@@ -223,10 +314,12 @@ static int register_definition(unsigned loop, const char *name)
 START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
 {
     static const char *const orders[] = {"order*"};
-    char ours[SAGA_ID_TEXT_SIZE], theirs[SAGA_ID_TEXT_SIZE], order[] = "order-1", refund[] = "refund", none[] = "";
+    char ours[SAGA_ID_TEXT_SIZE], theirs[SAGA_ID_TEXT_SIZE], unknown[SAGA_ID_TEXT_SIZE],
+        order[] = "order-1", refund[] = "refund", none[] = "";
     begin_world((unsigned)_i, RIGHT_OPERATOR, 0);
     api_world_begin(&w, 0, order, "ours", ours);
     api_world_begin(&w, 0, refund, "theirs", theirs);
+    snprintf(unknown, sizeof unknown, "%.12s-fff", ours);
     rule.rights = RIGHT_SERVICE;
     rule.definitions = orders;
     rule.definition_count = 1;
@@ -236,6 +329,7 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
         ck_assert_int_eq(get(loop, ours, false), 0);
         ck_assert_int_eq(get(loop, ours, true), DENIED); /* no right to payloads */
         ck_assert_int_eq(get(loop, theirs, false), DENIED);
+        ck_assert_int_eq(get(loop, unknown, false), NOT_FOUND); /* it is about no definition */
         ck_assert_int_eq(list(loop, METHOD_LIST, order), 0);
         ck_assert_int_eq(list(loop, METHOD_LIST, refund), DENIED);
         ck_assert_int_eq(list(loop, METHOD_LIST, none), DENIED);
@@ -296,6 +390,7 @@ START_TEST(permit__a_rule_about_tags_is_about_their_sagas)
         Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
         struct bytes input = shapes_line(bytes_of_text(tenants[i]), room);
         start.definition = (char *)(uintptr_t) "order";
+        start.request_id = (char *)(uintptr_t)tenants[i];
         start.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)input.at, .len = input.size};
         Saga__V1__StartResponse *r = api_world_get(&w, 0, METHOD_START, &start.base);
         snprintf(ids[i], sizeof ids[i], "%s", r->saga_id);
@@ -312,6 +407,8 @@ START_TEST(permit__a_rule_about_tags_is_about_their_sagas)
             }
             ck_assert_int_ne(watch(loop, ids[0]), DENIED);
             ck_assert_int_eq(watch(loop, ids[1]), DENIED);
+            ck_assert_int_eq(find(loop, (char *)(uintptr_t)tenants[0]), 0);
+            ck_assert_int_eq(find(loop, (char *)(uintptr_t)tenants[1]), NOT_FOUND);
             for (int more = 0; more < 2; more++) {
                 ck_assert_int_eq(list_tagged(loop, "acme", more), 0);
                 ck_assert_int_eq(list_tagged(loop, "zeta", more), DENIED);
@@ -472,13 +569,6 @@ static size_t count_listed(unsigned loop)
     return count;
 }
 
-static int find(unsigned loop, char *request_id)
-{
-    Saga__V1__FindRequest m = SAGA__V1__FIND_REQUEST__INIT;
-    m.request_id = request_id;
-    return ask_message(loop, METHOD_FIND, &m.base);
-}
-
 START_TEST(permit__a_service_sees_its_own_sagas_alone)
 {
     char id[SAGA_ID_TEXT_SIZE], request_id[] = "theirs";
@@ -502,7 +592,7 @@ START_TEST(permit__a_service_sees_its_own_sagas_alone)
                 if (methods[methods_find(commands->fields[f].descriptor)].route == ROUTE_SAGA && !own)
                     ck_assert_msg(ask_piped(loop, &commands->fields[f], id) == DENIED, "%s", commands->fields[f].name);
             ck_assert_uint_eq(count_listed(loop), own);
-            ck_assert_int_eq(find(loop, request_id), own ? 0 : 5);
+            ck_assert_int_eq(find(loop, request_id), own ? 0 : NOT_FOUND);
         }
         w.peer = user(2);
         ck_assert_int_eq(abort_saga(loop, id), DENIED);
@@ -521,7 +611,7 @@ START_TEST(permit__a_service_sees_its_own_sagas_alone)
     w.peer = user(2);
     ck_assert_int_eq(get(0, id, false), DENIED);
     ck_assert_uint_eq(count_listed(0), 0);
-    ck_assert_int_eq(find(0, request_id), 5);
+    ck_assert_int_eq(find(0, request_id), NOT_FOUND);
     rule.rights |= RIGHT_VIEWER;
     ck_assert_int_eq(get(0, id, false), 0);
     api_world_close(&w);
@@ -579,7 +669,7 @@ START_TEST(permit__a_request_id_is_its_identitys_own)
         }
     }
     w.peer = user(3);
-    ck_assert_int_eq(find(0, (char *)(uintptr_t) "r"), 5);
+    ck_assert_int_eq(find(0, (char *)(uintptr_t) "r"), NOT_FOUND);
     rule.rights |= RIGHT_VIEWER;
     ck_assert(found(0, "r") == of[2]); /* the newest that it may see */
     w.authz.given = false;
@@ -629,6 +719,8 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, permit__every_method_by_every_role, 1, 3);
     tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
+    tcase_add_test(tc, permit__a_refusal_says_who_is_refused);
+    tcase_add_test(tc, permit__a_start_that_is_refused_for_its_tags_is_told);
     tcase_add_test(tc, permit__a_rule_for_a_group_is_for_its_members);
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);

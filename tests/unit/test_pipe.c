@@ -1,4 +1,5 @@
 /* Pipe: commands in pieces of time, each by itself, in order; what ends a stream. */
+#include "sidecar/base/account.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>
@@ -122,6 +123,36 @@ START_TEST(pipe__what_was_sent_is_carried_out_though_the_peer_is_gone)
 }
 END_TEST
 
+static size_t lives(void)
+{
+    return atomic_load(&account.lives);
+}
+
+/* What is kept of a message is counted while it is kept, and no longer, whoever is still there. */
+START_TEST(pipe__a_message_counts_until_it_is_carried_out)
+{
+    /* Nothing of these lives on. */
+    enum { COMMANDS = 3000 };
+    static uint8_t empty[2 * COMMANDS];
+    for (size_t i = 0; i < COMMANDS; i++)
+        empty[2 * i] = 0x0a;
+    api_world_start(&w);
+    for (int gone = 0; gone < 2; gone++) {
+        size_t before = lives();
+        w.tick = (struct span){.us = 10};
+        struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, bytes_of(empty, sizeof empty));
+        ck_assert(api_busy(w.loop[0].api));
+        ck_assert_uint_eq(lives(), before + sizeof empty);
+        if (gone)
+            api_world_cancel(pipe);
+        api_world_settle(&w);
+        finish(pipe);
+        ck_assert_uint_eq(lives(), before);
+        api_world_free(pipe);
+    }
+}
+END_TEST
+
 START_TEST(pipe__a_stop_answers_what_was_read)
 {
     api_world_start(&w);
@@ -232,6 +263,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, pipe__a_long_message_is_carried_out_in_pieces);
     tcase_add_test(tc, pipe__what_was_sent_is_carried_out_though_the_peer_is_gone);
+    tcase_add_test(tc, pipe__a_message_counts_until_it_is_carried_out);
     tcase_add_test(tc, pipe__a_stop_answers_what_was_read);
     tcase_add_test(tc, pipe__an_abandoned_message_is_refused_whole);
     tcase_add_test(tc, pipe__bad_messages_and_bad_commands);

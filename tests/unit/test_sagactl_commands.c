@@ -1,6 +1,8 @@
 /* Commands of sagactl as a person types them, against answers that the test makes up: what is asked for, and each line that is shown. */
 #include "tests/support/told_sidecar.h"
 
+#include "grpc/health/v1/health.pb-c.h"
+
 #include <time.h>
 
 /* ---- fleet ---- */
@@ -56,6 +58,28 @@ START_TEST(fleet__shows_each_journal_and_who_has_it)
         saga__v1__list_journals_request__unpack(NULL, asked_sizes[1], asked_bytes[1]);
     ck_assert_str_eq(request->after, "free");
     saga__v1__list_journals_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* The worse it is, the louder: nobody has it, and nobody will take it unasked. */
+START_TEST(fleet__paints_what_needs_a_person)
+{
+    Saga__V1__ListJournalsResponse answer = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    Saga__V1__Journal j[] = {journal("a", "a", ""), journal("b", "a", ""), journal("c", "x", ""),
+                             journal("d", "x", "")};
+    Saga__V1__Journal *all[] = {&j[0], &j[1], &j[2], &j[3]};
+    static const char *const shown[] = {"a        at home      a", "  \033[33mgoes home\033[0m  ",
+                                        "  \033[33morphan\033[0m  ", "  \033[31mto be given\033[0m  "};
+    j[1].wanted = true;
+    j[2].orphan = j[3].orphan = true;
+    j[2].tries = 2;
+    j[3].tries = 3;
+    answer.journals = all;
+    answer.n_journals = 4;
+    tell("ListJournals", &answer.base);
+    ck_assert_int_eq(sagactl("fleet --color always"), EXIT_DONE);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_msg(strstr(said, shown[i]) != NULL, "%s is not in %s", shown[i], said);
 }
 END_TEST
 
@@ -169,6 +193,29 @@ START_TEST(slo__adds_up_loops_and_parts_guests)
     ck_assert_uint_eq(groups, 2);
     anew();
     ck_assert_int_eq(sagactl("slo rule"), EXIT_USAGE);
+}
+END_TEST
+
+/* An alert has the name of its definition alone, as far as it may be in one. */
+START_TEST(slo__rules_have_the_names_of_their_definitions)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o[2] = {SAGA__V1__OBJECTIVE__INIT, SAGA__V1__OBJECTIVE__INIT}, *all[] = {&o[0], &o[1]};
+    Saga__V1__ObjectiveWindow rooms[2][8], *lists[2][8];
+    for (int i = 0; i < 2; i++) {
+        windows(rooms[i], lists[i], 100, 1);
+        o[i].windows = lists[i];
+        o[i].n_windows = 8;
+        o[i].definition = text(i == 0 ? "check-out.EU_2" : "pay");
+        o[i].kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+        o[i].promised = 0.99;
+    }
+    answer.objectives = all;
+    answer.n_objectives = 2;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo rules"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "      - alert: SagadSloFast_check_out_EU_2_success\n"));
+    ck_assert_ptr_nonnull(strstr(said, "      - alert: SagadSloFast_pay_success\n"));
 }
 END_TEST
 
@@ -292,6 +339,238 @@ START_TEST(drill__shows_the_faults_that_there_are)
 }
 END_TEST
 
+/* How long a call is held up, and with what one is refused. */
+START_TEST(drill__says_how)
+{
+    Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__ListFaultsResponse answer = SAGA__V1__LIST_FAULTS_RESPONSE__INIT;
+    Saga__V1__Fault faults[2] = {SAGA__V1__FAULT__INIT, SAGA__V1__FAULT__INIT}, *list[] = {&faults[0], &faults[1]};
+    until.seconds = INT64_C(253402300799);
+    delay.nanos = 250000000;
+    faults[0].kind = SAGA__V1__FAULT_KIND__FAULT_KIND_DELAY;
+    faults[0].delay = &delay;
+    faults[1].kind = SAGA__V1__FAULT_KIND__FAULT_KIND_ABORT;
+    faults[1].status = 14;
+    faults[1].tag = text("tenant");
+    faults[1].tag_value = text("acme");
+    for (int i = 0; i < 2; i++) {
+        faults[i].percent = 100;
+        faults[i].until = &until;
+    }
+    answer.faults = list;
+    answer.n_faults = 2;
+    tell("ListFaults", &answer.base);
+    ck_assert_int_eq(sagactl("drill"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "delay by 250ms of 100 % of ") == said, "%s", said);
+    ck_assert_ptr_nonnull(strstr(said, "\nabort with UNAVAILABLE of 100 % of "));
+    ck_assert_ptr_nonnull(strstr(said, " to any target of any definition with tenant=acme, for another "));
+}
+END_TEST
+
+/* ---- acts ---- */
+
+/* What was done is said, and as JSON when that was asked for. */
+START_TEST(acts__are_said)
+{
+    Saga__V1__PauseResponse paused = SAGA__V1__PAUSE_RESPONSE__INIT;
+    tell("Pause", &paused.base);
+    SHOWS("pause 9f03c1d2a4b7-2a --actor ann --reason seen", "9f03c1d2a4b7-2a is paused\n");
+    Saga__V1__PauseRequest *request = ASKED(saga__v1__pause_request, 0);
+    ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
+    ck_assert_str_eq(request->actor, "ann");
+    ck_assert_str_eq(request->reason, "seen");
+    saga__v1__pause_request__free_unpacked(request, NULL);
+    anew();
+    tell("Pause", &paused.base);
+    ck_assert_int_eq(sagactl("pause 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
+    ck_assert_ptr_nonnull(strstr(said, "\"command\": \"pause\""));
+    ck_assert_ptr_null(strstr(said, "is paused"));
+}
+END_TEST
+
+/* ---- a stuck saga ---- */
+
+/* Of a stuck saga a person is told of the step that waits for him, and of no other. */
+START_TEST(why__tells_of_the_stuck_step_alone)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[3] = {SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT}, *list[3];
+    static const char *const names[] = {"reserve", "charge", "send"};
+    static const char *const waits[] = {"an operator, for the stuck step", "an operator", "the answer of target mail"};
+    for (int i = 0; i < 3; i++) {
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].waiting_for = text(waits[i]);
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.definition = text("order");
+    saga.steps = list;
+    saga.n_steps = 3;
+    answer.saga = &saga;
+    for (int stuck = 0; stuck < 2; stuck++) {
+        saga.state = stuck ? SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK : SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+        saga.stuck_step = text(stuck ? "charge" : "");
+        anew();
+        tell("Get", &answer.base);
+        tell("Status", &status.base);
+        ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+        ck_assert_ptr_nonnull(strstr(said, "charge"));
+        ck_assert_msg((strstr(said, "reserve") == NULL) == stuck, "%s", said);
+        ck_assert_msg((strstr(said, "the answer of target mail") == NULL) == stuck, "%s", said);
+    }
+}
+END_TEST
+
+/* ---- status ---- */
+
+/* Which sidecar it is, what of its journal is free again, and each heartbeat by its name. */
+START_TEST(status__says_whose_it_is)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration every = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__SyntheticStatus probe = SAGA__V1__SYNTHETIC_STATUS__INIT, *probes[] = {&probe};
+    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    every.seconds = 30;
+    loop.version = text("1.2.3");
+    loop.live = 7;
+    loop.stuck = 2;
+    loop.journal_bytes = 3 << 20;
+    loop.journal_reusable_bytes = 1536;
+    loop.volume_free_bytes = 5 << 20;
+    loop.synthetics = probes;
+    loop.n_synthetics = 1;
+    probe.definition = text("probe");
+    probe.every = &every;
+    answer.loops = loops;
+    answer.n_loops = 1;
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+    static const char *const lines[] = {"unix:here.sock is SERVING: sagad 1.2.3, 1 loop\n", "       5 running\n",
+                                        "       2 stuck: sagactl deadletters --summary\n",
+                                        "journal 3.0MiB, 1.5KiB of that free again, 5.0MiB free on its volume\n",
+                                        "\nprobe                      30s         0       0       0         - never"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+    ck_assert_ptr_eq(strstr(said, lines[0]), said);
+}
+END_TEST
+
+/* ---- definitions ---- */
+
+/* All pages are shown, and what they ask for next leads on. */
+START_TEST(definitions__are_shown_page_by_page)
+{
+    Saga__V1__ListDefinitionsResponse pages[2] = {SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT,
+                                                  SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT};
+    Saga__V1__Definition d[3] = {SAGA__V1__DEFINITION__INIT, SAGA__V1__DEFINITION__INIT, SAGA__V1__DEFINITION__INIT},
+                         *all[] = {&d[0], &d[1], &d[2]};
+    static const char *const names[] = {"order", "refund", "send"};
+    for (int i = 0; i < 3; i++) {
+        d[i].name = text(names[i]);
+        d[i].version = text("1.0.0");
+    }
+    pages[0].definitions = all;
+    pages[0].n_definitions = 2;
+    pages[0].next_page_token = text("refund");
+    pages[1].definitions = all + 2;
+    pages[1].n_definitions = 1;
+    tell("ListDefinitions", &pages[0].base);
+    tell("ListDefinitions", &pages[1].base);
+    ck_assert_msg(sagactl("definitions") == EXIT_DONE, "%s", complained);
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(strstr(said, names[i]) != NULL, "%s is not in %s", names[i], said);
+    Saga__V1__ListDefinitionsRequest *request = ASKED(saga__v1__list_definitions_request, 1);
+    ck_assert_str_eq(request->page_token, "refund");
+    saga__v1__list_definitions_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+START_TEST(schemas__are_shown_page_by_page)
+{
+    Saga__V1__ListSchemasResponse pages[2] = {SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT,
+                                              SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT};
+    Saga__V1__Schema s[2] = {SAGA__V1__SCHEMA__INIT, SAGA__V1__SCHEMA__INIT}, *all[] = {&s[0], &s[1]};
+    s[0].name = text("shop");
+    s[1].name = text("bank");
+    for (int i = 0; i < 2; i++) {
+        pages[i].schemas = all + i;
+        pages[i].n_schemas = 1;
+    }
+    pages[0].next_page_token = text("shop");
+    tell("ListSchemas", &pages[0].base);
+    tell("ListSchemas", &pages[1].base);
+    ck_assert_msg(sagactl("schema list") == EXIT_DONE, "%s", complained);
+    ck_assert_ptr_nonnull(strstr(said, "\nshop "));
+    ck_assert_ptr_nonnull(strstr(said, "\nbank "));
+    Saga__V1__ListSchemasRequest *request = ASKED(saga__v1__list_schemas_request, 1);
+    ck_assert_str_eq(request->page_token, "shop");
+    saga__v1__list_schemas_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* ---- dead letters ---- */
+
+/* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
+START_TEST(deadletters__are_counted)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *list[] = {&sagas[0], &sagas[1]};
+    static const char *const says[] = {"No saga is stuck.\n", "\n1 dead letter. ", "\n2 dead letters. "};
+    for (int i = 0; i < 2; i++) {
+        sagas[i].id = text(i == 0 ? "9f03c1d2a4b7-2a" : "9f03c1d2a4b7-2b");
+        sagas[i].definition = text("order");
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+    }
+    answer.sagas = list;
+    for (size_t count = 0; count <= 2; count++) {
+        answer.n_sagas = count;
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        ck_assert_msg(sagactl("deadletters") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, says[count]) != NULL, "%s", said);
+        ck_assert_int_eq(strstr(said, "9f03c1d2a4b7-2b") != NULL, count == 2);
+        ck_assert_ptr_null(strstr(said, "--page"));
+    }
+    answer.next_page_token = text("9f03c1d2a4b7-2b");
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --definition order"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "sagactl deadletters --definition order --page 9f03c1d2a4b7-2b\n") != NULL, "%s", said);
+}
+END_TEST
+
+/* ---- start ---- */
+
+/* What is typed as the input is the input, in each of its forms. */
+START_TEST(start__sends_what_was_typed)
+{
+    static const struct {
+        const char *words, *input;
+    } cases[] = {
+        {"start order --input-text book", "book"}, {"start order --input-hex 626f6f6b", "book"}, {"start order", ""}};
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    started.saga_id = text("9f03c1d2a4b7-2a");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("Start", &started.base);
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_DONE, "%s", complained);
+        ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+        Saga__V1__StartRequest *request = ASKED(saga__v1__start_request, 0);
+        ck_assert_str_eq(request->definition, "order");
+        ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
+        ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
+        saga__v1__start_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 /* What scripts go by. */
@@ -320,20 +599,84 @@ START_TEST(every_command__ends_as_the_call_did)
 }
 END_TEST
 
+/* A word that a command does not know is none that it knows. */
+START_TEST(every_command__says_which_words_it_takes)
+{
+    static const struct {
+        const char *words, *says;
+    } cases[] = {
+        {"contract frob", "sagactl: contract takes check --schema FILE, or export --target NAME\n"},
+        {"schema frob", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
+        {"schema list more", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
+        {"contract check", "sagactl: contract check needs --schema FILE: "},
+        {"contract export", "sagactl: contract export needs --target NAME: "}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_USAGE, "%s", cases[i].words);
+        ck_assert_msg(strncmp(complained, cases[i].says, strlen(cases[i].says)) == 0, "%s", complained);
+        ck_assert_str_eq(said, "");
+    }
+}
+END_TEST
+
+/* Whoever finds no sidecar is told what stands there instead, and whoever has lost it that he cannot know. */
+START_TEST(every_command__says_why_there_was_no_answer)
+{
+    static const struct {
+        int code;
+        const char *reason, *message, *words, *hint;
+    } cases[] = {
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, "no sidecar answers at x (connect: Connection refused)",
+         "sagactl: no sidecar answers at unix:here.sock: nobody serves this socket",
+         "see whether it is being restarted"},
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, "no sidecar answers at x (No such file or directory)",
+         "sagactl: no sidecar answers at unix:here.sock: there is no socket at this path",
+         "--address says where to look"},
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, "no sidecar answers at x (of some kind)",
+         "sagactl: no sidecar answers at x (of some kind)", ""},
+        {SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, "broken",
+         "sagactl: the connection was lost before the answer came: it may have been carried out", ""},
+        {SAGA_E_UNIMPLEMENTED, NULL, "", "sagactl: what answers at unix:here.sock is a gRPC server, but no sidecar",
+         "It is another program's address"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("ListRules", NULL);
+        told[0].code = cases[i].code;
+        told[0].reason = cases[i].reason;
+        told[0].message = cases[i].message;
+        ck_assert_int_ne(sagactl("rules"), EXIT_DONE);
+        ck_assert_msg(strncmp(complained, cases[i].words, strlen(cases[i].words)) == 0, "%s", complained);
+        ck_assert_msg(strstr(complained, cases[i].hint) != NULL, "%s", complained);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_commands");
     TCase *tc = tcase_create("commands");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, fleet__shows_each_journal_and_who_has_it);
+    tcase_add_test(tc, fleet__paints_what_needs_a_person);
     tcase_add_test(tc, fleet__gives_a_journal);
     tcase_add_test(tc, fleet__does_not_turn_in_a_circle);
     tcase_add_test(tc, slo__adds_up_loops_and_parts_guests);
+    tcase_add_test(tc, slo__rules_have_the_names_of_their_definitions);
     tcase_add_test(tc, slo__without_promises);
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
+    tcase_add_test(tc, drill__says_how);
+    tcase_add_test(tc, acts__are_said);
+    tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
+    tcase_add_test(tc, status__says_whose_it_is);
+    tcase_add_test(tc, definitions__are_shown_page_by_page);
+    tcase_add_test(tc, start__sends_what_was_typed);
+    tcase_add_test(tc, schemas__are_shown_page_by_page);
+    tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
+    tcase_add_test(tc, every_command__says_which_words_it_takes);
+    tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -5,8 +5,10 @@
 #include "client-lib/sagactl/options.h"
 
 #include <check.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ID        "9f03c1d2a4b7-2a"
 #define WORDS_MAX 16
@@ -134,9 +136,18 @@ START_TEST(options__of_an_operator)
     setenv("USER", "anna", 1);
     assert_read("pause|" ID);
     ck_assert_int_eq(strncmp(options.actor, "anna@", 5), 0);
-    unsetenv("USER");
-    assert_read("pause|" ID);
-    ck_assert_uint_gt(strlen(options.actor), 0);
+    /* Where the environment does not say who it is, the system does. */
+    const struct passwd *entry = getpwuid(geteuid());
+    char who[256];
+    snprintf(who, sizeof who, "%.63s", entry != NULL ? entry->pw_name : "unknown");
+    for (int unset = 0; unset < 2; unset++) {
+        setenv("USER", "", 1);
+        if (unset)
+            unsetenv("USER");
+        assert_read("pause|" ID);
+        size_t size = strcspn(options.actor, "@");
+        ck_assert_msg(size == strlen(who) && strncmp(options.actor, who, size) == 0, "%s", options.actor);
+    }
     assert_refused("retry|" ID "|--definition|order", "go with --all");
     assert_refused("skip|" ID "|charge", "needs --reason");
     assert_refused("reject|" ID "|charge", "needs --reason");
@@ -288,6 +299,41 @@ START_TEST(tables__completions_name_everything)
 }
 END_TEST
 
+/* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
+START_TEST(tables__completions_propose_the_words_of_a_command)
+{
+    static const struct {
+        const char *shell, *head, *tail, *before, *end; /* "HEAD command TAIL ... BEFORE words END" */
+    } shells[] = {{"bash", "\n        ", ")\n          if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '",
+                   "' -- \"$cur\"))\n          else COMPREPLY=($(compgen -W '", "' -- \"$cur\")); fi ;;\n"},
+                  {"zsh", "\n        ", ") _arguments", " '1:value:(", ")' ;;\n"},
+                  {"fish", "\ncomplete -c sagactl -n '__fish_seen_subcommand_from ", "' -a", " '", "'\n"}};
+    for (size_t i = 0; i < 3; i++) {
+        char *text = NULL, begin[256], few[512];
+        size_t size, proposed = 0;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, shells[i].shell));
+        fclose(out);
+        for (size_t c = 0; c < command_count; c++) {
+            const struct command_row *row = &command_rows[c];
+            if (row->complete != COMPLETE_VALUES)
+                continue;
+            size_t used = (size_t)snprintf(few, sizeof few, "%s", shells[i].before);
+            for (size_t k = 0; row->values[k] != NULL; k++)
+                used += (size_t)snprintf(few + used, sizeof few - used, "%s%s", k > 0 ? " " : "", row->values[k]);
+            snprintf(few + used, sizeof few - used, "%s", shells[i].end);
+            snprintf(begin, sizeof begin, "%s%s%s", shells[i].head, row->name, shells[i].tail);
+            const char *at = strstr(text, begin), *there = at == NULL ? NULL : strstr(at + strlen(begin), few);
+            ck_assert_msg(there != NULL && strstr(at + strlen(begin), shells[i].end) == there + used, "%s, %s:%s",
+                          shells[i].shell, row->name, few);
+            proposed++;
+        }
+        ck_assert_uint_gt(proposed, 0);
+        free(text);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_options");
@@ -305,6 +351,7 @@ int main(void)
     tcase_add_test(tests, tables__help_is_within_80_columns);
     tcase_add_test(tests, tables__the_manual_page_is_theirs);
     tcase_add_test(tests, tables__completions_name_everything);
+    tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -353,6 +353,30 @@ START_TEST(view__a_saga_that_has_ended_is_shown_from_its_row)
 }
 END_TEST
 
+/* Of what a saga went without its row has the kinds, each told once, in any company. */
+START_TEST(view__a_saga_that_has_ended_tells_every_kind_that_it_lacks)
+{
+    static const Saga__V1__LackKind kinds[] = {
+        SAGA__V1__LACK_KIND__LACK_KIND_MISSING, SAGA__V1__LACK_KIND__LACK_KIND_FALLBACK,
+        SAGA__V1__LACK_KIND__LACK_KIND_STALE, SAGA__V1__LACK_KIND__LACK_KIND_DEFERRED};
+    struct ended_row row;
+    start(1);
+    owner_finish_all(&o);
+    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), 0);
+    for (uint8_t lacks = 0; lacks < 16; lacks++) {
+        row.lacks = lacks;
+        const Saga__V1__Saga *m = view_ended(&a, &row, o.catalog);
+        size_t told = 0;
+        for (size_t k = 0; k < 4; k++)
+            if ((lacks >> k & 1) != 0) {
+                ck_assert_uint_lt(told, m->n_lacks);
+                ck_assert_int_eq(m->lacks[told++]->kind, kinds[k]);
+            }
+        ck_assert_uint_eq(m->n_lacks, told);
+    }
+}
+END_TEST
+
 START_TEST(view__times_keep_their_microseconds)
 {
     const Google__Protobuf__Timestamp *t = view_time(&a, (struct instant){.us = INT64_C(1767225600123456)});
@@ -435,6 +459,21 @@ START_TEST(view__history_adds_the_last_failures_and_the_resolution)
 }
 END_TEST
 
+/* Why there is no output was said with the answer; the end, which says nothing, leaves it so. */
+START_TEST(view__what_an_answer_said_stays_said)
+{
+    struct timeline_entry entries[] = {
+        {.record = {.type = RECORD_ANSWERED, .step = RECORD_NO_STEP, .message = bytes_of_text("output: no such step")}},
+        {.record = {.type = RECORD_ENDED, .step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED}}};
+    start(1);
+    for (size_t count = 1; count <= 2; count++) {
+        Saga__V1__Saga *m = view_saga(&a, engine_find(core_engine(o.core), 1), NULL, 0);
+        ck_assert(view_add_outcome(&a, m, &(struct timeline){.entries = entries, .count = count}, NULL, 0));
+        ck_assert_str_eq(m->reason_message, "output: no such step");
+    }
+}
+END_TEST
+
 static const Saga__V1__Event *event_of(struct record record)
 {
     struct timeline_entry entry = {.record = record, .position = {.frame = 0x1f, .index = 2}};
@@ -513,10 +552,12 @@ int main(void)
     tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
     tcase_add_test(t, view__a_saga_shows_what_was_asked_for);
     tcase_add_test(t, view__a_saga_that_has_ended_is_shown_from_its_row);
+    tcase_add_test(t, view__a_saga_that_has_ended_tells_every_kind_that_it_lacks);
     tcase_add_test(t, view__times_keep_their_microseconds);
     tcase_add_test(t, view__history_adds_the_last_failures_and_the_resolution);
     tcase_add_test(t, view__history_tells_of_who_was_not_reached);
     tcase_add_test(t, view__history_keeps_when_a_step_began);
+    tcase_add_test(t, view__what_an_answer_said_stays_said);
     tcase_add_test(t, view__an_event_shows_its_record);
     tcase_add_test(t, view__an_event_says_when_the_state_changes);
     tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);

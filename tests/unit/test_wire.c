@@ -120,13 +120,13 @@ static Google__Protobuf__Any any_of(const char *type, const ProtobufCMessage *me
 /* A status with all three kinds of details. */
 static void with_details(int64_t seconds, int32_t nanos, void (*use)(const Google__Rpc__Status *status))
 {
-    uint8_t rooms[4][256];
+    uint8_t rooms[5][256];
     Google__Rpc__ErrorInfo info = GOOGLE__RPC__ERROR_INFO__INIT;
     Google__Rpc__BadRequest bad = GOOGLE__RPC__BAD_REQUEST__INIT;
     Google__Rpc__BadRequest__FieldViolation first = GOOGLE__RPC__BAD_REQUEST__FIELD_VIOLATION__INIT, second = first;
     Google__Rpc__BadRequest__FieldViolation *violations[] = {&first, &second};
-    Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT;
-    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Rpc__RetryInfo retry = GOOGLE__RPC__RETRY_INFO__INIT, foreign = retry;
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT, later = delay;
     Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
     info.reason = text("LIVE_SAGAS_MAX");
     first.field = text("enlist[0].step");
@@ -136,15 +136,19 @@ static void with_details(int64_t seconds, int32_t nanos, void (*use)(const Googl
     delay.seconds = seconds;
     delay.nanos = nanos;
     retry.retry_delay = &delay;
+    /* What is none of these is none of them wherever it stands, and whatever it could be read as. */
+    foreign.retry_delay = &later;
+    later.seconds = 77;
     Google__Protobuf__Any details[] = {any_of("type.googleapis.com/google.rpc.Help", &info.base, rooms[0]),
                                        any_of("type.googleapis.com/google.rpc.ErrorInfo", &info.base, rooms[1]),
                                        any_of("google.rpc.BadRequest", &bad.base, rooms[2]),
-                                       any_of("a/b/google.rpc.RetryInfo", &retry.base, rooms[3])};
-    Google__Protobuf__Any *list[] = {&details[0], &details[1], &details[2], &details[3]};
+                                       any_of("a/b/google.rpc.RetryInfo", &retry.base, rooms[3]),
+                                       any_of("google.rpc.Help", &foreign.base, rooms[4])};
+    Google__Protobuf__Any *list[] = {&details[0], &details[1], &details[2], &details[3], &details[4]};
     status.code = 8;
     status.message = text("it is full");
     status.details = list;
-    status.n_details = 4;
+    status.n_details = 5;
     use(&status);
 }
 

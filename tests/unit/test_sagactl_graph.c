@@ -1,0 +1,87 @@
+/* How sagactl draws a definition and a saga, in each form: every step with where it goes and how it is, and a text that is whole. */
+#include "tests/support/told_sidecar.h"
+
+static const char fan[] = "name: fan\nversion: 1.0.0\nsteps:\n"
+                          "  - {name: a, target: bank, action: /p.S/A, compensation: /p.S/UndoA}\n"
+                          "  - {name: longest, target: mail, after: [a], action: /p.S/B, compensation: none}\n";
+
+static void tell_fan(void)
+{
+    static Saga__V1__Definition d;
+    saga__v1__definition__init(&d);
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)fan, .len = sizeof fan - 1};
+    tell("GetDefinition", &d.base);
+}
+
+static bool ends_with(const char *end)
+{
+    size_t size = strlen(said), rest = strlen(end);
+    return size >= rest && strcmp(said + size - rest, end) == 0;
+}
+
+START_TEST(graph__of_a_definition_has_its_form)
+{
+    tell_fan();
+    SHOWS("graph fan", "fan 1.0.0\n  ▶ a        on bank  undone by UndoA\n     └▶ longest  after a  on mail\n");
+    anew();
+    tell_fan();
+    SHOWS("-o mermaid graph fan", "flowchart LR\n    s0[\"a\"]\n    s1[\"longest\"]\n    s0 --> s1\n"
+                                  "    s0 -. UndoA .-> u0((undo))\n");
+    anew();
+    tell_fan();
+    ck_assert_int_eq(sagactl("-o dot graph fan"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "label=\"a\\nbank\""));
+    ck_assert(ends_with("    s0 -> s1;\n}\n"));
+    anew();
+    tell_fan();
+    ck_assert_int_eq(sagactl("-o svg graph fan"), EXIT_DONE);
+    ck_assert_int_eq(strncmp(said, "<svg ", 5), 0);
+    ck_assert_ptr_nonnull(strstr(said, ">mail</text>\n"));
+    ck_assert(ends_with("</svg>\n"));
+}
+END_TEST
+
+/* Its steps are where they are, and no definition's. */
+START_TEST(graph__of_a_saga_says_how_it_is)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[2] = {SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT}, *list[] = {&steps[0], &steps[1]};
+    steps[0].name = text("a");
+    steps[0].target = text("other");
+    steps[0].action = SAGA__V1__ACTION_STATE__ACTION_STATE_DONE;
+    steps[1].name = text("longest");
+    steps[1].action = SAGA__V1__ACTION_STATE__ACTION_STATE_STARTED;
+    saga.mode = SAGA__V1__SAGA_MODE__SAGA_MODE_ORCHESTRATED;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.definition = text("fan");
+    saga.version = text("1.0.0");
+    saga.steps = list;
+    saga.n_steps = 2;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    tell_fan();
+    SHOWS("graph 9f03c1d2a4b7-2a",
+          "fan 1.0.0, saga 9f03c1d2a4b7-2a: RUNNING\n  ▶ a        on other  undone by UndoA  DONE\n"
+          "     └▶ longest  after a  on mail  STARTED\n");
+    Saga__V1__GetDefinitionRequest *request = ASKED(saga__v1__get_definition_request, 1);
+    ck_assert_str_eq(request->name, "fan");
+    ck_assert_str_eq(request->version, "1.0.0");
+    saga__v1__get_definition_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_graph");
+    TCase *tc = tcase_create("graph");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, graph__of_a_definition_has_its_form);
+    tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
