@@ -63,6 +63,7 @@ struct rpc_door {
     size_t listening_count;
     struct guest guests[GUESTS_MAX];
     size_t guest_count;
+    uint64_t looks; /* at all guests, so far */
     struct shake shakes[SHAKES_MAX]; /* by time */
     size_t shake_count;
     struct rpc_guard *guard;
@@ -277,7 +278,12 @@ static bool stays(struct rpc_door *d, struct guest *g, int64_t now)
         return false;
     }
     g->spoke = word != NOTHING_YET;
-    if (word != WHOLE || !atomic_load_explicit(&g->entrance->open, memory_order_acquire))
+    if (word != WHOLE)
+        return true;
+    /* Who came behind one that found it shut does not go in before him. */
+    if (g->entrance->shut_at != d->looks && !atomic_load_explicit(&g->entrance->open, memory_order_acquire))
+        g->entrance->shut_at = d->looks;
+    if (g->entrance->shut_at == d->looks)
         return true;
     hand_over(d, g);
     return false;
@@ -288,6 +294,7 @@ static void look_at_guests(struct rpc_door *d)
 {
     int64_t now = now_ms();
     size_t kept = 0;
+    d->looks++;
     for (size_t i = 0; i < d->guest_count; i++) {
         struct guest guest = d->guests[i];
         if (stays(d, &guest, now))

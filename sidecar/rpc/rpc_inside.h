@@ -94,6 +94,7 @@ struct rpc_entrance {
     const struct rpc_listening *listening; /* the door's */
     struct transport_external external;
     atomic_bool open; /* takes connections */
+    uint64_t shut_at; /* the door's look that last found it shut */
 
     grpc_server *server;
     void **registered;          /* C core's handles of the methods, as in rpc.served */
