@@ -2,6 +2,7 @@
 #include "tests/support/told_sidecar.h"
 
 #include <time.h>
+#include <unistd.h>
 
 /* ---- fleet ---- */
 
@@ -292,6 +293,55 @@ START_TEST(drill__shows_the_faults_that_there_are)
 }
 END_TEST
 
+#define STEP "steps:\n  - "
+
+/* By its place and name; nothing is asked of the sidecar before. */
+START_TEST(drill__says_what_is_wrong_with_its_file)
+{
+    static const struct {
+        const char *yaml, *says;
+    } cases[] = {
+        {"", ": the file holds no drill"},
+        {"[a]", ":1:1: must be a mapping"},
+        {"{name: a}", ":1:1: steps is missing"},
+        {"{steps: [], nme: a}", ":1:13: nme: "},
+        {"{steps: [], name: [a]}", ":1:19: name: must be a text, not a list"},
+        {"{steps: [], reason: {a: b}}", ":1:21: reason: must be a text, not a mapping"},
+        {"steps: {wait: 1s}", ":1:8: steps: must be a list"},
+        {STEP "start: {definition: d, number: 2}", ":2:28: steps[0].start.number: "},
+        {STEP "start: {version: 1.0.0}", ":2:12: steps[0].start: definition is missing"},
+        {STEP "start: {definition: [d]}", ":2:25: steps[0].start.definition: must be a text, not a list"},
+        {STEP "start: {definition: d, version: [1]}", ":2:37: steps[0].start.version: must be a text"},
+        {STEP "start: {definition: d, json: {a: b}}", ":2:34: steps[0].start.json: must be a text, not a mapping"},
+        {STEP "start: {definition: d, input: [a]}", ":2:35: steps[0].start.input: must be a text, not a list"},
+        {STEP "start: {definition: d, count: 0}", ":2:35: steps[0].start.count: "},
+        {STEP "start: {definition: d, count: 10001}", ":2:35: steps[0].start.count: "},
+        {STEP "faults: {kind: delay}", ":2:13: steps[0].faults: "},
+        {STEP "wait: soon", ":2:11: steps[0].wait: "},
+        {STEP "wait: 0s", ":2:11: steps[0].wait: "},
+        {STEP "pause: 2h", ":2:12: steps[0].pause: "},
+        {STEP "expect: ''", ":2:13: steps[0].expect: must be an expression about a saga"},
+        {STEP "expect: [true]", ":2:13: steps[0].expect: must be an expression about a saga"},
+        {STEP "begin: d", ":2:5: steps[0].begin: "},
+        {STEP "wait", ":2:5: steps[0]: "},
+        {STEP "{pause: 1ms, wait: 1s}", ":2:5: steps[0]: must say one thing"},
+        {STEP "{}", ":2:5: steps[0]: must say one thing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[64], expected[160];
+        int fd = mkstemp(path);
+        ck_assert_int_eq(write(fd, cases[i].yaml, strlen(cases[i].yaml)), strlen(cases[i].yaml));
+        close(fd);
+        snprintf(words, sizeof words, "drill %s", path);
+        snprintf(expected, sizeof expected, "sagactl: %s%s", path, cases[i].says);
+        ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+        unlink(path);
+        ck_assert_msg(strncmp(complained, expected, strlen(expected)) == 0, "%s\nis not\n%s", complained, expected);
+        ck_assert_str_eq(said, "");
+    }
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 /* What scripts go by. */
@@ -333,6 +383,7 @@ int main(void)
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
+    tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
