@@ -354,19 +354,74 @@ START_TEST(every_command__ends_as_the_call_did)
                  {SAGA_E_FAILED_PRECONDITION, EXIT_REFUSED}, {SAGA_E_INVALID_ARGUMENT, EXIT_REFUSED}};
     static const struct {
         const char *words, *method;
-    } commands[] = {{"fleet", "ListJournals"},      {"fleet give a", "GiveJournal"}, {"slo", "ListObjectives"},
-                    {"rules", "ListRules"},         {"rules arm a", "ChangeRule"},   {"bulk", "ListBulks"},
-                    {"bulk a pause", "ChangeBulk"}, {"drill", "ListFaults"}};
+    } commands[] = {{"fleet", "ListJournals"},
+                    {"fleet give a", "GiveJournal"},
+                    {"slo", "ListObjectives"},
+                    {"rules", "ListRules"},
+                    {"rules arm a", "ChangeRule"},
+                    {"bulk", "ListBulks"},
+                    {"bulk a pause", "ChangeBulk"},
+                    {"drill", "ListFaults"},
+                    {"audit", "ListAudit"},
+                    {"list", "List"},
+                    {"definitions", "ListDefinitions"},
+                    {"definitions a", "GetDefinition"},
+                    {"deadletters", "ListDeadLetters"},
+                    {"targets", "Status"},
+                    {"schema list", "ListSchemas"},
+                    {"schema show a", "GetSchema"},
+                    {"graph a", "GetDefinition"},
+                    {"input a", "GetDefinition"},
+                    {"get 9f03c1d2a4b7-2a", "Get"},
+                    {"why 9f03c1d2a4b7-2a", "Get"},
+                    {"pause 9f03c1d2a4b7-2a", "Pause"},
+                    {"top --once", "Status"},
+                    {"reload", "Reload"}};
     for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             asked_count = 0;
             told_count = 1;
             told[0].method = commands[k].method;
             told[0].code = cases[i].code;
-            ck_assert_int_eq(sagactl(commands[k].words), cases[i].status);
+            int status = sagactl(commands[k].words);
+            ck_assert_msg(status == cases[i].status, "%s: %d", commands[k].words, status);
             ck_assert_str_eq(said, "");
             ck_assert_ptr_nonnull(strstr(complained, "sagactl: it is refused\n"));
         }
+}
+END_TEST
+
+/* In words that help, by what kind of address it is. */
+START_TEST(every_command__tells_why_nobody_answers)
+{
+    static const struct {
+        const char *address, *words, *says;
+    } cases[] = {
+        {"unix:nowhere.sock", "No such file or directory", ": there is no socket at this path\n"},
+        {"unix:nowhere.sock", "Connection refused", ": nobody serves this socket\n"},
+        {"unix:nowhere.sock", "Permission denied", ": you may not use this socket\n"},
+        {"unix:/", "Connection refused", ": what is at this path is no socket\n"},
+        {"127.0.0.1:1", "Connection refused", ": nothing listens there\n"},
+        {"127.0.0.1:1", "SSL: certificate verify failed", ": its certificate is by none whom you trust"},
+        {"127.0.0.1:1", "it is of somebody else", ": its certificate is of somebody else\n"},
+        {"127.0.0.1:1", "SSL: wrong version number", ": what answers there does not speak TLS\n"},
+        {"127.0.0.1:1", "Trying to connect an http1.x server", ": what answers there does not speak gRPC\n"},
+        {"127.0.0.1:1", "Socket closed", ": it closes every connection at once\n"},
+        {"nobody:1", "DNS resolution failed for nobody:1", ": there is no such host\n"},
+        {"127.0.0.1:1", "no connection in time", ": something takes connections there and says nothing\n"},
+        {"127.0.0.1:1", "No such file or directory", "sagactl: No such file or directory\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        asked_count = 0;
+        told_count = 1;
+        told[0].method = "ListFaults";
+        told[0].code = SAGA_E_UNAVAILABLE;
+        told[0].reason = SAGA_REASON_UNREACHABLE;
+        told[0].words = cases[i].words;
+        told_address = cases[i].address;
+        ck_assert_int_eq(sagactl("drill"), EXIT_UNREACHABLE);
+        ck_assert_msg(strstr(complained, cases[i].says) != NULL, "%s\nis not in\n%s", cases[i].says, complained);
+    }
 }
 END_TEST
 
@@ -385,6 +440,7 @@ int main(void)
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
+    tcase_add_test(tc, every_command__tells_why_nobody_answers);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
