@@ -4,6 +4,13 @@
 #include <time.h>
 #include <unistd.h>
 
+static void write_file(char path[], const char *content)
+{
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
+}
+
 /* ---- fleet ---- */
 
 static Saga__V1__Journal journal(const char *name, const char *carrier, const char *program)
@@ -329,9 +336,7 @@ START_TEST(drill__says_what_is_wrong_with_its_file)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[] = "/tmp/saga-drill-XXXXXX", words[64], expected[160];
-        int fd = mkstemp(path);
-        ck_assert_int_eq(write(fd, cases[i].yaml, strlen(cases[i].yaml)), strlen(cases[i].yaml));
-        close(fd);
+        write_file(path, cases[i].yaml);
         snprintf(words, sizeof words, "drill %s", path);
         snprintf(expected, sizeof expected, "sagactl: %s%s", path, cases[i].says);
         ck_assert_int_eq(sagactl(words), EXIT_USAGE);
@@ -343,6 +348,65 @@ START_TEST(drill__says_what_is_wrong_with_its_file)
 END_TEST
 
 /* ---- how it ends ---- */
+
+START_TEST(wait__ends_as_the_saga_did)
+{
+    static const struct {
+        Saga__V1__SagaState state;
+        bool answered;
+        int status;
+    } cases[] = {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED, false, EXIT_DONE},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED, false, EXIT_COMPENSATED},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED, false, EXIT_RESOLVED},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK, false, EXIT_STUCK},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, true, EXIT_DONE},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, false, EXIT_REFUSED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
+        Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+        bool answered = i % 2 == 0, past_stuck = i % 3 == 0;
+        char words[96];
+        saga.id = text("9f03c1d2a4b7-2a");
+        saga.state = cases[i].state;
+        saga.answered = cases[i].answered;
+        answer.saga = &saga;
+        anew();
+        tell("Wait", &answer.base);
+        snprintf(words, sizeof words, "wait 9f03c1d2a4b7-2a%s%s", answered ? " --answered" : "",
+                 past_stuck ? " --past-stuck" : "");
+        ck_assert_int_eq(sagactl(words), cases[i].status);
+        Saga__V1__WaitRequest *request = ASKED(saga__v1__wait_request, 0);
+        ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
+        ck_assert_int_eq(request->until_answered, answered);
+        ck_assert_int_eq(request->until_stuck, !past_stuck);
+        saga__v1__wait_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* As the worst of its files. */
+START_TEST(lint__ends_as_its_worst_file)
+{
+    char good[] = "/tmp/saga-lint-XXXXXX", bad[] = "/tmp/saga-lint-XXXXXX", words[160];
+    write_file(good,
+               "name: a\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
+    write_file(bad, "name: a\nversion: 1.0.0\nsteps: []\n");
+    const struct {
+        const char *first, *second;
+        int status;
+    } cases[] = {{good, good, EXIT_DONE}, {good, bad, EXIT_REFUSED}, {bad, good, EXIT_REFUSED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int sarif = 0; sarif < 2; sarif++) {
+            snprintf(words, sizeof words, "lint %s %s%s", cases[i].first, cases[i].second, sarif ? " -o sarif" : "");
+            ck_assert_msg(sagactl(words) == cases[i].status, "%s", words);
+            ck_assert_int_eq(strstr(said, sarif ? "\"results\": [" : "1.0.0, 1 step: ") != NULL, 1);
+        }
+    unlink(good);
+    unlink(bad);
+    ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
+    ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
+}
+END_TEST
 
 /* What scripts go by. */
 START_TEST(every_command__ends_as_the_call_did)
@@ -439,6 +503,8 @@ int main(void)
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
+    tcase_add_test(tc, wait__ends_as_the_saga_did);
+    tcase_add_test(tc, lint__ends_as_its_worst_file);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);
     suite_add_tcase(suite, tc);
