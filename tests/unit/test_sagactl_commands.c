@@ -347,6 +347,58 @@ START_TEST(drill__says_what_is_wrong_with_its_file)
 }
 END_TEST
 
+/* ---- lists and definitions ---- */
+
+START_TEST(list__shows_a_page_and_those_that_are_paused)
+{
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT, last = page;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *all[2] = {&sagas[0], &sagas[1]};
+    sagas[0].id = text("9f03c1d2a4b7-2a");
+    sagas[1].id = text("9f03c1d2a4b7-2b");
+    sagas[0].definition = sagas[1].definition = text("order");
+    sagas[1].paused = true;
+    page.sagas = all;
+    page.n_sagas = 2;
+    page.next_page_token = text("next");
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list"), EXIT_DONE); /* and asks for no more */
+    ck_assert_ptr_nonnull(strstr(said, "-2a"));
+    ck_assert_ptr_nonnull(strstr(said, "more: sagactl list --page next\n"));
+    anew();
+    tell("List", &page.base);
+    tell("List", &last.base);
+    ck_assert_int_eq(sagactl("list --all --state paused"), EXIT_DONE);
+    ck_assert_ptr_null(strstr(said, "-2a"));
+    ck_assert_ptr_nonnull(strstr(said, "-2b"));
+    Saga__V1__ListRequest *second = ASKED(saga__v1__list_request, 1);
+    ck_assert_str_eq(second->page_token, "next");
+    saga__v1__list_request__free_unpacked(second, NULL);
+}
+END_TEST
+
+START_TEST(definitions__shows_the_version_that_is_asked_for)
+{
+    static const char source[] = "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n";
+    static const char *const words[] = {"definitions order 1.0.0", "definitions order", "graph order --version 1.0.0"};
+    Saga__V1__Definition answer = SAGA__V1__DEFINITION__INIT;
+    answer.source.data = (uint8_t *)(uintptr_t)source;
+    answer.source.len = sizeof source - 1;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        anew();
+        tell("GetDefinition", &answer.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_DONE, "%s", complained);
+        if (i < 2)
+            ck_assert_str_eq(said, source);
+        else
+            ck_assert_ptr_nonnull(strstr(said, "order 1.0.0\n"));
+        Saga__V1__GetDefinitionRequest *request = ASKED(saga__v1__get_definition_request, 0);
+        ck_assert_str_eq(request->name, "order");
+        ck_assert_str_eq(request->version, i == 1 ? "" : "1.0.0");
+        saga__v1__get_definition_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 START_TEST(wait__ends_as_the_saga_did)
@@ -503,6 +555,8 @@ int main(void)
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
+    tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
+    tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
