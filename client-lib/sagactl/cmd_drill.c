@@ -41,11 +41,6 @@ struct fault_room {
     Google__Protobuf__Duration delay, lasts;
 };
 
-static char *text_of(const struct yaml_node *n)
-{
-    return n == NULL ? (char *)(uintptr_t) "" : (char *)(uintptr_t)n->text.at;
-}
-
 static void set_span(Google__Protobuf__Duration *d, struct span span)
 {
     google__protobuf__duration__init(d);
@@ -54,6 +49,25 @@ static void set_span(Google__Protobuf__Duration *d, struct span span)
 }
 
 /* ---- reading ---- */
+
+static char *text_of(const struct yaml_node *n)
+{
+    return (char *)(uintptr_t)n->text.at;
+}
+
+/* A text of one line or many; "" where the key is not there. */
+static int read_text(const struct yaml_node *mapping, const char *key, char **out, struct error_detail *detail)
+{
+    const struct yaml_node *n = yaml_node_child(mapping, key);
+    *out = (char *)(uintptr_t) "";
+    if (n == NULL)
+        return 0;
+    if (n->kind != YAML_SCALAR)
+        return yaml_refuse(n, E_ARGUMENT, detail, "must be a text, not a %s",
+                           n->kind == YAML_SEQUENCE ? "list" : "mapping");
+    *out = text_of(n);
+    return 0;
+}
 
 static int read_fault(const struct yaml_node *n, struct fault_room *room, struct error_detail *detail)
 {
@@ -82,8 +96,11 @@ static int read_fault(const struct yaml_node *n, struct fault_room *room, struct
 
 static int bad(struct drill_run *d)
 {
-    return run_say(d->r, EXIT_USAGE, "%s:%d:%d: %s%s%s", d->r->o.words[0], d->detail.line, d->detail.column,
-                   d->detail.field, d->detail.field[0] == '\0' ? "" : ": ", d->detail.text);
+    char place[32] = "";
+    if (d->detail.line > 0)
+        snprintf(place, sizeof place, ":%d:%d", d->detail.line, d->detail.column);
+    return run_say(d->r, EXIT_USAGE, "%s%s: %s%s%s", d->r->o.words[0], place, d->detail.field,
+                   d->detail.field[0] == '\0' ? "" : ": ", d->detail.text);
 }
 
 static int inject(struct drill_run *d, const struct yaml_node *list)
@@ -118,9 +135,9 @@ static int inject(struct drill_run *d, const struct yaml_node *list)
 
 static int start(struct drill_run *d, const struct yaml_node *n)
 {
-    const struct yaml_node *definition, *count = yaml_node_child(n, "count"), *json = yaml_node_child(n, "json"),
-                                        *input = yaml_node_child(n, "input");
+    const struct yaml_node *definition, *count = yaml_node_child(n, "count"), *input = yaml_node_child(n, "input");
     uint64_t number = 1;
+    char *input_text;
     Saga__V1__StartRequest request = SAGA__V1__START_REQUEST__INIT;
     char request_id[PREFIX_SIZE + 16];
     int code = yaml_check_mapping(n, start_keys, COUNT(start_keys), &d->detail);
@@ -128,14 +145,19 @@ static int start(struct drill_run *d, const struct yaml_node *n)
         code = yaml_need(n, "definition", &definition, &d->detail);
     if (code == 0 && count != NULL)
         code = yaml_read_count(count, 1, SAGAS_MAX, &number, &d->detail);
+    if (code == 0)
+        code = read_text(n, "definition", &request.definition, &d->detail);
+    if (code == 0)
+        code = read_text(n, "version", &request.version, &d->detail);
+    if (code == 0)
+        code = read_text(n, "json", &request.input_json, &d->detail);
+    if (code == 0)
+        code = read_text(n, "input", &input_text, &d->detail);
     if (code != 0)
         return bad(d);
-    request.definition = text_of(definition);
-    request.version = text_of(yaml_node_child(n, "version"));
     request.request_id = request_id;
-    request.input_json = text_of(json);
     if (input != NULL)
-        request.input = (ProtobufCBinaryData){.len = input->text.size, .data = (uint8_t *)(uintptr_t)input->text.at};
+        request.input = (ProtobufCBinaryData){.len = input->text.size, .data = (uint8_t *)input_text};
     for (uint64_t i = 0; i < number; i++) {
         ProtobufCMessage *answer;
         snprintf(request_id, sizeof request_id, "%s%u", d->prefix, d->started);
@@ -275,22 +297,26 @@ static int run_steps(struct drill_run *d, const struct yaml_node *steps)
 
 static int check_file(struct drill_run *d, const struct yaml_node *root, const struct yaml_node **steps)
 {
-    const struct yaml_node *reason;
+    char *name, *reason;
     struct error_detail *detail = &d->detail;
     if (root == NULL)
         return error_set(detail, E_ARGUMENT, NULL, "the file holds no drill");
     int code = yaml_check_mapping(root, drill_keys, COUNT(drill_keys), detail);
     if (code == 0)
-        code = yaml_need(root, "steps", steps, detail);
+        code = read_text(root, "name", &name, detail);
+    if (code == 0)
+        code = read_text(root, "reason", &reason, detail);
+    if (code != 0)
+        return code;
+    d->name = name;
+    d->reason = yaml_node_child(root, "reason") == NULL ? "a drill" : reason;
+    code = yaml_need(root, "steps", steps, detail);
     if (code == 0)
         code = yaml_check_sequence(*steps, detail);
     for (const struct yaml_node *n = code == 0 ? (*steps)->first : NULL; n != NULL && code == 0; n = n->next)
         if (n->kind == YAML_MAPPING && yaml_node_child(n, "kill") != NULL && d->r->o.kill == NULL)
             code = yaml_refuse(n, E_ARGUMENT, detail,
                                "kill needs --kill COMMAND: what ends the sidecar with SIGKILL and starts it again");
-    reason = root->kind == YAML_MAPPING ? yaml_node_child(root, "reason") : NULL;
-    d->name = root->kind == YAML_MAPPING ? text_of(yaml_node_child(root, "name")) : "";
-    d->reason = reason == NULL ? "a drill" : text_of(reason);
     return code;
 }
 

@@ -527,6 +527,7 @@ static void start(struct api_world *w, unsigned index)
         .rooms = w->rooms,
         .loop = index,
         .loops = w->loops,
+        .guest = w->guest,
         .tags = &no_tags,
         .definition_limits = limits,
         .compensation_retry = definition_limits_default().retry.compensation,

@@ -65,6 +65,7 @@ struct api_world {
     struct rpc_peer peer;   /* who asks; to be changed whenever the test likes */
     struct api_loop loop[WORLD_LOOPS_MAX];
     struct rpc *rooms[WORLD_LOOPS_MAX];
+    const char *guest; /* the journal's name, where it is another sidecar's; NULL: our own. Set before world_start */
     const char *traceparent; /* in the metadata of every call; NULL: none */
     struct instant now;
     struct span asked_ago; /* what every call that another loop has sent is told of that */

@@ -16,9 +16,10 @@
 static struct {
     const char *method; /* behind the last slash */
     const ProtobufCMessage *answer;
-    int code;                     /* or that it fails so */
-    const char *reason, *message; /* NULL: none, and that it is refused */
+    int code;                   /* or that it fails so */
+    const char *reason, *words; /* NULL: none, and that it is refused */
 } told[TOLD_MAX];
+static const char *told_address = "unix:here.sock";
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
 static uint8_t asked_bytes[TOLD_MAX][2048];
@@ -44,7 +45,7 @@ void __wrap_wire_close(struct wire *w)
 const char *__wrap_wire_address(const struct wire *w)
 {
     (void)w;
-    return "unix:here.sock";
+    return told_address;
 }
 
 int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
@@ -58,8 +59,8 @@ int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *
     ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
     asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
     if (told[n].code != SAGA_OK)
-        return saga_error_set(error, told[n].code, told[n].reason != NULL ? told[n].reason : "", "",
-                              told[n].message != NULL ? told[n].message : "it is refused");
+        return saga_error_set(error, told[n].code, told[n].reason == NULL ? "" : told[n].reason, "",
+                              told[n].words == NULL ? "it is refused" : told[n].words);
     ck_assert_uint_le(protobuf_c_message_get_packed_size(told[n].answer), sizeof bytes);
     size_t size = protobuf_c_message_pack(told[n].answer, bytes);
     call->response = protobuf_c_message_unpack(call->response_type, NULL, size, bytes);
@@ -98,7 +99,7 @@ static inline void tell(const char *method, const ProtobufCMessage *answer)
 {
     told[told_count].method = method;
     told[told_count].code = SAGA_OK;
-    told[told_count].reason = told[told_count].message = NULL;
+    told[told_count].reason = told[told_count].words = NULL;
     told[told_count++].answer = answer;
 }
 

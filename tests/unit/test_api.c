@@ -162,6 +162,38 @@ START_TEST(api__owners_are_told_the_keys_of_their_actions)
 }
 END_TEST
 
+/* By a pipe as well. */
+START_TEST(api__owners_are_told_the_keys_of_their_actions_in_a_pipe)
+{
+    Saga__V1__Enlistment a = enlistment_of("a"), b = enlistment_of("b");
+    Saga__V1__Enlistment *two[] = {&a, &b};
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__Command command = SAGA__V1__COMMAND__INIT, *commands[] = {&command};
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    begin.name = (char *)(uintptr_t) "order";
+    begin.n_enlist = 2;
+    begin.enlist = two;
+    command.command_case = SAGA__V1__COMMAND__COMMAND_BEGIN;
+    command.begin = &begin;
+    m.n_commands = 1;
+    m.commands = commands;
+    struct world_call *pipe = api_world_ask(&w, 0, METHOD_PIPE, &m.base);
+    api_world_settle(&w);
+    ck_assert_uint_eq(pipe->sent_count, 1);
+    Saga__V1__PipeResponse *r = saga__v1__pipe_response__unpack(NULL, pipe->sent[0].size, pipe->sent[0].at);
+    ck_assert_int_eq(r->results[0]->result_case, SAGA__V1__RESULT__RESULT_BEGIN);
+    const Saga__V1__BeginResponse *begun = r->results[0]->begin;
+    ck_assert_uint_eq(begun->n_action_keys, 2);
+    expect_key(begun->action_keys[0], begun->saga_id, "a");
+    expect_key(begun->action_keys[1], begun->saga_id, "b");
+    saga__v1__pipe_response__free_unpacked(r, NULL);
+    api_world_half_close(pipe);
+    api_world_took(pipe);
+    api_world_settle(&w);
+    api_world_free(pipe);
+}
+END_TEST
+
 #define TRACE_OF_CALL    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 #define TRACE_OF_MESSAGE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -308,6 +340,7 @@ int main(void)
     tcase_add_test(tcase, api__nothing_is_taken_in_once_the_journal_has_failed);
     tcase_add_test(tcase, api__nothing_is_taken_in_at_the_end_of_a_stop);
     tcase_add_test(tcase, api__owners_are_told_the_keys_of_their_actions);
+    tcase_add_test(tcase, api__owners_are_told_the_keys_of_their_actions_in_a_pipe);
     tcase_add_test(tcase, api__a_trace_comes_with_the_message_or_beside_it);
     tcase_add_test(tcase, api__a_renewal_is_told_its_lease);
     tcase_add_test(tcase, api__a_registration_is_told_what_was_found);

@@ -355,6 +355,8 @@ START_TEST(client__arguments_are_checked_before_anything_is_sent)
     saga_snapshot *snapshot;
     ck_assert_int_eq(saga_snapshot_get(client, "a", 8, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_null(snapshot);
+    ck_assert_int_eq(saga_snapshot_get(client, "", 0, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "saga_id");
     ck_assert_uint_eq(fake_connections(server), 0);
     ck_assert_int_eq(saga_get(client, long_id, NULL, &error), SAGA_OK);
     ck_assert_str_eq(seen.saga_id, long_id);

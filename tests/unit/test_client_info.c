@@ -135,6 +135,10 @@ END_TEST
 
 START_TEST(client_info__names_and_ends)
 {
+    ck_assert_str_eq(saga_status_name(SAGA_OK), "OK");
+    ck_assert_str_eq(saga_status_name(SAGA_E_UNAUTHENTICATED), "UNAUTHENTICATED");
+    ck_assert_str_eq(saga_status_name(-1), "UNKNOWN");
+    ck_assert_str_eq(saga_status_name(SAGA_STATUS_COUNT), "UNKNOWN");
     ck_assert_str_eq(saga_state_name(999), "UNKNOWN_VALUE");
     ck_assert_str_eq(saga_event_name(-1), "UNKNOWN_VALUE");
     for (int state = 0; state <= SAGA_STATE_RESOLVED; state++)

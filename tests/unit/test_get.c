@@ -90,6 +90,29 @@ START_TEST(get__pages_have_each_event_once_and_the_latest_first)
 }
 END_TEST
 
+/* A long history is gathered in pieces, and another is served between two of them. */
+START_TEST(get__a_long_history_does_not_hold_the_loop)
+{
+    enum { EVENTS = 400 };
+    for (int i = 0; i < EVENTS; i++)
+        pause_or_resume(i % 2 == 0);
+    request.page_size = 5000;
+    w.tick = (struct span){.us = 100}; /* what a frame costs */
+    struct world_call *call = api_world_ask(&w, 0, METHOD_GET, &request.base);
+    unsigned turns = 0;
+    for (; !call->ended && turns < EVENTS; turns++)
+        api_world_turn(&w, 0);
+    w.tick = (struct span){0};
+    ck_assert(call->ended);
+    ck_assert_uint_gt(turns, 10);
+    ck_assert_int_le(w.longest.us, 10000);
+    Saga__V1__GetResponse *r = saga__v1__get_response__unpack(NULL, call->body.size, call->body.at);
+    ck_assert_uint_gt(r->n_timeline, EVENTS);
+    drop(r);
+    api_world_free(call);
+}
+END_TEST
+
 START_TEST(get__pages_have_bounds)
 {
     request.page_size = 5000;
@@ -171,6 +194,7 @@ int main(void)
     TCase *tc = tcase_create("get");
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, get__pages_have_each_event_once_and_the_latest_first);
+    tcase_add_test(tc, get__a_long_history_does_not_hold_the_loop);
     tcase_add_test(tc, get__pages_have_bounds);
     tcase_add_test(tc, get__tokens_that_no_page_gave_are_refused);
     tcase_add_test(tc, get__is_of_the_whole_id);

@@ -79,6 +79,20 @@ START_TEST(known__what_goes_by_again_is_known_once)
 }
 END_TEST
 
+/* One whose steps its definition names. */
+START_TEST(known__a_definition_names_its_steps)
+{
+    struct view_names names;
+    struct error_detail detail;
+    api_world_register(&w, "name: order\nversion: 1.0.0\nsteps:\n  - {name: reserve, target: t, action: /p.S/A}\n"
+                           "  - {name: charge, target: t, action: /p.S/B}\n");
+    known_learn(n, &(struct record){.type = RECORD_STARTED, .saga.serial = 1, .definition = 1});
+    ck_assert_int_eq(known_find(n, &(struct record){.saga.serial = 1, .step = 1}, &names, &detail), 0);
+    ck_assert(bytes_equal(names.definition, bytes_of_text("order")));
+    ck_assert(bytes_equal(names.step, bytes_of_text("charge")));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("known");
@@ -88,6 +102,7 @@ int main(void)
     tcase_add_test(tc, known__as_many_sagas_as_there_is_room_for);
     tcase_add_test(tc, known__as_many_bytes_as_there_is_room_for);
     tcase_add_test(tc, known__what_goes_by_again_is_known_once);
+    tcase_add_test(tc, known__a_definition_names_its_steps);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -33,6 +33,7 @@ static const struct objective objectives[] = {
 static void set_up(void)
 {
     api_world_init(&w, 1);
+    w.guest = "beside";
     ck_assert_int_eq(slis_create(objectives, 3, &heap, &w.slis), 0);
     api_world_start(&w);
     for (int i = 0; i < 3; i++) {
@@ -100,7 +101,7 @@ START_TEST(objectives__are_told_with_what_was_counted)
         ck_assert_uint_eq(o->all, e->all);
         ck_assert_uint_eq(o->bad, e->bad);
         ck_assert_int_eq(o->loop, 0);
-        ck_assert_str_eq(o->journal, "");
+        ck_assert_str_eq(o->journal, "beside");
         ck_assert_uint_eq(o->n_windows, 8);
         for (size_t k = 0; k < 8; k++) {
             ck_assert_int_eq(o->windows[k]->window->seconds, k < 7 ? windows[k] : e->window_s);

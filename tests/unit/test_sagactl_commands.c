@@ -4,6 +4,14 @@
 #include "grpc/health/v1/health.pb-c.h"
 
 #include <time.h>
+#include <unistd.h>
+
+static void write_file(char path[], const char *content)
+{
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
+}
 
 /* ---- fleet ---- */
 
@@ -571,7 +579,165 @@ START_TEST(start__sends_what_was_typed)
 }
 END_TEST
 
+#define STEP "steps:\n  - "
+
+/* By its place and name; nothing is asked of the sidecar before. */
+START_TEST(drill__says_what_is_wrong_with_its_file)
+{
+    static const struct {
+        const char *yaml, *says;
+    } cases[] = {
+        {"", ": the file holds no drill"},
+        {"[a]", ":1:1: must be a mapping"},
+        {"{name: a}", ":1:1: steps is missing"},
+        {"{steps: [], nme: a}", ":1:13: nme: "},
+        {"{steps: [], name: [a]}", ":1:19: name: must be a text, not a list"},
+        {"{steps: [], reason: {a: b}}", ":1:21: reason: must be a text, not a mapping"},
+        {"steps: {wait: 1s}", ":1:8: steps: must be a list"},
+        {STEP "start: {definition: d, number: 2}", ":2:28: steps[0].start.number: "},
+        {STEP "start: {version: 1.0.0}", ":2:12: steps[0].start: definition is missing"},
+        {STEP "start: {definition: [d]}", ":2:25: steps[0].start.definition: must be a text, not a list"},
+        {STEP "start: {definition: d, version: [1]}", ":2:37: steps[0].start.version: must be a text"},
+        {STEP "start: {definition: d, json: {a: b}}", ":2:34: steps[0].start.json: must be a text, not a mapping"},
+        {STEP "start: {definition: d, input: [a]}", ":2:35: steps[0].start.input: must be a text, not a list"},
+        {STEP "start: {definition: d, count: 0}", ":2:35: steps[0].start.count: "},
+        {STEP "start: {definition: d, count: 10001}", ":2:35: steps[0].start.count: "},
+        {STEP "faults: {kind: delay}", ":2:13: steps[0].faults: "},
+        {STEP "wait: soon", ":2:11: steps[0].wait: "},
+        {STEP "wait: 0s", ":2:11: steps[0].wait: "},
+        {STEP "pause: 2h", ":2:12: steps[0].pause: "},
+        {STEP "expect: ''", ":2:13: steps[0].expect: must be an expression about a saga"},
+        {STEP "expect: [true]", ":2:13: steps[0].expect: must be an expression about a saga"},
+        {STEP "begin: d", ":2:5: steps[0].begin: "},
+        {STEP "wait", ":2:5: steps[0]: "},
+        {STEP "{pause: 1ms, wait: 1s}", ":2:5: steps[0]: must say one thing"},
+        {STEP "{}", ":2:5: steps[0]: must say one thing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[64], expected[160];
+        write_file(path, cases[i].yaml);
+        snprintf(words, sizeof words, "drill %s", path);
+        snprintf(expected, sizeof expected, "sagactl: %s%s", path, cases[i].says);
+        ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+        unlink(path);
+        ck_assert_msg(strncmp(complained, expected, strlen(expected)) == 0, "%s\nis not\n%s", complained, expected);
+        ck_assert_str_eq(said, "");
+    }
+}
+END_TEST
+
+/* ---- lists and definitions ---- */
+
+START_TEST(list__shows_a_page_and_those_that_are_paused)
+{
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT, last = page;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *all[2] = {&sagas[0], &sagas[1]};
+    sagas[0].id = text("9f03c1d2a4b7-2a");
+    sagas[1].id = text("9f03c1d2a4b7-2b");
+    sagas[0].definition = sagas[1].definition = text("order");
+    sagas[1].paused = true;
+    page.sagas = all;
+    page.n_sagas = 2;
+    page.next_page_token = text("next");
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list"), EXIT_DONE); /* and asks for no more */
+    ck_assert_ptr_nonnull(strstr(said, "-2a"));
+    ck_assert_ptr_nonnull(strstr(said, "more: sagactl list --page next\n"));
+    anew();
+    tell("List", &page.base);
+    tell("List", &last.base);
+    ck_assert_int_eq(sagactl("list --all --state paused"), EXIT_DONE);
+    ck_assert_ptr_null(strstr(said, "-2a"));
+    ck_assert_ptr_nonnull(strstr(said, "-2b"));
+    Saga__V1__ListRequest *second = ASKED(saga__v1__list_request, 1);
+    ck_assert_str_eq(second->page_token, "next");
+    saga__v1__list_request__free_unpacked(second, NULL);
+}
+END_TEST
+
+START_TEST(definitions__shows_the_version_that_is_asked_for)
+{
+    static const char source[] = "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n";
+    static const char *const words[] = {"definitions order 1.0.0", "definitions order", "graph order --version 1.0.0"};
+    Saga__V1__Definition answer = SAGA__V1__DEFINITION__INIT;
+    answer.source.data = (uint8_t *)(uintptr_t)source;
+    answer.source.len = sizeof source - 1;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        anew();
+        tell("GetDefinition", &answer.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_DONE, "%s", complained);
+        if (i < 2)
+            ck_assert_str_eq(said, source);
+        else
+            ck_assert_ptr_nonnull(strstr(said, "order 1.0.0\n"));
+        Saga__V1__GetDefinitionRequest *request = ASKED(saga__v1__get_definition_request, 0);
+        ck_assert_str_eq(request->name, "order");
+        ck_assert_str_eq(request->version, i == 1 ? "" : "1.0.0");
+        saga__v1__get_definition_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
 /* ---- how it ends ---- */
+
+START_TEST(wait__ends_as_the_saga_did)
+{
+    static const struct {
+        Saga__V1__SagaState state;
+        bool answered;
+        int status;
+    } cases[] = {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED, false, EXIT_DONE},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED, false, EXIT_COMPENSATED},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED, false, EXIT_RESOLVED},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK, false, EXIT_STUCK},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, true, EXIT_DONE},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, false, EXIT_REFUSED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
+        Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+        bool answered = i % 2 == 0, past_stuck = i % 3 == 0;
+        char words[96];
+        saga.id = text("9f03c1d2a4b7-2a");
+        saga.state = cases[i].state;
+        saga.answered = cases[i].answered;
+        answer.saga = &saga;
+        anew();
+        tell("Wait", &answer.base);
+        snprintf(words, sizeof words, "wait 9f03c1d2a4b7-2a%s%s", answered ? " --answered" : "",
+                 past_stuck ? " --past-stuck" : "");
+        ck_assert_int_eq(sagactl(words), cases[i].status);
+        Saga__V1__WaitRequest *request = ASKED(saga__v1__wait_request, 0);
+        ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
+        ck_assert_int_eq(request->until_answered, answered);
+        ck_assert_int_eq(request->until_stuck, !past_stuck);
+        saga__v1__wait_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* As the worst of its files. */
+START_TEST(lint__ends_as_its_worst_file)
+{
+    char good[] = "/tmp/saga-lint-XXXXXX", bad[] = "/tmp/saga-lint-XXXXXX", words[160];
+    write_file(good,
+               "name: a\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
+    write_file(bad, "name: a\nversion: 1.0.0\nsteps: []\n");
+    const struct {
+        const char *first, *second;
+        int status;
+    } cases[] = {{good, good, EXIT_DONE}, {good, bad, EXIT_REFUSED}, {bad, good, EXIT_REFUSED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int sarif = 0; sarif < 2; sarif++) {
+            snprintf(words, sizeof words, "lint %s %s%s", cases[i].first, cases[i].second, sarif ? " -o sarif" : "");
+            ck_assert_msg(sagactl(words) == cases[i].status, "%s", words);
+            ck_assert_int_eq(strstr(said, sarif ? "\"results\": [" : "1.0.0, 1 step: ") != NULL, 1);
+        }
+    unlink(good);
+    unlink(bad);
+    ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
+    ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
+}
+END_TEST
 
 /* What scripts go by. */
 START_TEST(every_command__ends_as_the_call_did)
@@ -583,16 +749,37 @@ START_TEST(every_command__ends_as_the_call_did)
                  {SAGA_E_FAILED_PRECONDITION, EXIT_REFUSED}, {SAGA_E_INVALID_ARGUMENT, EXIT_REFUSED}};
     static const struct {
         const char *words, *method;
-    } commands[] = {{"fleet", "ListJournals"},      {"fleet give a", "GiveJournal"}, {"slo", "ListObjectives"},
-                    {"rules", "ListRules"},         {"rules arm a", "ChangeRule"},   {"bulk", "ListBulks"},
-                    {"bulk a pause", "ChangeBulk"}, {"drill", "ListFaults"}};
+    } commands[] = {{"fleet", "ListJournals"},
+                    {"fleet give a", "GiveJournal"},
+                    {"slo", "ListObjectives"},
+                    {"rules", "ListRules"},
+                    {"rules arm a", "ChangeRule"},
+                    {"bulk", "ListBulks"},
+                    {"bulk a pause", "ChangeBulk"},
+                    {"drill", "ListFaults"},
+                    {"audit", "ListAudit"},
+                    {"list", "List"},
+                    {"definitions", "ListDefinitions"},
+                    {"definitions a", "GetDefinition"},
+                    {"deadletters", "ListDeadLetters"},
+                    {"targets", "Status"},
+                    {"schema list", "ListSchemas"},
+                    {"schema show a", "GetSchema"},
+                    {"graph a", "GetDefinition"},
+                    {"input a", "GetDefinition"},
+                    {"get 9f03c1d2a4b7-2a", "Get"},
+                    {"why 9f03c1d2a4b7-2a", "Get"},
+                    {"pause 9f03c1d2a4b7-2a", "Pause"},
+                    {"top --once", "Status"},
+                    {"reload", "Reload"}};
     for (size_t k = 0; k < sizeof commands / sizeof commands[0]; k++)
         for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
             asked_count = 0;
             told_count = 1;
             told[0].method = commands[k].method;
             told[0].code = cases[i].code;
-            ck_assert_int_eq(sagactl(commands[k].words), cases[i].status);
+            int status = sagactl(commands[k].words);
+            ck_assert_msg(status == cases[i].status, "%s: %d", commands[k].words, status);
             ck_assert_str_eq(said, "");
             ck_assert_ptr_nonnull(strstr(complained, "sagactl: it is refused\n"));
         }
@@ -643,10 +830,44 @@ START_TEST(every_command__says_why_there_was_no_answer)
         tell("ListRules", NULL);
         told[0].code = cases[i].code;
         told[0].reason = cases[i].reason;
-        told[0].message = cases[i].message;
+        told[0].words = cases[i].message;
         ck_assert_int_ne(sagactl("rules"), EXIT_DONE);
         ck_assert_msg(strncmp(complained, cases[i].words, strlen(cases[i].words)) == 0, "%s", complained);
         ck_assert_msg(strstr(complained, cases[i].hint) != NULL, "%s", complained);
+    }
+}
+END_TEST
+
+/* In words that help, by what kind of address it is. */
+START_TEST(every_command__tells_why_nobody_answers)
+{
+    static const struct {
+        const char *address, *words, *says;
+    } cases[] = {
+        {"unix:nowhere.sock", "No such file or directory", ": there is no socket at this path\n"},
+        {"unix:nowhere.sock", "Connection refused", ": nobody serves this socket\n"},
+        {"unix:nowhere.sock", "Permission denied", ": you may not use this socket\n"},
+        {"unix:/", "Connection refused", ": what is at this path is no socket\n"},
+        {"127.0.0.1:1", "Connection refused", ": nothing listens there\n"},
+        {"127.0.0.1:1", "SSL: certificate verify failed", ": its certificate is by none whom you trust"},
+        {"127.0.0.1:1", "it is of somebody else", ": its certificate is of somebody else\n"},
+        {"127.0.0.1:1", "SSL: wrong version number", ": what answers there does not speak TLS\n"},
+        {"127.0.0.1:1", "Trying to connect an http1.x server", ": what answers there does not speak gRPC\n"},
+        {"127.0.0.1:1", "Socket closed", ": it closes every connection at once\n"},
+        {"nobody:1", "DNS resolution failed for nobody:1", ": there is no such host\n"},
+        {"127.0.0.1:1", "no connection in time", ": something takes connections there and says nothing\n"},
+        {"127.0.0.1:1", "No such file or directory", "sagactl: No such file or directory\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        asked_count = 0;
+        told_count = 1;
+        told[0].method = "ListFaults";
+        told[0].code = SAGA_E_UNAVAILABLE;
+        told[0].reason = SAGA_REASON_UNREACHABLE;
+        told[0].words = cases[i].words;
+        told_address = cases[i].address;
+        ck_assert_int_eq(sagactl("drill"), EXIT_UNREACHABLE);
+        ck_assert_msg(strstr(complained, cases[i].says) != NULL, "%s\nis not in\n%s", cases[i].says, complained);
     }
 }
 END_TEST
@@ -674,9 +895,15 @@ int main(void)
     tcase_add_test(tc, start__sends_what_was_typed);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
     tcase_add_test(tc, deadletters__are_counted);
-    tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__says_which_words_it_takes);
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
+    tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
+    tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
+    tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
+    tcase_add_test(tc, wait__ends_as_the_saga_did);
+    tcase_add_test(tc, lint__ends_as_its_worst_file);
+    tcase_add_test(tc, every_command__ends_as_the_call_did);
+    tcase_add_test(tc, every_command__tells_why_nobody_answers);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

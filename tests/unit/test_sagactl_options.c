@@ -293,6 +293,16 @@ START_TEST(tables__completions_name_everything)
             ck_assert_msg(strstr(text, command_rows[c].name) != NULL, "%s: %s", shells[i], command_rows[c].name);
         for (unsigned id = 0; id < OPTION_COUNT; id++)
             ck_assert_msg(strstr(text, option_rows[id].name) != NULL, "%s: %s", shells[i], option_rows[id].name);
+        /* Each says all of what it says in a line of its own. */
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+            size_t end = strlen(line);
+            if (strcmp(shells[i], "fish") == 0)
+                ck_assert_msg(line[0] == '#' || (strncmp(line, "complete -c sagactl", 19) == 0 &&
+                                                 strstr(line + 1, "complete -c sagactl") == NULL),
+                              "%s", line);
+            else if (strcmp(shells[i], "bash") == 0 && strncmp(line, "    --", 6) == 0)
+                ck_assert_msg(end > 3 && strcmp(line + end - 3, " ;;") == 0, "%s", line);
+        }
         free(text);
     }
     ck_assert(!help_completion(stderr, "csh"));

@@ -136,6 +136,24 @@ START_TEST(watch__goes_on_behind_the_last_event_that_was_shown)
 }
 END_TEST
 
+/* For a person a line each, for a program a document a line. */
+START_TEST(watch__shows_each_event_in_a_line)
+{
+    const struct told_stream one = {.events = {STARTED("c1"), ENDED("c2")}, .n = 2};
+    const char *line;
+    begin(&one, 1);
+    ck_assert_int_eq(sagactl("watch 9f03c1d2a4b7-2a"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, " started\n"));
+    ck_assert_ptr_null(strchr(said, '{'));
+    begin(&one, 1);
+    ck_assert_int_eq(sagactl("watch 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
+    ck_assert_int_eq(strncmp(said, "{\"cursor\":\"c1\",", 15), 0);
+    ck_assert_ptr_nonnull(line = strchr(said, '\n'));
+    ck_assert_int_eq(strncmp(line, "\n{\"cursor\":\"c2\",", 16), 0);
+    ck_assert_ptr_eq(strchr(line + 1, '\n'), said + strlen(said) - 1);
+}
+END_TEST
+
 START_TEST(watch__of_every_saga_has_no_end)
 {
     const struct told_stream told_streams[] = {
@@ -172,6 +190,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, watch__is_at_rest_until_its_time_has_passed);
     tcase_add_test(tc, watch__goes_on_behind_the_last_event_that_was_shown);
+    tcase_add_test(tc, watch__shows_each_event_in_a_line);
     tcase_add_test(tc, watch__of_every_saga_has_no_end);
     tcase_add_test(tc, watch__of_one_that_is_not_there_says_so_at_once);
     suite_add_tcase(suite, tc);

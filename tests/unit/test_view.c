@@ -202,6 +202,35 @@ START_TEST(view__a_full_target_is_named)
 }
 END_TEST
 
+static void breaker(uint8_t act)
+{
+    owner_submit(&o, (struct event){.type = EVENT_BREAKER,
+                                    .token = 1,
+                                    .name = bytes_of_text("t"),
+                                    .actor = bytes_of_text("me"),
+                                    .reason = bytes_of_text("why"),
+                                    .breaker_act = act});
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
+START_TEST(view__an_open_breaker_is_named)
+{
+    breaker(BREAKER_TRIP);
+    start(1);
+    struct span open = instant_since(engine_breaker(core_engine(o.core), 0)->open_until, o.now);
+    char expected[160];
+    snprintf(expected, sizeof expected,
+             "a=target t, whose breaker is open, and lets few calls leave after that@%.3g|b=step a|c=step a|d=step b",
+             (double)open.us / 1e6);
+    ck_assert_int_gt(open.us, 0);
+    ck_assert_str_eq(waiting(1), expected);
+    breaker(BREAKER_HOLD);
+    ck_assert_ptr_nonnull(strstr(waiting(1), "a=target t, whose breaker an operator holds open"));
+    breaker(BREAKER_RESET);
+    ck_assert_str_eq(waiting(1), "a=the answer of target t|b=step a|c=step a|d=step b");
+}
+END_TEST
+
 START_TEST(view__undos_say_what_they_wait_for)
 {
     start(1);
@@ -547,6 +576,7 @@ int main(void)
     tcase_add_test(t, view__what_can_only_go_forward_waits_for_ever);
     tcase_add_test(t, view__a_full_target_is_named);
     tcase_add_test(t, view__undos_say_what_they_wait_for);
+    tcase_add_test(t, view__an_open_breaker_is_named);
     tcase_add_test(t, view__an_undo_waits_until_a_lost_attempt_is_over);
     tcase_add_test(t, view__an_early_undo_waits_until_a_lost_attempt_is_over);
     tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
