@@ -822,6 +822,47 @@ START_TEST(waiting__no_attempt_is_waited_for_past_the_deadline)
 }
 END_TEST
 
+static const char undone_late[] =
+    "name: late\n"
+    "version: 1.0.0\n"
+    "deadline: 1s\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoA, request: input}}\n";
+
+/* Its wait and its time are over at once: it goes back, and what was waiting waits for nothing any more. */
+START_TEST(waiting__who_has_no_time_left_does_not_wait_on)
+{
+    engine_trace_run(undone_late, 1,
+                     "> configure t 1 pending=500\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> at 100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> at 1500\n"
+                     "> tick\n"
+                     "at 1500\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 DEADLINE\n"
+                     "TURNED_BACK 2 DEADLINE\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("waiting");
@@ -852,6 +893,7 @@ int main(void)
     tcase_add_test(t, waiting__what_was_refused_in_haste_does_not_leave_afterwards);
     tcase_add_test(t, waiting__a_later_step_may_be_hasty_alone);
     tcase_add_test(t, waiting__no_attempt_is_waited_for_past_the_deadline);
+    tcase_add_test(t, waiting__who_has_no_time_left_does_not_wait_on);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
