@@ -234,6 +234,8 @@ START_TEST(slis__freshness_is_looked_at)
     go_to(0);
     tick(0);
     assert_counted(SLI_FRESHNESS, 0, 1, 0);
+    tick(9); /* it is not time yet */
+    assert_counted(SLI_FRESHNESS, 0, 1, 0);
     tick(10);
     assert_counted(SLI_FRESHNESS, 0, 2, 1);
     struct sli_count two = slis_count(slis, 1, SLI_FRESHNESS, (struct span){0}, o.now);
