@@ -212,6 +212,36 @@ START_TEST(core_far__a_start_waits_for_its_look_up)
 }
 END_TEST
 
+/* Whoever repeats it says the same, and is told so. */
+START_TEST(core_far__a_start_that_waited_can_be_repeated)
+{
+    char id[] = "r1", version[] = "1.0.0", input[] = "a nut";
+    struct event asked = {
+        .type = EVENT_START,
+        .token = 1,
+        .definition = catalog_find(o.catalog, bytes_of_text("one"), bytes_of_text(version))->definition,
+        .request_id = bytes_of_text(id),
+        .version = bytes_of_text(version),
+        .input = bytes_of_text(input)};
+    owner_submit(&o, asked);
+    memset(id, 'x', strlen(id));
+    memset(version, 'x', strlen(version));
+    memset(input, 'x', strlen(input));
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    asked.token = 2;
+    asked.request_id = bytes_of_text("r1");
+    asked.version = bytes_of_text("1.0.0");
+    asked.input = bytes_of_text("a nut");
+    owner_submit(&o, asked);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "reply 2 ok saga=1 repeated\n");
+}
+END_TEST
+
 static int take_audit(void *self, const struct audit_row *row)
 {
     snprintf(self, 64, "%.*s", (int)row->body.size, (const char *)row->body.at);
@@ -565,6 +595,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__a_start_waits_for_its_look_up);
     tcase_add_test(t, core_far__an_ended_saga_is_never_lost_sight_of);
     tcase_add_test(t, core_far__an_enlistment_is_kept_whole_while_it_waits);
+    tcase_add_test(t, core_far__a_start_that_waited_can_be_repeated);
     tcase_add_test(t, core_far__what_the_trail_is_to_say_is_kept_while_it_waits);
     tcase_add_test(t, core_far__a_stop_refuses_what_still_waits);
     tcase_add_test(t, core_far__frames_on_the_way_can_be_read);
