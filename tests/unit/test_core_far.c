@@ -216,13 +216,13 @@ END_TEST
 START_TEST(core_far__a_start_that_waited_can_be_repeated)
 {
     char id[] = "r1", version[] = "1.0.0", input[] = "a nut";
-    struct event asked = {
-        .type = EVENT_START,
-        .token = 1,
-        .definition = catalog_find(o.catalog, bytes_of_text("one"), bytes_of_text(version))->definition,
-        .request_id = bytes_of_text(id),
-        .version = bytes_of_text(version),
-        .input = bytes_of_text(input)};
+    struct event asked = {.type = EVENT_START,
+                          .token = 1,
+                          .definition =
+                              catalog_find(o.catalog, bytes_of_text("one"), bytes_of_text(version))->definition,
+                          .request_id = bytes_of_text(id),
+                          .version = bytes_of_text(version),
+                          .input = bytes_of_text(input)};
     owner_submit(&o, asked);
     memset(id, 'x', strlen(id));
     memset(version, 'x', strlen(version));
