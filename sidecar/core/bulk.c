@@ -117,12 +117,12 @@ static bool copy_text(char *to, size_t size, const char *from)
     return true;
 }
 
-/* A job in memory, with what m says of it; NULL without memory, or when a text is longer than it may be. */
-static struct job *make(struct bulks *b, const Saga__V1__BulkJob *m)
+/* A job in memory, with what m says of it. E_MEMORY, or E_ARGUMENT when a text is longer than it may be. */
+static int make(struct bulks *b, const Saga__V1__BulkJob *m, struct job **out)
 {
     struct job *j = b->memory.take_zeroed(b->memory.self, sizeof *j);
     if (j == NULL)
-        return NULL;
+        return E_MEMORY;
     saga__v1__bulk_job__init(&j->m);
     bool fit = copy_text(j->id, sizeof j->id, m->id) && copy_text(j->where_text, sizeof j->where_text, m->where) &&
                copy_text(j->definition, sizeof j->definition, m->definition) &&
@@ -131,7 +131,7 @@ static struct job *make(struct bulks *b, const Saga__V1__BulkJob *m)
                copy_text(j->reason, sizeof j->reason, m->reason) && copy_text(j->error, sizeof j->error, m->error);
     if (!fit) {
         b->memory.give_back(b->memory.self, j, sizeof *j);
-        return NULL;
+        return E_ARGUMENT;
     }
     j->m = (Saga__V1__BulkJob){.base = j->m.base,
                                .id = j->id,
@@ -157,7 +157,8 @@ static struct job *make(struct bulks *b, const Saga__V1__BulkJob *m)
         j->ended_at = *m->ended_at;
         j->m.ended_at = &j->ended_at;
     }
-    return j;
+    *out = j;
+    return 0;
 }
 
 static int corrupt(struct bulks *b)
@@ -179,15 +180,16 @@ static int take_row(void *self, const struct subject_row *row)
     Saga__V1__BulkJob *m = saga__v1__bulk_job__unpack(NULL, row->value.size, row->value.at);
     if (m == NULL)
         return corrupt(b);
-    struct job *j = make(b, m);
+    struct job *j = NULL;
+    int code = make(b, m, &j);
     bool known = m->state >= STATE(RUNNING) && m->state <= STATE(FAILED);
     saga__v1__bulk_job__free_unpacked(m, NULL);
-    if (j == NULL)
-        return error_set(b->detail, E_MEMORY, "", NULL);
+    if (code != 0)
+        return code == E_ARGUMENT ? corrupt(b) : error_set(b->detail, code, "", NULL);
     b->jobs[place] = j;
     if (!known)
         return corrupt(b);
-    int code = has_ended(j) ? 0 : where_compile(bytes_of_text(j->where_text), &b->memory, &j->where, b->detail);
+    code = has_ended(j) ? 0 : where_compile(bytes_of_text(j->where_text), &b->memory, &j->where, b->detail);
     b->running += j->m.state == STATE(RUNNING);
     return code == E_ARGUMENT ? corrupt(b) : code;
 }
@@ -272,10 +274,11 @@ int bulks_add(struct bulks *b, const Saga__V1__BulkJob *m, struct instant now, b
     code = where_compile(bytes_of_text(m->where), &b->memory, &where, detail);
     if (code != 0)
         return code;
-    struct job *j = make(b, m);
-    if (j == NULL) {
+    struct job *j = NULL;
+    code = make(b, m, &j);
+    if (code != 0) {
         where_destroy(where);
-        return error_set(detail, E_MEMORY, "", NULL);
+        return error_set(detail, code, "", NULL);
     }
     j->m.state = STATE(RUNNING);
     j->m.examined = j->m.acted = j->m.refused = j->m.after = 0;

@@ -62,20 +62,4 @@ struct value value_of_bits(enum field_kind kind, uint64_t bits);
 /* How one value of a kind stands on the wire. */
 enum wire_type field_kind_wire(enum field_kind kind);
 
-/* A path of singular message fields that ends at any field: "customer.address.lines". */
-#define PATH_FIELDS_MAX 32
-
-struct path {
-    unsigned count;
-    const struct field *fields[PATH_FIELDS_MAX];
-};
-
-/* Finds the fields of a path whose parts are names of the .proto file or of JSON. 0 or E_ARGUMENT; then detail->field is the part of the path up
- * to the one at fault. */
-int path_find(const struct message_type *type, struct bytes text, struct path *out, struct error_detail *detail);
-
-/* Follows a path to the last field. message_get's answer when that is singular, with 0 when a message on the way is not there; when it is repeated,
- * *out is the message that holds it (kind FIELD_MESSAGE) for message_items, and 1 is returned. */
-int path_get(struct bytes wire, const struct path *path, struct pool *pool, struct value *out);
-
 #endif

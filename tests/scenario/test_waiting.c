@@ -891,6 +891,37 @@ START_TEST(waiting__what_waits_is_one_of_a_loops_instances)
 }
 END_TEST
 
+static const char undone_later[] = "name: later\n"
+                                   "version: 1.0.0\n"
+                                   "steps:\n"
+                                   "  - {name: a, target: t, action: /p.S/A,\n"
+                                   "     compensation: {method: /p.S/UndoA, target: u, request: input}}\n"
+                                   "  - {name: b, after: [a], target: t, action: /p.S/B}\n";
+
+/* Of a target that the configuration no longer names only a person can spare an undo. */
+START_TEST(waiting__an_undo_whose_target_is_gone_can_be_skipped)
+{
+    engine_trace_run(undone_later, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 2000ms \"in\"\n"
+                     "> configure u 0\n"
+                     "> answer 1 b NOT_FOUND\n"
+                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
+                     "TURNED_BACK 1 b ACTION_REJECTED\n"
+                     "> skip 1 a\n"
+                     "SKIPPED 1 a\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("waiting");
@@ -923,6 +954,7 @@ int main(void)
     tcase_add_test(t, waiting__no_attempt_is_waited_for_past_the_deadline);
     tcase_add_test(t, waiting__no_attempt_lasts_into_what_is_reserved);
     tcase_add_test(t, waiting__what_waits_is_one_of_a_loops_instances);
+    tcase_add_test(t, waiting__who_has_no_time_left_does_not_wait_on);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

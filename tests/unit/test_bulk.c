@@ -637,6 +637,40 @@ START_TEST(bulk__a_row_that_is_no_job_is_damage)
 }
 END_TEST
 
+/* No more is taken out of a row than there is room for. */
+START_TEST(bulk__a_row_whose_text_is_too_long_is_refused)
+{
+    static const struct {
+        size_t at, most;
+    } texts[] = {
+        {offsetof(Saga__V1__BulkJob, id), BULK_ID_BYTES_MAX},
+        {offsetof(Saga__V1__BulkJob, definition), NAME_BYTES_MAX},
+        {offsetof(Saga__V1__BulkJob, actor), ACTOR_BYTES_MAX},
+        {offsetof(Saga__V1__BulkJob, identity), IDENTITY_BYTES_MAX},
+        {offsetof(Saga__V1__BulkJob, reason), BULK_REASON_BYTES_MAX},
+    };
+    char text[IDENTITY_BYTES_MAX + 200];
+    memset(text, 'x', sizeof text);
+    for (unsigned i = 0; i < 2 * sizeof texts / sizeof *texts; i++) {
+        Saga__V1__BulkJob job = job_of("x", 10);
+        job.state = STATE(RUNNING);
+        char *end = text + sizeof text - 1;
+        *end = '\0';
+        char *from = end - texts[i / 2].most - i % 2;
+        memcpy((char *)&job + texts[i / 2].at, &from, sizeof from);
+        teardown();
+        setup();
+        bulks_destroy(bulks);
+        put_row("00", 1, &job, 0);
+        const struct bulk_options options = {.core = o.core, .memory = &o.memory, .loops = 1};
+        ck_assert_int_eq(bulks_create(&options, &bulks), 0);
+        int code = bulks_recover(bulks, o.store, &detail);
+        ck_assert_msg(code == (i % 2 == 0 ? 0 : E_JOURNAL_CORRUPT), "text %u: %d", i, code);
+        ck_assert_int_eq(bulks_at(bulks, 0) != NULL, i % 2 == 0);
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *c = tcase_create("bulk");
@@ -660,6 +694,7 @@ int main(void)
     tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
     tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);
     tcase_add_test(c, bulk__a_row_that_is_no_job_is_damage);
+    tcase_add_test(c, bulk__a_row_whose_text_is_too_long_is_refused);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

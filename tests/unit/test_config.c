@@ -613,6 +613,7 @@ START_TEST(config__what_is_not_yaml_is_refused)
     assert_refused("[data_dir]\n", "", 1, 1, "must be a mapping");
     assert_refused("sagad\n", "", 1, 1, "must be a mapping");
     assert_refused("completely_different: 1\n", "completely_different", 1, 1, "the names here are data_dir, ");
+    assert_refused("completely_different: 1\n", "completely_different", 1, 1, ", ..."); /* there is no room for all */
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include "sidecar/core/core_inside.h"
 #include "sidecar/core/timeline.h"
 #include "sidecar/engine/saga.h"
+#include "sidecar/journal/codec.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -212,6 +213,36 @@ START_TEST(core_far__a_start_waits_for_its_look_up)
 }
 END_TEST
 
+/* Whoever repeats it says the same, and is told so. */
+START_TEST(core_far__a_start_that_waited_can_be_repeated)
+{
+    char id[] = "r1", version[] = "1.0.0", input[] = "a nut";
+    struct event asked = {.type = EVENT_START,
+                          .token = 1,
+                          .definition =
+                              catalog_find(o.catalog, bytes_of_text("one"), bytes_of_text(version))->definition,
+                          .request_id = bytes_of_text(id),
+                          .version = bytes_of_text(version),
+                          .input = bytes_of_text(input)};
+    owner_submit(&o, asked);
+    memset(id, 'x', strlen(id));
+    memset(version, 'x', strlen(version));
+    memset(input, 'x', strlen(input));
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_arrive(o.disk, 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    asked.token = 2;
+    asked.request_id = bytes_of_text("r1");
+    asked.version = bytes_of_text("1.0.0");
+    asked.input = bytes_of_text("a nut");
+    owner_submit(&o, asked);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "reply 2 ok saga=1 repeated\n");
+}
+END_TEST
+
 static int take_audit(void *self, const struct audit_row *row)
 {
     snprintf(self, 64, "%.*s", (int)row->body.size, (const char *)row->body.at);
@@ -317,6 +348,88 @@ START_TEST(core_far__an_enlistment_is_kept_whole_while_it_waits)
     ck_assert(bytes_equal(undo->constant, bytes_of_text("undo it")));
     ck_assert_str_eq(undo->target, "u");
     ck_assert_str_eq(undo->method, "/p.S/Undo");
+}
+END_TEST
+
+/* Counts pauses, which are all Ann's. */
+static int see_pause(void *self, uint64_t frame, struct bytes records)
+{
+    struct record r;
+    uint64_t previous;
+    (void)frame;
+    while (records.size > 0) {
+        ck_assert_int_eq(codec_decode(&records, &r, &previous, &o.detail), 0);
+        if (r.type != RECORD_PAUSED)
+            continue;
+        ++*(unsigned *)self;
+        ck_assert(bytes_equal(r.actor, bytes_of_text("ann")));
+        ck_assert(bytes_equal(r.identity, bytes_of_text("cn=ann")));
+        ck_assert(bytes_equal(r.message, bytes_of_text("the stock is wrong")));
+    }
+    return 0;
+}
+
+/* Who asked, and why, and about which step. */
+START_TEST(core_far__an_operators_word_is_kept_whole_while_it_waits)
+{
+    unsigned pauses = 0;
+    char actor[] = "ann", identity[] = "cn=ann", reason[] = "the stock is wrong", step[] = "a";
+    struct event asked = {.type = EVENT_PAUSE,
+                          .token = 1,
+                          .saga = {.tag = 0xabc, .serial = 1},
+                          .actor = bytes_of_text(actor),
+                          .identity = bytes_of_text(identity),
+                          .reason = bytes_of_text(reason)};
+    owner_submit(&o, asked);
+    asked.type = EVENT_RETRY;
+    asked.token = 2;
+    asked.step = bytes_of_text(step);
+    owner_submit(&o, asked);
+    memset(actor, 'x', strlen(actor));
+    memset(identity, 'x', strlen(identity));
+    memset(reason, 'x', strlen(reason));
+    memset(step, 'x', strlen(step));
+    owner_submit_start(&o, 3, "one", NULL);
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    while (memory_disk_on_the_way(o.disk) > 0) {
+        memory_disk_arrive(o.disk, 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    ck_assert_ptr_nonnull(strstr(owner_told(&o), "reply 2 SAGA_NOT_STUCK\n")); /* the step is there */
+    ck_assert_int_eq(o.store->scan(o.store, 1, see_pause, &pauses, &o.detail), 0);
+    ck_assert_uint_eq(pauses, 1);
+}
+END_TEST
+
+/* What the owner of a saga says of its steps. */
+START_TEST(core_far__a_settlement_is_kept_whole_while_it_waits)
+{
+    char step[] = "pay", output[] = "paid";
+    struct settlement settle = {
+        .step = bytes_of_text(step), .action_state = SAGA_ACTION_DONE, .output = bytes_of_text(output)};
+    struct enlistment enlist = {.step = bytes_of_text("pay")};
+    owner_submit(&o, (struct event){.type = EVENT_ENLIST,
+                                    .token = 1,
+                                    .saga = {.tag = 0xabc, .serial = 1},
+                                    .settle = &settle,
+                                    .settle_count = 1});
+    memset(step, 'x', strlen(step));
+    memset(output, 'x', strlen(output));
+    settle = (struct settlement){.action_state = 0};
+    owner_submit(
+        &o, (struct event){
+                .type = EVENT_BEGIN, .token = 2, .name = bytes_of_text("begun"), .enlist = &enlist, .enlist_count = 1});
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    while (memory_disk_on_the_way(o.disk) > 0) {
+        memory_disk_arrive(o.disk, 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    ck_assert_ptr_nonnull(strstr(owner_told(&o), "reply 1 ok saga=1\n"));
+    const struct saga *s = engine_find(core_engine(o.core), 1);
+    ck_assert_int_eq(s->steps[0].action, SAGA_ACTION_DONE);
+    ck_assert(bytes_equal(s->steps[0].output, bytes_of_text("paid")));
 }
 END_TEST
 
@@ -565,6 +678,9 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__a_start_waits_for_its_look_up);
     tcase_add_test(t, core_far__an_ended_saga_is_never_lost_sight_of);
     tcase_add_test(t, core_far__an_enlistment_is_kept_whole_while_it_waits);
+    tcase_add_test(t, core_far__an_operators_word_is_kept_whole_while_it_waits);
+    tcase_add_test(t, core_far__a_settlement_is_kept_whole_while_it_waits);
+    tcase_add_test(t, core_far__a_start_that_waited_can_be_repeated);
     tcase_add_test(t, core_far__what_the_trail_is_to_say_is_kept_while_it_waits);
     tcase_add_test(t, core_far__a_stop_refuses_what_still_waits);
     tcase_add_test(t, core_far__frames_on_the_way_can_be_read);

@@ -87,6 +87,38 @@ START_TEST(core_recovery__a_record_that_cannot_follow_is_refused)
 }
 END_TEST
 
+/* Behind the first start that is looked at, what is about an older saga is its history; what is about a newer one that never began is damage. */
+START_TEST(core_recovery__what_never_began_has_no_history)
+{
+    static const struct {
+        uint64_t serial;
+        int code;
+    } last[] = {{1, 0}, {3, E_JOURNAL_CORRUPT}};
+    const struct record records[] = {
+        {.type = RECORD_STARTED, .saga.serial = 1, .mode = SAGA_ENLISTED},
+        {.type = RECORD_STARTED, .saga.serial = 2, .mode = SAGA_ENLISTED},
+        {.type = RECORD_PAUSED, .saga.serial = last[_i].serial},
+    };
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t bytes[RECORD_OVERHEAD_MAX];
+        struct record r = records[i];
+        r.saga.tag = 0xabc;
+        r.at = o.now;
+        r.step = RECORD_NO_STEP;
+        size_t size = codec_encode(&r, i < 2 ? 0 : 1, bytes);
+        struct store_commit commit = {.epoch = o.core->epoch,
+                                      .frame = i + 1,
+                                      .records = bytes_of(bytes, size),
+                                      .oldest_live_frame = i == 0 ? 0 : 2};
+        ck_assert_int_eq(o.store->commit(o.store, &commit, &o.detail), 0);
+    }
+    owner_crash(&o);
+    ck_assert_int_eq(owner_start(&o), last[_i].code);
+    if (last[_i].code != 0)
+        ck_assert_ptr_nonnull(strstr(o.detail.text, "without having started"));
+}
+END_TEST
+
 START_TEST(core_recovery__a_graceful_stop_starts_nothing)
 {
     owner_submit_start(&o, 1, "two", NULL);
@@ -544,6 +576,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core_recovery__recovery_starts_at_the_oldest_live_saga);
     tcase_add_test(t, core_recovery__a_record_that_cannot_follow_is_refused);
+    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 2);
     tcase_add_test(t, core_recovery__a_graceful_stop_starts_nothing);
     tcase_add_test(t, core_recovery__who_waits_for_a_full_journal_is_told_at_the_end);
     tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);

@@ -216,6 +216,11 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("'abc'.substring(2, 1)", "ends before it begins", 5);
     fails("[1, 2].map(x, x / 0)", "divide by zero", 16);
     fails("anything + 'x'", "no such overload", 9);
+    fails("{'a': 1}.transformMap(k, v, 1 / (v - 1) > 0, v)", "divide by zero", 30);
+    fails("[1].transformList(i, v, 1 / i > 0, v)", "divide by zero", 26);
+    fails("anything.all(x, true)", "no such overload", 8);
+    fails("anything.map(x, x)", "no such overload", 8);
+    fails("anything.transformMap(k, v, v)", "no such overload", 8);
 }
 END_TEST
 

@@ -260,6 +260,7 @@ START_TEST(functions__formats)
     TRUE("'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
          "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
          "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
+         "'%s'.format([{'d': 1, 'c': 2, 'b': 3, 'a': 4}]) == '{a: 4, b: 3, c: 2, d: 1}'",
          "'%b %o %x %X %d'.format([-5, -8, -255, -255, -7]) == '-101 -10 -ff -FF -7'",
          "'%.1f %.2f %.0f %.1e'.format([-1.25, -0.005, -2.5, -15.0]) == '-1.2 -0.01 -2 -1.5e+01'",
          "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",

@@ -353,6 +353,7 @@ START_TEST(json__what_has_no_form_is_not_written)
         {"Known", "\x1a\x03\x0a\x01\xff", "google.protobuf.FieldMask", "holds a string that is not UTF-8"},
         {"Known", "\x12\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Duration",
          "is out of its range"},
+        {"Known", "\x3a\x0f\x0a\x0d\xff/shapes.Line", "google.protobuf.Any", "holds a string that is not UTF-8"},
         {"Known", "\x3a\x03\x12\x01x", "google.protobuf.Any", "holds bytes without a type"},
         {"Known", "\x2a\x09\x11\x01\x01\x01\x01\x01\x01\xf8\x7f", "google.protobuf.Value", /* a NaN */
          "holds a number that JSON does not have"},

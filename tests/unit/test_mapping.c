@@ -482,6 +482,32 @@ START_TEST(mapping__a_step_may_go_to_one_of_sixteen_targets)
 }
 END_TEST
 
+/* Names and conditions, as many as there is room for. */
+START_TEST(mapping__names_and_conditions_are_sixty_four_at_most)
+{
+    static const struct {
+        const char *begin, *before, *behind, *words;
+        int line, column;
+    } lists[] = {
+        {"let:\n", "  n", ": '1'\n", "at most 64 names under let", 70, 9},
+        {"require:\n", "  - {that: input.order_id != '", "', else: no}\n", "at most 64 conditions under require", 70,
+         12},
+    };
+    for (unsigned i = 0; i < 4; i++) {
+        char text[8192];
+        size_t used = (size_t)snprintf(text, sizeof text, HEAD "%s", lists[i / 2].begin);
+        for (int k = 0; k < (i % 2 == 0 ? 64 : 65); k++)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%d%s", lists[i / 2].before, k,
+                                     lists[i / 2].behind);
+        snprintf(text + used, sizeof text - used, TYPED_STEP);
+        if (i % 2 == 0)
+            definition_destroy(definition(text));
+        else
+            refused(text, lists[i / 2].words, lists[i / 2].line, lists[i / 2].column);
+    }
+}
+END_TEST
+
 /* What an answer should be: all of it, in order, and whether the step is undone when it is not. */
 START_TEST(mapping__an_answer_is_held_against_what_is_expected)
 {
@@ -538,6 +564,7 @@ int main(void)
     tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
     tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
     tcase_add_test(c, mapping__text_that_is_none_is_not_handed_on);
+    tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
     tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);
     tcase_add_test(c, mapping__an_answer_is_held_against_what_is_expected);

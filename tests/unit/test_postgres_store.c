@@ -865,6 +865,39 @@ START_TEST(postgres_store__a_missing_row_of_the_trail_is_told)
 }
 END_TEST
 
+static int take_any(void *self, uint64_t number, struct bytes records)
+{
+    (void)records;
+    *(uint64_t *)self = number;
+    return 0;
+}
+
+/* So are the frames. */
+START_TEST(postgres_store__a_missing_frame_is_told)
+{
+    uint64_t last = 0;
+    struct bytes records;
+    open_as(place_options(&server, "gap"));
+    for (uint64_t n = 1; n <= 4; n++) {
+        struct store_commit commit = frame(n);
+        ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+    }
+    store->close(store);
+    open_as(place_options(&server, "gap")); /* which remembers none */
+    place_query(&server, "delete from saga_frame where frame in (2, 4) and journal = (select id from saga_journal "
+                         "where name = 'gap')");
+    ck_assert_int_eq(store->read_frame(store, 2, &records, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "frame 2: is missing"));
+    ck_assert_int_eq(store->read_frame(store, 3, &records, &detail), 0);
+    ck_assert_int_eq(store->scan(store, 1, take_any, &last, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "frame 2: is missing"));
+    ck_assert_uint_eq(last, 1);
+    ck_assert_int_eq(store->scan(store, 3, take_any, &last, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "frame 4: is missing"));
+    ck_assert_uint_eq(last, 3);
+}
+END_TEST
+
 /* ---- claims ---- */
 
 #define HOUR SPAN_S(3600)
@@ -1273,6 +1306,7 @@ int main(void)
     tcase_add_test(t, postgres_store__loss_of_what_nobody_was_told_of);
     tcase_add_test(t, postgres_store__loss_that_another_saw);
     tcase_add_test(t, postgres_store__a_missing_row_of_the_trail_is_told);
+    tcase_add_test(t, postgres_store__a_missing_frame_is_told);
     tcase_add_test(t, postgres_store__claims_go_with_what_they_are_of);
     tcase_add_test(t, postgres_store__who_comes_back_to_a_removed_journal_begins_anew);
     tcase_add_test(t, postgres_store__who_stood_still_while_it_was_removed_is_fenced);

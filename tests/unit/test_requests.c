@@ -951,6 +951,7 @@ START_TEST(requests__a_refused_step_hinders_no_commit)
     const struct event commit = {.type = EVENT_COMMIT, .settle = &s, .settle_count = 1};
     begin("a");
     ck_assert_int_eq(ask(commit), E_STEPS_OPEN);
+    ck_assert_str_eq(words, "step a is not settled as DONE or REJECTED; settle it, or abort");
     s.action_state = SAGA_ACTION_REJECTED;
     ck_assert_int_eq(ask(commit), 0);
     ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMMITTED);

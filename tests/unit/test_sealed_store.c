@@ -15,13 +15,14 @@
 static struct store *inner;
 static struct seal_keys encryption, chain;
 static uint8_t chance_at;
+static bool no_chance;
 
 static bool chance(void *self, uint8_t *at, size_t size)
 {
     (void)self;
     for (size_t i = 0; i < size; i++)
         at[i] = chance_at++;
-    return true;
+    return !no_chance;
 }
 
 static struct seal_keys keys(const char *text)
@@ -38,6 +39,7 @@ static void set_up(void)
 {
     make_dir();
     chance_at = 0;
+    no_chance = false;
     encryption = keys("first " A64 "\n");
     chain = keys("chain " B64 "\n");
 }
@@ -1030,6 +1032,32 @@ START_TEST(sealed__what_it_does_not_seal_it_passes_on)
 }
 END_TEST
 
+/* A key that could not be wrapped is not kept, nor what only it opens. */
+START_TEST(sealed__without_chance_nothing_is_committed)
+{
+    const struct store_commit nothing = {.frame = 0};
+    open_sealed();
+    no_chance = true;
+    ck_assert_int_eq(try_commit(1, 300, 1000), E_MEMORY);
+    no_chance = false;
+    commit_frames(1, 2);
+    close_store();
+    encryption = keys("second " B64 "\nfirst " A64 "\n");
+    open_sealed();
+    no_chance = true;
+    ck_assert_int_eq(store->commit(store, &nothing, &detail), E_MEMORY);
+    ck_assert_uint_eq(sealed_store_old_keys(store), 1);
+    no_chance = false;
+    ck_assert_int_eq(store->commit(store, &nothing, &detail), 0);
+    ck_assert_uint_eq(sealed_store_old_keys(store), 0);
+    close_store();
+    encryption = keys("second " B64 "\n");
+    open_sealed();
+    assert_frame(2, 300, 2000);
+    close_store();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sealed_store");
@@ -1069,6 +1097,7 @@ int main(void)
     tcase_add_test(tests, sealed__what_has_no_number_was_not_sealed);
     tcase_add_test(tests, sealed__a_key_of_a_newer_form_is_not_guessed_at);
     tcase_add_test(tests, sealed__what_it_does_not_seal_it_passes_on);
+    tcase_add_test(tests, sealed__without_chance_nothing_is_committed);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

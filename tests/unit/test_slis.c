@@ -6,6 +6,7 @@
 #include "tests/support/core_owner.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,6 +235,8 @@ START_TEST(slis__freshness_is_looked_at)
     go_to(0);
     tick(0);
     assert_counted(SLI_FRESHNESS, 0, 1, 0);
+    tick(9); /* it is not time yet */
+    assert_counted(SLI_FRESHNESS, 0, 1, 0);
     tick(10);
     assert_counted(SLI_FRESHNESS, 0, 2, 1);
     struct sli_count two = slis_count(slis, 1, SLI_FRESHNESS, (struct span){0}, o.now);
@@ -292,6 +295,49 @@ START_TEST(slis__what_is_promised_again_goes_on)
     assert_counted(SLI_SUCCESS, 0, 2, 0);
     ck_assert_int_eq(slis_promise(slis, NULL, 0), 0);
     ck_assert_ptr_null(slis_at(slis, 0));
+}
+END_TEST
+
+/* What it has taken, by the sizes that were asked for. */
+static size_t taken;
+
+static void *counted(void *self, size_t size)
+{
+    (void)self;
+    taken += size;
+    return heap.take_zeroed(heap.self, size);
+}
+
+static void uncounted(void *self, void *at, size_t size)
+{
+    (void)self;
+    ck_assert_uint_le(size, taken);
+    taken -= size;
+    heap.give_back(heap.self, at, size);
+}
+
+/* However many promises come and go, as much is given back as was taken. */
+START_TEST(slis__what_is_taken_is_given_back)
+{
+    const struct memory memory = {.take = counted, .take_zeroed = counted, .give_back = uncounted};
+    char names[8][8];
+    struct objective many[8];
+    struct error_detail detail;
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(names[i], sizeof names[i], "n%u", i);
+        many[i] = objectives[1];
+        many[i].definition = names[i];
+    }
+    ck_assert_int_eq(slis_promise(slis, many, 8), 0);
+    tick(400);
+    slis_destroy(slis);
+    ck_assert_int_eq(slis_create(many, 1, &memory, &slis), 0);
+    ck_assert_int_eq(slis_recover(slis, o.store, &detail), 0);
+    ck_assert_int_eq(slis_promise(slis, objectives, 2), 0);
+    ck_assert_int_eq(slis_promise(slis, many, 8), 0);
+    slis_destroy(slis);
+    slis = NULL;
+    ck_assert_uint_eq(taken, 0);
 }
 END_TEST
 
@@ -372,6 +418,7 @@ int main(void)
     tcase_add_test(t, slis__what_is_old_is_kept_coarsely);
     tcase_add_test(t, slis__freshness_is_looked_at);
     tcase_add_test(t, slis__what_is_promised_again_goes_on);
+    tcase_add_test(t, slis__what_is_taken_is_given_back);
     tcase_add_test(t, slis__a_burn_of_one_uses_up_what_may_go_wrong);
     tcase_add_test(t, slis__a_heartbeat_that_was_missed_is_bad);
     tcase_add_test(t, slis__a_row_that_counts_nothing_is_damage);

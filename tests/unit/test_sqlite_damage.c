@@ -170,6 +170,43 @@ START_TEST(sqlite_damage__garbage_pages)
 }
 END_TEST
 
+/* Retention reads the numbers of what is old: where these are damaged, it takes nothing and says so. */
+START_TEST(sqlite_damage__retention_tells_of_it)
+{
+    open_store();
+    commit_frames(1, 100);
+    close_store();
+    struct stat about;
+    ck_assert_int_eq(stat(path, &about), 0);
+    int told = 0;
+    for (off_t at = 0; at < about.st_size; at += 4096) {
+        static const uint8_t garbage[4096] = {0x99};
+        uint8_t sound[4096];
+        int fd = open(path, O_RDONLY);
+        ck_assert_int_eq(pread(fd, sound, sizeof sound, at), 4096);
+        close(fd);
+        write_at(path, at, garbage, sizeof garbage);
+        bool more, damaged = false;
+        if (try_open() == 0) {
+            damaged = store->scan(store, 1, ignore, NULL, &detail) != 0;
+            reopen();
+        }
+        if (damaged) {
+            assert_refused(store->drop(store, INSTANT_NEVER, UINT64_C(1) << 40, 1000, &more, &detail));
+            ck_assert_uint_eq(store->first_frame(store), 1);
+            told++;
+        }
+        if (store != NULL)
+            close_store();
+        write_at(path, at, sound, sizeof sound);
+        remove_beside("-wal");
+    }
+    ck_assert_int_ge(told, 5); /* pages of frames */
+    open_store();
+    ck_assert_uint_eq(state.first_frame, 1);
+}
+END_TEST
+
 static size_t slurp(const char *name, uint8_t *at, size_t room)
 {
     int fd = open(name, O_RDONLY);
@@ -624,6 +661,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__log_without_its_database);
     tcase_add_test(t, sqlite_damage__truncated_file);
     tcase_add_test(t, sqlite_damage__garbage_pages);
+    tcase_add_test(t, sqlite_damage__retention_tells_of_it);
     tcase_add_test(t, sqlite_damage__damaged_log);
     tcase_add_loop_test(t, sqlite_damage__hidden_rows_are_found_by_verifying, 0, 3);
     tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);

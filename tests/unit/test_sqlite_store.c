@@ -202,6 +202,45 @@ START_TEST(sqlite_store__log_is_copied_as_it_grows)
 }
 END_TEST
 
+/* Retention writes into the log, too. */
+START_TEST(sqlite_store__log_is_copied_as_retention_goes_on)
+{
+    bool more = true;
+    options.checkpoint_pages = 20;
+    open_store();
+    const struct sqlite_store *s = (const struct sqlite_store *)store;
+    commit_frames(1, 300);
+    while (more) {
+        ck_assert_int_eq(store->drop(store, INSTANT_NEVER, 300, 7, &more, &detail), 0);
+        ck_assert_uint_lt(s->wal_pages, 20);
+    }
+    reopen();
+    ck_assert_uint_eq(state.first_frame, 300);
+}
+END_TEST
+
+/* What a killed process left in its log may not be durable yet: who opens the journal next acts on it only when it is in the database. */
+START_TEST(sqlite_store__a_log_that_was_left_is_settled)
+{
+    char log[128];
+    struct stat about;
+    int status;
+    snprintf(log, sizeof log, "%s-wal", path);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(try_open() == 0 && try_commit(1, 300, 1000) == 0 ? 0 : 1); /* without closing, so that the log stays */
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(stat(log, &about), 0);
+    ck_assert_int_gt(about.st_size, 0);
+    open_store();
+    ck_assert_int_eq(stat(log, &about), 0);
+    ck_assert_int_eq(about.st_size, 0);
+    assert_frame(1, 300, 1000);
+}
+END_TEST
+
 /* In a test of its pace the clock is made up: each look at it finds so much later. */
 static bool made_up;
 static int64_t made_up_us, disk_takes_us;
@@ -559,6 +598,8 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__frame_of_many_pages);
     tcase_add_test(t, sqlite_store__oldest_live_stays_until_told_again);
     tcase_add_test(t, sqlite_store__log_is_copied_as_it_grows);
+    tcase_add_test(t, sqlite_store__log_is_copied_as_retention_goes_on);
+    tcase_add_test(t, sqlite_store__a_log_that_was_left_is_settled);
     tcase_add_test(t, sqlite_store__a_log_that_is_slow_to_copy_is_copied_sooner);
     tcase_add_test(t, sqlite_store__definitions);
     tcase_add_test(t, sqlite_store__second_open_is_refused);
