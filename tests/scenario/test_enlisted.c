@@ -133,6 +133,30 @@ START_TEST(enlisted__a_cancelled_owner_is_waited_for)
 }
 END_TEST
 
+/* Nor does it know of a deadline that has passed. */
+START_TEST(enlisted__the_owner_of_a_saga_that_is_late_is_waited_for)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 deadline=700 lease=1000 enlist=a\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> tick\n"
+                     "at 700\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED quiet@1000\n"
+                     "TURNED_BACK 1 DEADLINE\n"
+                     "> enlist 1 b settle=a:DONE\n"
+                     "reply SAGA_TURNED_BACK\n"
+                     "> tick\n"
+                     "at 1000\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 /* Found by the simulator: its answer promised a whole lease, and the sidecar counted the first one on. */
 START_TEST(enlisted__a_repeated_begin_renews_the_lease)
 {
@@ -373,6 +397,7 @@ int main(void)
     tcase_add_test(t, enlisted__a_lease_that_lapses_aborts);
     tcase_add_test(t, enlisted__a_lease_starts_anew_after_a_crash);
     tcase_add_test(t, enlisted__a_cancelled_owner_is_waited_for);
+    tcase_add_test(t, enlisted__the_owner_of_a_saga_that_is_late_is_waited_for);
     tcase_add_test(t, enlisted__a_repeated_begin_renews_the_lease);
     tcase_add_test(t, enlisted__a_repeated_begin_of_a_turned_saga_tells_nobody_to_act);
     tcase_add_test(t, enlisted__an_unknown_settlement_cannot_commit);

@@ -205,25 +205,34 @@ END_TEST
 
 /* ---- who uses what is gone ---- */
 
+static Message *message_of(const Set *set, const char *name)
+{
+    for (size_t f = 0; f < set->n_file; f++)
+        for (size_t m = 0; m < set->file[f]->n_message_type; m++)
+            if (strcmp(set->file[f]->message_type[m]->name, name) == 0)
+                return set->file[f]->message_type[m];
+    ck_abort_msg("there is no %s", name);
+    return NULL;
+}
+
+static Field **field_of(const Message *type, const char *name)
+{
+    for (size_t i = 0; i < type->n_field; i++)
+        if (strcmp(type->field[i]->name, name) == 0)
+            return &type->field[i];
+    ck_abort_msg("there is no %s.%s", type->name, name);
+    return NULL;
+}
+
 /* The types of shapes.proto without the field of that message. */
 static struct schema *shapes_without(const char *message, const char *field)
 {
     Set *set = google__protobuf__file_descriptor_set__unpack(NULL, shapes_size, shapes);
-    bool gone = false;
     ck_assert_ptr_nonnull(set);
-    for (size_t f = 0; f < set->n_file; f++)
-        for (size_t m = 0; m < set->file[f]->n_message_type; m++) {
-            Message *type = set->file[f]->message_type[m];
-            for (size_t i = 0; i < type->n_field && strcmp(type->name, message) == 0 && !gone; i++)
-                if (strcmp(type->field[i]->name, field) == 0) {
-                    Field *last = type->field[type->n_field - 1];
-                    google__protobuf__field_descriptor_proto__free_unpacked(type->field[i], NULL);
-                    type->field[i] = last;
-                    type->n_field--;
-                    gone = true;
-                }
-        }
-    ck_assert(gone);
+    Message *type = message_of(set, message);
+    Field **gone = field_of(type, field);
+    google__protobuf__field_descriptor_proto__free_unpacked(*gone, NULL);
+    *gone = type->field[--type->n_field];
     struct schema *schema = read_set(set);
     google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
     return schema;
@@ -310,6 +319,39 @@ START_TEST(contract__a_type_that_goes_both_ways_is_compared_both_ways)
 }
 END_TEST
 
+/* The types of shapes.proto, of which an order has an address by itself, before it has one in its invoice. */
+static struct schema *shapes_of_two_addresses(Google__Protobuf__FieldDescriptorProto__Type zip_code)
+{
+    Set *set = google__protobuf__file_descriptor_set__unpack(NULL, shapes_size, shapes);
+    ck_assert_ptr_nonnull(set);
+    Field *own = *field_of(message_of(set, "Order"), "customer");
+    free(own->type_name);
+    own->type_name = strdup(".shapes.Address");
+    (*field_of(message_of(set, "Address"), "zip_code"))->type = zip_code;
+    struct schema *schema = read_set(set);
+    google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+    return schema;
+}
+
+/* In one place a part of a type is set, and in another, which is compared later, all of it. */
+START_TEST(contract__a_type_that_is_used_in_part_may_be_used_as_a_whole_elsewhere)
+{
+    struct schema *before = shapes_of_two_addresses(GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING),
+                  *after = shapes_of_two_addresses(GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32);
+    struct definition *d = read_definition(
+        before, HEAD "  - {name: a, target: t, action: {method: /shapes.Shop/Reserve, request: {customer: {street: x}, "
+                     "invoice: =input.invoice}},\n     compensation: none}\n");
+    ck_assert_uint_eq(check(d, after, NULL), 1);
+    ck_assert_str_eq(found, "a/action field-type warns: shapes.Address.zip_code (2) was string and is int32 now; it is "
+                            "not used here\n"
+                            "a/action field-type breaks: shapes.Address.zip_code (2) was string and is int32 now; the "
+                            "action of a sets it\n");
+    definition_destroy(d);
+    schema_destroy(before);
+    schema_destroy(after);
+}
+END_TEST
+
 /* ---- which calls are a participant's ---- */
 
 START_TEST(contract__a_target_s_calls_are_those_that_may_go_there)
@@ -383,6 +425,7 @@ static Suite *suite(void)
     tcase_add_test(t, contract__who_reads_it_is_told);
     tcase_add_test(t, contract__who_sets_it_is_told);
     tcase_add_test(t, contract__a_type_that_goes_both_ways_is_compared_both_ways);
+    tcase_add_test(t, contract__a_type_that_is_used_in_part_may_be_used_as_a_whole_elsewhere);
     tcase_add_test(t, contract__a_target_s_calls_are_those_that_may_go_there);
     tcase_add_test(t, contract__without_memory_it_says_so);
     suite_add_tcase(s, t);

@@ -35,11 +35,11 @@ struct pair {
 
 static struct pair connected(void)
 {
-    struct sockaddr_in at;
+    struct sockaddr_storage at;
     socklen_t size = sizeof at;
-    struct pair p = {.there = socket(AF_INET, SOCK_STREAM, 0)};
     ck_assert_int_eq(getsockname(listening.fd, (struct sockaddr *)&at, &size), 0);
-    ck_assert_int_eq(connect(p.there, (struct sockaddr *)&at, sizeof at), 0);
+    struct pair p = {.there = socket(at.ss_family, SOCK_STREAM, 0)};
+    ck_assert_int_eq(connect(p.there, (struct sockaddr *)&at, size), 0);
     p.here = accept(listening.fd, NULL, NULL);
     ck_assert_int_ge(p.here, 0);
     return p;
@@ -106,6 +106,27 @@ START_TEST(guard__whoever_sent_most_lately_is_shut_out)
     ck_assert(!is_out(old) && !is_out(quiet));
     look(); /* nobody has sent anything since */
     ck_assert_uint_eq(cut, 1);
+}
+END_TEST
+
+/* Also over IPv6. */
+START_TEST(guard__whoever_comes_over_the_other_family_is_shut_out)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    int other = socket(AF_INET6, SOCK_STREAM, 0);
+    if (other < 0 || bind(other, (struct sockaddr *)&at, sizeof at) != 0)
+        return; /* a machine without IPv6 */
+    ck_assert_int_eq(listen(other, 8), 0);
+    close(listening.fd);
+    listening.fd = other;
+    struct pair loud = connected(), quiet = connected();
+    look();
+    sends(loud, 1 << 16);
+    sends(quiet, 1 << 12);
+    look();
+    ck_assert_uint_eq(cut, 1);
+    UNTIL(is_out(loud));
+    ck_assert(!is_out(quiet));
 }
 END_TEST
 
@@ -284,6 +305,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
+    tcase_add_test(t, guard__whoever_comes_over_the_other_family_is_shut_out);
     tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
     tcase_add_test(t, guard__whoever_is_gone_is_forgotten);
     tcase_add_test(t, guard__nobody_else_is_looked_at);

@@ -809,6 +809,30 @@ START_TEST(participant__stop_answers_what_outlasts_the_grace_when_it_has_ended)
 }
 END_TEST
 
+/* Each of those that run then, not one of them. */
+START_TEST(participant__every_function_sees_that_the_grace_is_over)
+{
+    enum { RUNNING = 3 };
+    struct saga_participant_options options = {.threads = RUNNING, .stop_grace_ms = 100};
+    struct caller_call *calls[RUNNING];
+    serve_with(&options, wait_for_cancel, NULL, NULL);
+    for (int i = 0; i < RUNNING; i++) {
+        calls[i] = action_call();
+        calls[i]->timeout_ms = 600000; /* longer than the function waits: only the stop tells it */
+        caller_start(&caller, calls[i]);
+    }
+    gate_wait_inside(RUNNING);
+    saga_participant_stop(participant);
+    for (int i = 0; i < RUNNING; i++) {
+        caller_finish(calls[i]);
+        ck_assert_int_eq(calls[i]->status, SAGA_E_CANCELLED);
+        free(calls[i]);
+    }
+    end();
+    ck_assert_int_eq(gate.saw_cancel, RUNNING);
+}
+END_TEST
+
 /* A call whose headers alone have come: it has been taken, and no function runs. */
 static grpc_call *call_without_a_message(grpc_completion_queue *queue)
 {
@@ -1354,6 +1378,7 @@ int main(void)
     tcase_add_test(serving, participant__serves_health_checks);
     tcase_add_test(serving, participant__stop_lets_calls_end);
     tcase_add_test(serving, participant__stop_answers_what_outlasts_the_grace_when_it_has_ended);
+    tcase_add_test(serving, participant__every_function_sees_that_the_grace_is_over);
     tcase_add_test(serving, participant__stop_waits_the_grace_once);
     tcase_add_test(serving, participant__runs_until_it_is_interrupted_or_signalled);
     suite_add_tcase(suite, serving);

@@ -490,6 +490,37 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
 }
 END_TEST
 
+/* Wherever in the queue of those that are ready it stands: who is before it, and who comes after, are served. */
+START_TEST(subscribers__a_watcher_that_leaves_the_queue_takes_nobody_along)
+{
+    enum { QUEUED = 3 };
+    char id[SAGA_ID_TEXT_SIZE];
+    log_set_level(LOG_LEVEL_ERROR);
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    for (int gone = 0; gone < QUEUED; gone++) {
+        struct world_call *watchers[QUEUED + 1];
+        for (int i = 0; i <= QUEUED; i++)
+            watchers[i] = watch(id, "");
+        api_world_settle(&w);
+        pause_and_resume(id);
+        for (int i = 0; i < QUEUED; i++) {
+            ck_assert_uint_eq(watchers[i]->sent_count, 1);
+            api_world_took(watchers[i]); /* and is ready for what has happened since */
+        }
+        cancel(watchers[gone]);
+        api_world_took(watchers[QUEUED]);
+        api_world_settle(&w);
+        for (int i = 0; i <= QUEUED; i++) {
+            if (i == gone)
+                continue;
+            ck_assert_msg(watchers[i]->sent_count == 2, "number %d, when number %d has left", i, gone);
+            cancel(watchers[i]);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("subscribers");
@@ -506,6 +537,7 @@ int main(void)
     tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
     tcase_add_test(tc, subscribers__what_retention_took_has_one_answer);
     tcase_add_test(tc, subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid);
+    tcase_add_test(tc, subscribers__a_watcher_that_leaves_the_queue_takes_nobody_along);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
