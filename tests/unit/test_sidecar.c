@@ -167,6 +167,46 @@ START_TEST(sidecar__targets_that_are_gone_are_told_of_once_each)
 }
 END_TEST
 
+/* ---- its configuration, read again ---- */
+
+static atomic_uint read_again;
+
+static void hear_of_reload(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    atomic_fetch_add(&read_again, strcmp(entry->text, "the configuration was read again") == 0);
+}
+
+/* Of several loops each takes it, before it is said to be taken; and then the next may come. */
+START_TEST(sidecar__every_loop_takes_what_is_read_again)
+{
+    enum { LOOPS = 3 };
+    static const char *const names[] = {"later", "latest"};
+    char id[64], path[96];
+    world_open_sidecar(&w, "loops: 3\n");
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_reload, NULL);
+    snprintf(path, sizeof path, "%s/sagad.yaml", w.folder);
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned k = 0; k < 2 * LOOPS; k++) { /* begun in one after the other */
+            world_begin(&w, id);
+            ck_assert_int_eq(world_enlist(&w, id, "a", names[i], 4, 0, &error), SAGA_E_INVALID_ARGUMENT);
+        }
+        FILE *to = fopen(path, "w");
+        fprintf(to, "data_dir: %s/data\nlisten: ['%s']\nloops: 3\ntargets: {%s: 'unix:/nowhere/x.sock'}\n", w.folder,
+                w.address, names[i]);
+        ck_assert_int_eq(fclose(to), 0);
+        sidecar_reload(w.sidecar, path);
+        WORLD_WAIT_UNTIL(atomic_load(&read_again) == i + 1);
+        for (unsigned k = 0; k < 2 * LOOPS; k++) {
+            world_begin(&w, id);
+            ck_assert_msg(world_enlist(&w, id, "a", names[i], 4, 0, &error) == SAGA_OK, "%s", error.message);
+        }
+    }
+    log_listen(NULL, NULL);
+}
+END_TEST
+
 /* ---- its journal, looked at ---- */
 
 /* What journal_check says of the folder's journal, into text; returns its code. */
@@ -644,6 +684,7 @@ int main(void)
     tcase_add_test(t, sidecar__a_commit_is_counted);
     tcase_add_test(t, sidecar__retries_stay_those_of_the_time_of_registration);
     tcase_add_test(t, sidecar__targets_that_are_gone_are_told_of_once_each);
+    tcase_add_test(t, sidecar__every_loop_takes_what_is_read_again);
     tcase_add_test(t, sidecar__a_journal_that_is_looked_at_is_sound_or_in_use);
     tcase_add_test(t, sidecar__wait_is_answered_at_the_end);
     tcase_add_test(t, sidecar__wait_until_stuck_is_answered_when_it_is);
