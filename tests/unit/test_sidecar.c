@@ -89,6 +89,39 @@ START_TEST(sidecar__a_commit_is_counted)
 }
 END_TEST
 
+/* Whoever looks wakes the loop: what is told is what is now. */
+START_TEST(sidecar__who_asks_is_told_fresh_numbers)
+{
+    char id[64];
+    world_open_sidecar(&w, "http_listen: '127.0.0.1:0'\nloops: 1\n");
+    for (int i = 1; i <= 3; i++) {
+        char line[64];
+        world_begin(&w, id);
+        snprintf(line, sizeof line, "\nsagad_sagas_live %d\n", i);
+        WORLD_WAIT_UNTIL((panel_ask(w.sidecar->panel), shows(line)));
+    }
+}
+END_TEST
+
+/* It is asked for as a target of its own is, and as anybody asks: over gRPC's reflection. */
+START_TEST(sidecar__it_shows_its_descriptors)
+{
+    Saga__V1__ReflectRequest m = SAGA__V1__REFLECT_REQUEST__INIT;
+    char *services[] = {(char *)(uintptr_t) "saga.v1.Coordinator", (char *)(uintptr_t) "saga.v1.Operator"};
+    ProtobufCMessage *response;
+    m.target = (char *)(uintptr_t) "itself";
+    m.n_services = 2;
+    m.services = services;
+    world_open_sidecar(&w, "");
+    ck_assert_msg(world_ask(&w, COORDINATOR "Reflect", &m.base, &saga__v1__reflect_response__descriptor, 0, &response,
+                            &error) == SAGA_OK,
+                  "%s", error.message);
+    const ProtobufCBinaryData *got = &((Saga__V1__ReflectResponse *)response)->descriptors;
+    ck_assert_ptr_nonnull(memmem(got->data, got->len, "RegisterDefinitionRequest", 25));
+    protobuf_c_message_free_unpacked(response, NULL);
+}
+END_TEST
+
 /* ---- started anew ---- */
 
 static int register_definition(const char *source)
@@ -682,6 +715,8 @@ int main(void)
     tcase_add_test(t, sidecar__may_be_stopped_before_it_runs);
     tcase_add_test(t, sidecar__its_memory_has_the_bound_of_the_configuration);
     tcase_add_test(t, sidecar__a_commit_is_counted);
+    tcase_add_test(t, sidecar__who_asks_is_told_fresh_numbers);
+    tcase_add_test(t, sidecar__it_shows_its_descriptors);
     tcase_add_test(t, sidecar__retries_stay_those_of_the_time_of_registration);
     tcase_add_test(t, sidecar__targets_that_are_gone_are_told_of_once_each);
     tcase_add_test(t, sidecar__every_loop_takes_what_is_read_again);
