@@ -1,4 +1,5 @@
 /* What the room serves: unary calls, server streams and bidi streams, cancellation, admission, the end. */
+#include "sidecar/rpc/names.h"
 #include "tests/support/rpc_world.h"
 #include "tests/support/until.h"
 
@@ -501,16 +502,19 @@ static int open_files(void)
     return count;
 }
 
-/* Rooms come and go with the journals of others that are taken over. */
+/* Rooms come and go with the journals of others that are taken over, and with them whoever looks up names. */
 START_TEST(rpc__room_that_goes_leaves_no_file_open)
 {
     enum { ROUNDS = 10 };
     int before = 0;
     for (int i = 0; i <= ROUNDS; i++) {
         struct client_call c;
+        struct inbox back;
         world_open(&w, false);
         client_unary(&c, &w, "/t.T/Echo", bytes_of_text("x"));
         ck_assert_int_eq(c.status, GRPC_STATUS_OK);
+        inbox_init(&back);
+        names_destroy(names_create(w.rpc, &back));
         world_close(&w);
         world_init(&w);
         if (i == 0) /* C core keeps some for good, and one more now and then */
