@@ -76,7 +76,7 @@ $(B)/tests/unit/test_remedies: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clo
 $(B)/tests/unit/test_remedies_take: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,ruling_%,create destroy go_on leave mark name) \
 	rulings_recover $(patsubst %,webhook_%,open ready close take_counts) counters_remedy_gone counters_remedy_armed)
 $(B)/tests/unit/test_remedies_act: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,rpc_ask $(patsubst %,ruling_%,order answered mark name said destroy) counters_remedy \
-	webhook_post webhook_fate api_audit_own)
+	webhook_post webhook_fate api_audit_own core_reply)
 $(B)/tests/unit/test_status: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_read_frame codec_time certificates_not_after core_engine core_holds core_stalled holds_at catalog_count \
 	$(patsubst %,engine_%,target counts counts_real family after) $(patsubst %,counters_%,oldest_live journal_bytes journal_reusable volume_free))
 $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \

@@ -18,7 +18,7 @@ struct look {
     FILE *out;
     const char *path;
     struct error_detail detail;
-    uint64_t frames, records, definitions, subjects, ended;
+    uint64_t frames, records, definitions;
     unsigned findings;
     bool in_database;
 };
@@ -51,10 +51,11 @@ static int take_definition(void *self, const struct definition_row *row)
     return 0;
 }
 
+/* Whoever reads it checks it. */
 static int take_subject(void *self, const struct subject_row *row)
 {
+    (void)self;
     (void)row;
-    ((struct look *)self)->subjects++;
     return 0;
 }
 
@@ -80,8 +81,8 @@ static int verify_all(struct look *l, struct store *store)
 
 static void take_ended(void *self, const struct ended_row *row)
 {
+    (void)self;
     (void)row;
-    ((struct look *)self)->ended++;
 }
 
 /* A row is checked when it is read. */

@@ -253,9 +253,24 @@ class Process(Case):
         self.assertIn("data_dir", run("--options").stdout)
         self.assertEqual(2, run("--nonsense").returncode)
         self.assertEqual(2, run("stray").returncode)
+        for option in ("--method", "--definition"):
+            alone = run("-n", option, "Retry")
+            self.assertEqual(2, alone.returncode)
+            self.assertIn("--method and --definition go with --as", alone.stderr)
         missing = run("-f", "/nowhere/sagad.yaml")
         self.assertEqual(2, missing.returncode)
         self.assertIn("/nowhere/sagad.yaml", missing.stderr)
+
+    def test_check_reads_the_definitions(self):
+        with tempfile.TemporaryDirectory() as directory:
+            files = [os.path.join(directory, name) for name in ("definitions/one.yaml", "sagad.yaml")]
+            os.mkdir(os.path.dirname(files[0]))
+            for path, text in zip(files, ("name: one\nversion: 1.2\nsteps: []\n", "definitions_dir: definitions\n")):
+                with open(path, "w") as f:
+                    f.write(text)
+            done = subprocess.run([SAGAD, "-n", "-f", files[1]], cwd=directory, capture_output=True, text=True, timeout=PATIENCE_S)
+            self.assertEqual((2, ""), (done.returncode, done.stdout))
+            self.assertRegex(done.stderr, r"one\.yaml:2:\d+: version")
 
     def test_data_dir_cannot_be_made(self):
         sidecar = self.sidecar_with(start=False, data_dir="/proc/nothing/here")

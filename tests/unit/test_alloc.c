@@ -3,6 +3,8 @@
 #include "sidecar/definition/pack.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/core/catalog.h"
+#include "sidecar/observe/metrics.h"
+#include "transport/credentials.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -115,6 +117,33 @@ START_TEST(alloc__packing_is_refused)
 }
 END_TEST
 
+/* What is counted meanwhile is lost, and nothing else. */
+START_TEST(alloc__counting_goes_on)
+{
+    struct metrics *m;
+    ck_assert_int_eq(metrics_create(10, &m), 0);
+    allocations = 0;
+    fail_at = 1;
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 1);
+    fail_at = 0;
+    ck_assert_uint_eq(metrics_count(m), 0);
+    metrics_set(m, METRIC_SAGAS_LIVE, METRIC_NO_LABELS, 2);
+    ck_assert_uint_eq(metrics_count(m), 1);
+    metrics_destroy(m);
+}
+END_TEST
+
+START_TEST(alloc__a_connection_is_refused)
+{
+    const struct transport_credentials tls = {.security = TRANSPORT_TLS};
+    allocations = 0;
+    fail_at = 1;
+    grpc_channel_credentials *none = transport_channel_credentials(&tls, "localhost");
+    fail_at = 0;
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("alloc");
@@ -122,6 +151,8 @@ int main(void)
     tcase_add_test(t, alloc__reading_a_definition_is_refused_cleanly);
     tcase_add_test(t, alloc__the_catalog_refuses_and_stays_whole);
     tcase_add_test(t, alloc__packing_is_refused);
+    tcase_add_test(t, alloc__counting_goes_on);
+    tcase_add_test(t, alloc__a_connection_is_refused);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -247,6 +247,58 @@ START_TEST(names__one_that_is_unknown_by_now_is_called_while_it_is_connected)
 }
 END_TEST
 
+/* Waits for a query that is asked of names alone. */
+static void look_up(struct names *names, struct inbox *back, struct name_query *query)
+{
+    struct letter *come;
+    names_ask(names, query);
+    WORLD_UNTIL(&w, (come = inbox_take(back)) != NULL);
+    ck_assert_ptr_eq(come, &query->letter);
+}
+
+START_TEST(names__an_address_has_its_family)
+{
+    static const uint8_t four[4] = {192, 0, 2, 7}, six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 9};
+    struct name_query query = {.host = "2001:db8::9", .authority = ""};
+    struct inbox back;
+    world_open(&w, false);
+    inbox_init(&back);
+    struct names *names = names_create(w.rpc, &back);
+    look_up(names, &back, &query);
+    ck_assert_int_eq(query.end, NAME_FOUND);
+    ck_assert_uint_eq(query.count, 1);
+    ck_assert(query.addresses[0].six);
+    ck_assert_mem_eq(query.addresses[0].bytes, six, sizeof six);
+    free(query.addresses);
+    query.host = "192.0.2.7";
+    look_up(names, &back, &query);
+    ck_assert_int_eq(query.end, NAME_FOUND);
+    ck_assert_uint_eq(query.count, 1);
+    ck_assert(!query.addresses[0].six);
+    ck_assert_mem_eq(query.addresses[0].bytes, four, sizeof four);
+    free(query.addresses);
+    names_destroy(names);
+    world_close(&w);
+}
+END_TEST
+
+/* Of a server that is none nothing is known, of a name either: what it was before does not stay. */
+START_TEST(names__where_nobody_can_be_asked_nothing_is_known)
+{
+    struct name_query query = {.host = FAKE_DNS_NAME, .authority = "no address"};
+    struct inbox back;
+    world_open(&w, false);
+    inbox_init(&back);
+    struct names *names = names_create(w.rpc, &back);
+    look_up(names, &back, &query);
+    ck_assert_int_eq(query.end, NAME_UNSURE);
+    ck_assert_uint_eq(query.count, 0);
+    ck_assert_str_eq(query.why, "the name server cannot tell its address");
+    names_destroy(names);
+    world_close(&w);
+}
+END_TEST
+
 /* A few are looked up at once. Of those that wait for their turn none is lost when others come. */
 START_TEST(names__those_that_wait_for_their_turn_have_it)
 {
@@ -430,6 +482,8 @@ int main(void)
     tcase_add_test(tc, names__a_lost_connection_has_the_name_looked_up_sooner);
     tcase_add_test(tc, names__a_name_server_that_is_away_takes_no_address_away);
     tcase_add_test(tc, names__one_that_is_unknown_by_now_is_called_while_it_is_connected);
+    tcase_add_test(tc, names__an_address_has_its_family);
+    tcase_add_test(tc, names__where_nobody_can_be_asked_nothing_is_known);
     tcase_add_test(tc, names__those_that_wait_for_their_turn_have_it);
     tcase_add_test(tc, names__call_to_an_address_that_went_goes_on);
     tcase_add_test(tc, names__peers_that_close_their_connections_harm_nobody);

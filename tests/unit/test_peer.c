@@ -66,7 +66,8 @@ static X509 *make(const char *names, EVP_PKEY *key)
     return x;
 }
 
-static struct transport_credentials credentials_of(const char *names)
+/* Of what there is of it: a certificate with these names and its key, and the roots. */
+static struct transport_credentials part_of_credentials(const char *names, bool own, bool others)
 {
     char certificate[96], key[96], roots[96], why[CERTIFICATES_WHY_SIZE];
     EVP_PKEY *pair = EVP_EC_gen("P-256");
@@ -77,10 +78,16 @@ static struct transport_credentials credentials_of(const char *names)
     snprintf(certificate, sizeof certificate, "%s/x.pem", dir);
     snprintf(key, sizeof key, "%s/x.key", dir);
     snprintf(roots, sizeof roots, "%s/root.pem", dir);
-    const struct certificates_files files = {.certificate = certificate, .key = key, .roots = roots};
+    const struct certificates_files files = {
+        .certificate = own ? certificate : NULL, .key = own ? key : NULL, .roots = others ? roots : NULL};
     ck_assert_uint_lt(held_count, HELD_MAX);
     ck_assert_msg(certificates_create(&files, &held[held_count], why), "%s", why);
     return (struct transport_credentials){.security = TRANSPORT_TLS, .certificates = held[held_count++]};
+}
+
+static struct transport_credentials credentials_of(const char *names)
+{
+    return part_of_credentials(names, true, true);
 }
 
 static void begin_world(void)
@@ -319,11 +326,10 @@ END_TEST
 
 #if !defined( \
     __SANITIZE_ADDRESS__) /* C core loses a chain of certificates now and then when connections end while they begin */
-static void ck_called(const char *host, const char *expected, bool good)
+static void ck_called_with(struct transport_credentials credentials, const char *host, const char *expected, bool good)
 {
     char address[64];
     struct world_answer a = {.count = 0};
-    struct transport_credentials credentials = credentials_of("DNS:client");
     credentials.expected = expected;
     snprintf(address, sizeof address, "%s:%d", host, w.port);
     rpc_call_out(target_at(address, &credentials), "/t.T/Echo", NULL, 0, bytes_of_text("x"), SPAN_S(60), &a);
@@ -332,6 +338,22 @@ static void ck_called(const char *host, const char *expected, bool good)
     if (!good && strcmp(host, "localhost") != 0) /* of several addresses the last one's failure is told */
         ck_assert_str_eq(a.unreached, "its certificate is of somebody else than its address or identity says");
 }
+
+static void ck_called(const char *host, const char *expected, bool good)
+{
+    ck_called_with(credentials_of("DNS:client"), host, expected, good);
+}
+
+/* Where nobody asks for the caller's certificate, he needs none. */
+START_TEST(peer__roots_alone_are_enough_to_call)
+{
+    listens = part_of_credentials(SERVER_NAMES, true, false);
+    world_open(&w, false);
+    ck_called_with(part_of_credentials(NULL, false, true), "127.0.0.1", NULL, true);
+    ck_called_with(part_of_credentials(NULL, false, true), "127.0.0.1", "elsewhere", false);
+    ck_called("127.0.0.1", NULL, true);
+}
+END_TEST
 
 START_TEST(peer__a_target_is_who_is_expected_or_who_its_address_names)
 {
@@ -398,6 +420,7 @@ int main(void)
     tcase_add_test(t, peer__nobody_is_believed_where_no_sidecar_is_named);
 #if !defined(__SANITIZE_ADDRESS__)
     tcase_add_test(t, peer__of_handshakes_that_stand_still_the_oldest_ends);
+    tcase_add_test(t, peer__roots_alone_are_enough_to_call);
     tcase_add_test(t, peer__a_target_is_who_is_expected_or_who_its_address_names);
     tcase_add_test(t, peer__a_certificate_is_of_the_hosts_that_it_names);
 #endif

@@ -23,7 +23,8 @@ static struct remedies remedies = {.rules = &in_force, .count = 1};
 static enum remedy_order order;
 static struct remedy_mark mark;
 
-static unsigned asks, ends, destroyed;
+static unsigned asks, ends, destroyed, replies;
+static int reply_code;
 static struct rpc *asked_room;
 static int asked_method;
 static const struct rpc_asker *asker;
@@ -48,6 +49,16 @@ uint64_t __wrap_webhook_post(struct webhook *w, const char *url, const char *bod
 enum webhook_fate __wrap_webhook_fate(struct webhook *w, uint64_t number);
 void __wrap_api_audit_own(struct api *api, const char *what, const char *subject, const char *actor,
                           const char *reason);
+int __wrap_core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail);
+
+int __wrap_core_reply(struct core *c, const struct reply_effect *reply, const struct error_detail *detail)
+{
+    (void)c;
+    (void)detail;
+    ck_assert_uint_eq(reply->token, (uintptr_t)&remedies);
+    replies++;
+    return reply_code;
+}
 
 static void drop_asked(void)
 {
@@ -167,7 +178,9 @@ static void setup(void)
     mark = (struct remedy_mark){.acts = 3, .acted_at = {.us = INT64_C(1234500000)}};
     order = REMEDY_ORDER_ACT;
     in_force = &rule;
-    asks = ends = destroyed = 0;
+    asks = ends = destroyed = replies = 0;
+    reply_code = 0;
+    remedies.keeping = remedies.durable = false;
     result[0] = why_not[0] = '\0';
     post_number = 7;
 }
@@ -335,6 +348,40 @@ START_TEST(remedies_act__nothing_is_asked_for_that_is_not_kept_or_at_the_end)
 }
 END_TEST
 
+/* Only then, and once; when it cannot be, it is tried again. */
+START_TEST(remedies_act__what_is_decided_is_durable_before_it_is_asked_for)
+{
+    config.act = CONFIG_REMEDY_HOLD;
+    order = REMEDY_ORDER_NONE;
+    remedies_carry_out(&s);
+    ck_assert(replies == 0 && !rule.kept);
+    order = REMEDY_ORDER_ACT;
+    for (unsigned i = 0; i < 2; i++) {
+        remedies_carry_out(&s);
+        ck_assert(replies == i + 1 && rule.kept && remedies.keeping && asks == 0);
+        remedies_carry_out(&s);
+        ck_assert_uint_eq(replies, i + 1);
+        remedies_kept(&s, i == 0 ? E_JOURNAL_FULL : 0);
+        ck_assert(!remedies.keeping && remedies.durable == (i == 1));
+    }
+    remedies_carry_out(&s);
+    ck_assert_uint_eq(replies, 2);
+    remedies_ask(&s);
+    ck_assert(asks == 1 && replies == 2 && !remedies.durable);
+}
+END_TEST
+
+START_TEST(remedies_act__what_there_is_no_memory_to_wait_for_ends_the_loop)
+{
+    config.act = CONFIG_REMEDY_HOLD;
+    reply_code = E_MEMORY;
+    remedies_carry_out(&s);
+    ck_assert_int_eq(s.failure.code, E_MEMORY);
+    remedies_ask(&s);
+    ck_assert_uint_eq(asks, 0);
+}
+END_TEST
+
 static struct rule *made(void)
 {
     in_force = malloc(sizeof *in_force);
@@ -372,6 +419,8 @@ int main(void)
     tcase_add_test(tc, remedies_act__what_is_refused_is_over_and_what_may_pass_is_not);
     tcase_add_test(tc, remedies_act__a_page_says_what_it_is_about);
     tcase_add_test(tc, remedies_act__nothing_is_asked_for_that_is_not_kept_or_at_the_end);
+    tcase_add_test(tc, remedies_act__what_is_decided_is_durable_before_it_is_asked_for);
+    tcase_add_test(tc, remedies_act__what_there_is_no_memory_to_wait_for_ends_the_loop);
     tcase_add_test(tc, remedies_act__a_rule_that_is_gone_is_there_until_its_answer);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -1,7 +1,12 @@
 /* A whole sidecar within the test: who waits and watches, many messages in flight, and what is cancelled. */
+#include "sidecar/base/account.h"
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/journal_check.h"
+#include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/sidecar_world.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +56,220 @@ START_TEST(sidecar__may_be_stopped_before_it_runs)
 {
     world_open_sidecar(&w, "");
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
+}
+END_TEST
+
+START_TEST(sidecar__its_memory_has_the_bound_of_the_configuration)
+{
+    world_open_sidecar(&w, "memory_bytes_max: 300MiB\n");
+    ck_assert_uint_eq(atomic_load(&account.max), (size_t)300 << 20);
+}
+END_TEST
+
+static bool shows(const char *line)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(metrics_write(&w.sidecar->vitals[0]->metrics, 1, METRICS_PROMETHEUS, out), 0);
+    ck_assert_int_eq(fclose(out), 0);
+    bool found = strstr(text, line) != NULL;
+    free(text);
+    return found;
+}
+
+/* What has become durable is counted, after its answer has left. */
+START_TEST(sidecar__a_commit_is_counted)
+{
+    char id[64];
+    world_open_sidecar(&w, "http_listen: '127.0.0.1:0'\nloops: 1\n");
+    world_begin(&w, id);
+    WORLD_WAIT_UNTIL(shows("\nsagad_commit_duration_seconds_count 1\n"));
+    WORLD_WAIT_UNTIL(shows("\nsagad_commit_records_sum 1\n"));
+}
+END_TEST
+
+/* Whoever looks wakes the loop: what is told is what is now. */
+START_TEST(sidecar__who_asks_is_told_fresh_numbers)
+{
+    char id[64];
+    world_open_sidecar(&w, "http_listen: '127.0.0.1:0'\nloops: 1\n");
+    for (int i = 1; i <= 3; i++) {
+        char line[64];
+        world_begin(&w, id);
+        snprintf(line, sizeof line, "\nsagad_sagas_live %d\n", i);
+        WORLD_WAIT_UNTIL((panel_ask(w.sidecar->panel), shows(line)));
+    }
+}
+END_TEST
+
+/* It is asked for as a target of its own is, and as anybody asks: over gRPC's reflection. */
+START_TEST(sidecar__it_shows_its_descriptors)
+{
+    Saga__V1__ReflectRequest m = SAGA__V1__REFLECT_REQUEST__INIT;
+    char *services[] = {(char *)(uintptr_t) "saga.v1.Coordinator", (char *)(uintptr_t) "saga.v1.Operator"};
+    ProtobufCMessage *response;
+    m.target = (char *)(uintptr_t) "itself";
+    m.n_services = 2;
+    m.services = services;
+    world_open_sidecar(&w, "");
+    ck_assert_msg(world_ask(&w, COORDINATOR "Reflect", &m.base, &saga__v1__reflect_response__descriptor, 0, &response,
+                            &error) == SAGA_OK,
+                  "%s", error.message);
+    const ProtobufCBinaryData *got = &((Saga__V1__ReflectResponse *)response)->descriptors;
+    ck_assert_ptr_nonnull(memmem(got->data, got->len, "RegisterDefinitionRequest", 25));
+    protobuf_c_message_free_unpacked(response, NULL);
+}
+END_TEST
+
+/* ---- started anew ---- */
+
+static int register_definition(const char *source)
+{
+    Saga__V1__RegisterDefinitionRequest m = SAGA__V1__REGISTER_DEFINITION_REQUEST__INIT;
+    m.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = strlen(source)};
+    return world_ask(&w, COORDINATOR "RegisterDefinition", &m.base, &saga__v1__register_definition_response__descriptor,
+                     0, NULL, &error);
+}
+
+static int start(const char *definition, char id[64])
+{
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    ProtobufCMessage *response;
+    m.definition = (char *)(uintptr_t)definition;
+    int code = world_ask(&w, COORDINATOR "Start", &m.base, &saga__v1__start_response__descriptor, 0, &response, &error);
+    if (code != SAGA_OK)
+        return code;
+    snprintf(id, 64, "%s", ((Saga__V1__StartResponse *)response)->saga_id);
+    protobuf_c_message_free_unpacked(response, NULL);
+    return code;
+}
+
+/* What a definition says nothing of stays as it was when it was registered: one attempt, and not one more after an hour. */
+START_TEST(sidecar__retries_stay_those_of_the_time_of_registration)
+{
+    static const char source[] = "name: once\nversion: 1.0.0\nsteps:\n  - {name: a, target: nobody, action: /p.S/A}\n";
+    char id[64];
+    struct world_call wait;
+    world_open_sidecar(&w, "default_retry: {maxAttempts: 1}\n");
+    ck_assert_msg(register_definition(source) == SAGA_OK, "%s", error.message);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    world_run_sidecar(&w, "default_retry: {maxAttempts: 9, initialBackoff: 1h, maxBackoff: 1h}\n");
+    ck_assert_msg(start("once", id) == SAGA_OK, "%s", error.message);
+    world_wait_start(&w, &wait, id, false, 0);
+    ck_assert_int_eq(world_wait_end(&wait), SAGA_OK);
+    ck_assert_int_eq(wait.state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED);
+}
+END_TEST
+
+static char told[4][LOG_LINE_SIZE];
+static unsigned told_count;
+
+static void hear_of_absent(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strstr(entry->text, "does not name a target") != NULL && told_count < sizeof told / sizeof *told)
+        log_line(LOG_FORMAT_LOGFMT, entry->at, entry->level, entry->text, entry->fields, entry->field_count,
+                 told[told_count++]);
+}
+
+/* Each is told of once, with the sagas and definitions that need it, however many of their steps do. */
+START_TEST(sidecar__targets_that_are_gone_are_told_of_once_each)
+{
+    static const char *const sources[] = {
+        "name: one\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A, compensation: /p.S/B}\n"
+        "  - {name: b, target: x, action: /p.S/A}\n  - {name: c, target: y, action: /p.S/A}\n",
+        "name: two\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A}\n"};
+    char id[64];
+    world_open_sidecar(&w, "loops: 1\ntargets: {x: 'unix:/nowhere/x.sock', y: 'unix:/nowhere/y.sock'}\n");
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(register_definition(sources[i]) == SAGA_OK, "%s", error.message);
+    for (int i = 0; i < 3; i++) {
+        world_begin(&w, id);
+        for (int k = 0; k < 2; k++)
+            ck_assert_int_eq(world_enlist(&w, id, k == 0 ? "a" : "b", i == 0 ? "y" : "x", 4, 0, NULL), SAGA_OK);
+    }
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_absent, NULL);
+    world_run_sidecar(&w, "loops: 1\n");
+    log_listen(NULL, NULL);
+    ck_assert_uint_eq(told_count, 2);
+    ck_assert_msg(strstr(told[0], "target=x live_sagas=2 definitions=2") != NULL, "%s", told[0]);
+    ck_assert_msg(strstr(told[1], "target=y live_sagas=1 definitions=1") != NULL, "%s", told[1]);
+}
+END_TEST
+
+/* ---- its configuration, read again ---- */
+
+static atomic_uint read_again;
+
+static void hear_of_reload(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    atomic_fetch_add(&read_again, strcmp(entry->text, "the configuration was read again") == 0);
+}
+
+/* Of several loops each takes it, before it is said to be taken; and then the next may come. */
+START_TEST(sidecar__every_loop_takes_what_is_read_again)
+{
+    enum { LOOPS = 3 };
+    static const char *const names[] = {"later", "latest"};
+    char id[64], path[96];
+    world_open_sidecar(&w, "loops: 3\n");
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_reload, NULL);
+    snprintf(path, sizeof path, "%s/sagad.yaml", w.folder);
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned k = 0; k < 2 * LOOPS; k++) { /* begun in one after the other */
+            world_begin(&w, id);
+            ck_assert_int_eq(world_enlist(&w, id, "a", names[i], 4, 0, &error), SAGA_E_INVALID_ARGUMENT);
+        }
+        FILE *to = fopen(path, "w");
+        fprintf(to, "data_dir: %s/data\nlisten: ['%s']\nloops: 3\ntargets: {%s: 'unix:/nowhere/x.sock'}\n", w.folder,
+                w.address, names[i]);
+        ck_assert_int_eq(fclose(to), 0);
+        sidecar_reload(w.sidecar, path);
+        WORLD_WAIT_UNTIL(atomic_load(&read_again) == i + 1);
+        for (unsigned k = 0; k < 2 * LOOPS; k++) {
+            world_begin(&w, id);
+            ck_assert_msg(world_enlist(&w, id, "a", names[i], 4, 0, &error) == SAGA_OK, "%s", error.message);
+        }
+    }
+    log_listen(NULL, NULL);
+}
+END_TEST
+
+/* ---- its journal, looked at ---- */
+
+/* What journal_check says of the folder's journal, into text; returns its code. */
+static int look_at_journal(char text[1024], struct error_detail *detail)
+{
+    char yaml[256];
+    struct config *config;
+    memset(text, 0, 1024);
+    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nloops: 1\n", w.folder);
+    ck_assert_int_eq(config_read_text(bytes_of_text(yaml), &config, detail), 0);
+    *detail = (struct error_detail){.text = ""};
+    FILE *out = fmemopen(text, 1024, "w");
+    int code = journal_check(config, out, detail);
+    ck_assert_int_eq(fclose(out), 0);
+    config_destroy(config);
+    return code;
+}
+
+START_TEST(sidecar__a_journal_that_is_looked_at_is_sound_or_in_use)
+{
+    char id[64], text[1024];
+    struct error_detail detail;
+    world_open_sidecar(&w, "loops: 1\n");
+    world_begin(&w, id);
+    ck_assert_int_eq(look_at_journal(text, &detail), E_JOURNAL_LOCKED);
+    ck_assert_str_eq(text, ""); /* of what could not be looked at nothing is said */
+    ck_assert_ptr_nonnull(strstr(detail.text, "uses this journal"));
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    ck_assert_int_eq(look_at_journal(text, &detail), 0);
+    ck_assert_msg(strstr(text, "journal.db: sound: 1 frames with 1 records, 0 definitions") != NULL, "%s", text);
 }
 END_TEST
 
@@ -494,6 +713,14 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, sidecar__starts_and_stops);
     tcase_add_test(t, sidecar__may_be_stopped_before_it_runs);
+    tcase_add_test(t, sidecar__its_memory_has_the_bound_of_the_configuration);
+    tcase_add_test(t, sidecar__a_commit_is_counted);
+    tcase_add_test(t, sidecar__who_asks_is_told_fresh_numbers);
+    tcase_add_test(t, sidecar__it_shows_its_descriptors);
+    tcase_add_test(t, sidecar__retries_stay_those_of_the_time_of_registration);
+    tcase_add_test(t, sidecar__targets_that_are_gone_are_told_of_once_each);
+    tcase_add_test(t, sidecar__every_loop_takes_what_is_read_again);
+    tcase_add_test(t, sidecar__a_journal_that_is_looked_at_is_sound_or_in_use);
     tcase_add_test(t, sidecar__wait_is_answered_at_the_end);
     tcase_add_test(t, sidecar__wait_until_stuck_is_answered_when_it_is);
     tcase_add_test(t, sidecar__waits_have_a_bound_and_leave_nothing_behind);

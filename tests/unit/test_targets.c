@@ -397,6 +397,20 @@ START_TEST(targets__what_is_away_is_told_once)
 }
 END_TEST
 
+/* Loops know it by other numbers, when one of them has others besides: they mean the same one all the same. */
+START_TEST(targets__of_one_name_there_is_one)
+{
+    struct error_detail detail;
+    struct config_target turned[] = {b, a};
+    const struct config other = config_of(turned, 2);
+    second.config = &other;
+    ck_assert_int_eq(targets_open(&second, &detail), 0);
+    ck_assert_ptr_eq(second.targets[1].shared, s.targets[0].shared);
+    ck_assert_ptr_ne(second.targets[0].shared, s.targets[0].shared);
+    targets_close(&second);
+}
+END_TEST
+
 /* Where it is said to be now it has not been tried: that it was away counts no more, and that it is away there is told. */
 START_TEST(targets__what_is_changed_begins_anew)
 {
@@ -441,6 +455,7 @@ int main(void)
     tcase_add_test(t, targets__a_breaker_that_changes_is_told);
     tcase_add_test(t, targets__one_that_cannot_be_had);
     tcase_add_test(t, targets__what_is_away_is_told_once);
+    tcase_add_test(t, targets__of_one_name_there_is_one);
     tcase_add_test(t, targets__what_is_changed_begins_anew);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

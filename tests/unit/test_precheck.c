@@ -1,0 +1,181 @@
+/* Whether a start would be refused now: each thing that would is told of, once and by its option, and nothing is left behind. */
+#include "sidecar/runtime/precheck.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static char folder[64], said[4096];
+
+static void setup(void)
+{
+    strcpy(folder, "/tmp/precheck-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static void teardown(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+/* A path in the folder; each call has its own. */
+static const char *in_folder(const char *name)
+{
+    static char paths[8][128];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+    FILE *to = fopen(path, "w");
+    ck_assert(to != NULL && fputs(text, to) >= 0 && fclose(to) == 0 && chmod(path, mode) == 0);
+}
+
+/* What is said of the folder's sidecar with one line more, into said; returns how often a start would be refused. */
+static unsigned check(const char *option, const char *value)
+{
+    char yaml[1024];
+    struct config *config;
+    struct error_detail detail;
+    snprintf(yaml, sizeof yaml, "data_dir: %s/data\n%s%s: %s\n%s", folder,
+             strcmp(option, "listen") == 0 ? "" : "listen: ['127.0.0.1:0']\n", option, value,
+             strcmp(option, "loops") == 0 ? "" : "loops: 1\n");
+    ck_assert_msg(config_read_text(bytes_of_text(yaml), &config, &detail) == 0, "%s: %s", detail.field, detail.text);
+    memset(said, 0, sizeof said);
+    FILE *out = fmemopen(said, sizeof said, "w");
+    unsigned count = precheck(config, out);
+    ck_assert_int_eq(fclose(out), 0);
+    config_destroy(config);
+    return count;
+}
+
+#define ck_refused(option, value, expected) \
+    do { \
+        unsigned count_ = check(option, value); \
+        ck_assert_msg(count_ == 1 && strstr(said, expected) != NULL, "%u: %s", count_, said); \
+        ck_assert_ptr_nonnull(strstr(said, "a start would be refused now: " option ": ")); \
+    } while (0)
+
+static void ck_good(const char *option, const char *value)
+{
+    ck_assert_msg(check(option, value) == 0, "%s", said);
+    ck_assert_str_eq(said, "");
+}
+
+static const char *list_of_one(const char *path)
+{
+    static char text[160];
+    snprintf(text, sizeof text, "['unix:%s']", path);
+    return text;
+}
+
+START_TEST(precheck__a_socket_is_where_there_is_none_or_a_dead_one)
+{
+    const char *path = in_folder("s.sock");
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    ck_good("listen", list_of_one(path));
+    write_file(path, "precious", 0600);
+    ck_refused("listen", list_of_one(path), "there is a file at this path that is not a socket");
+    ck_assert_int_eq(unlink(path), 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    strcpy(at.sun_path, path);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_refused("listen", list_of_one(path), "another process listens there");
+    close(fd);
+    ck_good("listen", list_of_one(path));
+    ck_refused("listen", list_of_one("/nowhere/s.sock"), "/nowhere/s.sock: No such file");
+}
+END_TEST
+
+START_TEST(precheck__a_port_is_free)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    char text[64];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(text, sizeof text, "['127.0.0.1:%u']", (unsigned)ntohs(at.sin_port));
+    ck_refused("listen", text, "Address already in use");
+    snprintf(text, sizeof text, "'127.0.0.1:%u'", (unsigned)ntohs(at.sin_port));
+    ck_refused("http_listen", text, "Address already in use");
+    close(fd);
+    ck_good("http_listen", text);
+}
+END_TEST
+
+START_TEST(precheck__keys_can_be_read)
+{
+    const char *path = in_folder("keys");
+    ck_refused("encryption_key_file", path, "cannot open ");
+    write_file(path, "k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", 0644);
+    ck_refused("audit_key_file", path, "everybody on the machine can read");
+    ck_assert_int_eq(chmod(path, 0600), 0);
+    ck_good("encryption_key_file", path);
+}
+END_TEST
+
+START_TEST(precheck__what_it_is_to_read_is_there)
+{
+    ck_refused("tls_roots", "/nowhere.pem", "/nowhere.pem");
+    ck_refused("schemas_dir", "/nowhere", "/nowhere");
+    ck_assert_int_eq(mkdir(in_folder("schemas"), 0700), 0);
+    ck_good("schemas_dir", in_folder("schemas"));
+    write_file(in_folder("schemas/wrong.binpb"), "nonsense", 0600);
+    ck_assert_uint_eq(check("schemas_dir", in_folder("schemas")), 1);
+}
+END_TEST
+
+/* The directory of the data is there, or can be made; nobody else uses it, and trying makes nothing. */
+START_TEST(precheck__the_data_can_be_kept)
+{
+    ck_good("loops", "1");
+    ck_assert_int_ne(access(in_folder("data"), F_OK), 0);
+    ck_assert_int_eq(mkdir(in_folder("data"), 0700), 0);
+    ck_good("loops", "1");
+    write_file(in_folder("data/journal.db.lock"), "", 0600);
+    ck_good("loops", "1");
+    int fd = open(in_folder("data/journal.db.lock"), O_RDWR);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+    ck_assert_uint_eq(check("loops", "1"), 1);
+    ck_assert_msg(strstr(said, "data_dir: ") != NULL && strstr(said, "another sagad uses it") != NULL, "%s", said);
+    close(fd);
+    ck_good("loops", "1");
+    ck_assert_int_eq(unlink(in_folder("data/journal.db.lock")), 0);
+    ck_assert_int_eq(rmdir(in_folder("data")), 0); /* it is empty */
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("precheck");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, precheck__a_socket_is_where_there_is_none_or_a_dead_one);
+    tcase_add_test(t, precheck__a_port_is_free);
+    tcase_add_test(t, precheck__keys_can_be_read);
+    tcase_add_test(t, precheck__what_it_is_to_read_is_there);
+    tcase_add_test(t, precheck__the_data_can_be_kept);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
