@@ -42,6 +42,7 @@ $(B)/tests/unit/test_drift: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_
 $(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime pthread_cond_timedwait tracing_queue rpc_create \
 	rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy log_write)
 $(B)/tests/unit/test_keys: LINK_MORE := -Wl,--wrap=clock_gettime
+$(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
 $(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,commands bulk graph trust): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open call close address)

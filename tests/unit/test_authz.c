@@ -68,6 +68,10 @@ START_TEST(authz__names_a_caller_by_what_is_proven_of_it)
     ck_assert(named("spiffe://a.org/ns/shop", tls("spiffe://a.org/ns/shop")));
     ck_assert(named("dns:cart.shop.svc", tls("cart.shop.svc")) && named("dns:*.shop.svc", tls("cart.shop.svc")));
     ck_assert(!named("dns:*.shop.svc", tls("shop.svc")) && !named("dns:*.shop.svc", tls("spiffe://a.org/x.shop.svc")));
+    /* A domain's own are those behind its dot; what only ends in its letters, or begins with its name, is another's. */
+    ck_assert(!named("dns:*.shop.svc", tls("workshop.svc")) && !named("dns:*.shop.svc", tls("cart.workshop.svc")));
+    ck_assert(!named("dns:*.shop.svc", tls("cart.shop.svc.a.org")) && !named("dns:shop.svc", tls("shop.svc.a.org")));
+    ck_assert(!named("dns:shop.svc", tls("workshop.svc")) && !named("dns:shop.svc", tls("cart.shop.svc")));
     ck_assert(!named("dns:*", tls("")) && !named("spiffe://*", tls("")) && named("tls", tls("")));
     /* What a caller says in plaintext is nothing. */
     plain.identity = "spiffe://a.org/ns/shop/sa/cart";

@@ -105,6 +105,11 @@ START_TEST(config_rules__that_differ_are_seen_to)
                                         "[{who: tls, may: viewer}]",
                                         "[{who: unix, may: Retry}]",
                                         "[{who: [unix, unix], may: viewer}]",
+                                        "[{who: \"uid:1\", may: viewer}]",
+                                        "[{who: \"uid:2\", may: viewer}]",
+                                        "[{who: \"gid:2\", may: viewer}]",
+                                        "[{who: [unix, \"uid:1\"], may: viewer}]",
+                                        "[{who: [unix, \"uid:2\"], may: viewer}]",
                                         "[{who: \"dns:a\", may: viewer}]",
                                         "[{who: \"dns:b\", may: viewer}]",
                                         "[{who: \"dns:b\", may: viewer, definitions: a}]",
@@ -131,6 +136,24 @@ START_TEST(config_rules__that_differ_are_seen_to)
 }
 END_TEST
 
+/* A listener is known by its place: a rule that reads as before and is of another place is another one. So is one of a name that reads the same. */
+START_TEST(config_rules__of_a_listener_differ_by_its_place)
+{
+#define LISTENERS(list, who) "listen: [" list "]\nauthorization: [{who: \"" who "\", may: viewer}]\n"
+    static const char *const texts[] = {LISTENERS("127.0.0.1:1, 127.0.0.1:2", "listener:127.0.0.1:1"),
+                                        LISTENERS("127.0.0.1:2, 127.0.0.1:1", "listener:127.0.0.1:1"),
+                                        LISTENERS("127.0.0.1:1, 127.0.0.1:2", "dns:127.0.0.1:1")};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++) {
+            struct config *one = read_text(texts[i]), *other = read_text(texts[k]);
+            ck_assert_msg(config_same(one, other, OPTION_INDEX_authorization) == (i == k), "%s, %s", texts[i],
+                          texts[k]);
+            config_destroy(one);
+            config_destroy(other);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config_rules");
@@ -139,6 +162,7 @@ int main(void)
     tcase_add_test(tc, config_rules__say_what_is_wrong);
     tcase_add_test(tc, config_rules__have_a_default);
     tcase_add_test(tc, config_rules__that_differ_are_seen_to);
+    tcase_add_test(tc, config_rules__of_a_listener_differ_by_its_place);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,11 +1,13 @@
-/* Log lines: their two forms, what is escaped, and how they are bounded. */
+/* Log lines: their two forms, what is escaped, how they are bounded, and when they are written. tests.mk wraps write, to see when one begins. */
 #include "sidecar/observe/log.h"
+#include "tests/support/until.h"
 
 #include <check.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,16 @@
 #define START "time=2023-11-14T22:13:20.000042Z level=info "
 
 static char line[LOG_LINE_SIZE];
+static atomic_uint writes; /* that have begun */
+
+ssize_t __real_write(int fd, const void *bytes, size_t size);
+ssize_t __wrap_write(int fd, const void *bytes, size_t size);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t size)
+{
+    atomic_fetch_add(&writes, 1);
+    return __real_write(fd, bytes, size);
+}
 
 static void assert_logfmt(struct bytes value, const char *expected)
 {
@@ -258,6 +270,38 @@ START_TEST(log__a_full_non_blocking_pipe_is_waited_for)
 }
 END_TEST
 
+/* What the thread has taken from the queue is not written yet: the end waits for that, too. */
+START_TEST(log__the_end_waits_for_the_lines_that_are_being_written)
+{
+    static char full[1 << 20], got[8192];
+    int ends[2];
+    struct timespec began, ended;
+    ck_assert_int_eq(pipe(ends), 0);
+    int room = fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    ck_assert(room > 0 && room <= (int)sizeof full);
+    ck_assert_int_eq(write(ends[1], full, (size_t)room), room);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    unsigned before = atomic_load(&writes);
+    log_say(LOG_LEVEL_INFO, "the last one");
+    UNTIL(atomic_load(&writes) > before); /* it stands in the pipe's way, and nothing is queued */
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    log_close(SPAN_MS(20));
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    ck_assert_int_ge((ended.tv_sec - began.tv_sec) * 1000000000 + ended.tv_nsec - began.tv_nsec, 20000000);
+
+    while (room > 0) {
+        ssize_t n = read(ends[0], full, (size_t)room);
+        ck_assert_int_gt(n, 0);
+        room -= (int)n;
+    }
+    log_close(SPAN_S(10));
+    ssize_t size = read(ends[0], got, sizeof got - 1);
+    ck_assert_int_gt(size, 0);
+    got[size] = '\0';
+    ck_assert_ptr_nonnull(strstr(got, "msg=\"the last one\"\n"));
+}
+END_TEST
+
 /* A thousand lines of one kind are no more than may be written in the seconds that they take; the rest is counted, and no other kind is hurt. */
 START_TEST(log__of_one_kind_so_many_a_second)
 {
@@ -359,6 +403,7 @@ int main(void)
     tcase_add_test(lines, log__writes_what_is_grave_enough);
     tcase_add_test(lines, log__nobody_waits_for_its_reader);
     tcase_add_test(lines, log__a_full_non_blocking_pipe_is_waited_for);
+    tcase_add_test(lines, log__the_end_waits_for_the_lines_that_are_being_written);
     tcase_add_test(lines, log__of_one_kind_so_many_a_second);
     tcase_add_test(lines, log__who_listens_hears_each_line_once_until_he_has_gone);
     tcase_set_timeout(lines, 20);

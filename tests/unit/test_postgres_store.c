@@ -777,6 +777,43 @@ START_TEST(postgres_store__database_that_went_back)
 }
 END_TEST
 
+/* A commit that was handed in and never got to the database, as its sidecar ended, is no loss: nobody was told of it. */
+START_TEST(postgres_store__witness_tells_of_what_was_answered)
+{
+    char witness[] = "/tmp/saga-witness-XXXXXX", then[64];
+    int fd = mkstemp(witness);
+    ck_assert_int_ge(fd, 0);
+    struct postgres_store_options options = place_options(&server, "answered");
+    options.witness = witness;
+    open_as(options);
+    struct store_commit next = frame(1);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    next = frame(2);
+    ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+    ck_assert_int_eq(fate(10), 0);
+    ssize_t size = pread(fd, then, sizeof then, 0);
+    ck_assert_int_gt(size, 0);
+    ck_assert_int_eq(fate(10), 0);
+    teardown();
+    /* The file as that end would have left it, and the database without the second. */
+    ck_assert_int_eq(ftruncate(fd, 0), 0);
+    ck_assert_int_eq(pwrite(fd, then, (size_t)size, 0), size);
+    place_query(&server,
+                "with j as (update saga_journal set seq = 1, last_frame = 1 where name = 'answered' returning id) "
+                "delete from saga_frame where frame = 2 and journal = (select id from j)");
+    open_as(options);
+    ck_assert_uint_eq(state.last_frame, 1);
+    teardown();
+    /* The first was answered. */
+    place_query(&server, "update saga_journal set seq = 0, last_frame = 0 where name = 'answered'");
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "went back in time"));
+    store = NULL;
+    close(fd);
+    unlink(witness);
+}
+END_TEST
+
 /* The answer to the third was there, and its owner had not asked yet. */
 START_TEST(postgres_store__loss_of_what_nobody_was_told_of)
 {
@@ -1303,6 +1340,7 @@ int main(void)
     tcase_add_test(t, postgres_store__a_new_connection_holds_the_journal_anew);
     tcase_add_test(t, postgres_store__server_killed);
     tcase_add_test(t, postgres_store__database_that_went_back);
+    tcase_add_test(t, postgres_store__witness_tells_of_what_was_answered);
     tcase_add_test(t, postgres_store__loss_of_what_nobody_was_told_of);
     tcase_add_test(t, postgres_store__loss_that_another_saw);
     tcase_add_test(t, postgres_store__a_missing_row_of_the_trail_is_told);
