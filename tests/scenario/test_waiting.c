@@ -891,34 +891,44 @@ START_TEST(waiting__what_waits_is_one_of_a_loops_instances)
 }
 END_TEST
 
-static const char undone_later[] = "name: later\n"
-                                   "version: 1.0.0\n"
-                                   "steps:\n"
-                                   "  - {name: a, target: t, action: /p.S/A,\n"
-                                   "     compensation: {method: /p.S/UndoA, target: u, request: input}}\n"
-                                   "  - {name: b, after: [a], target: t, action: /p.S/B}\n";
+static const char undone_late[] =
+    "name: late\n"
+    "version: 1.0.0\n"
+    "deadline: 1s\n"
+    "steps:\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}},\n"
+    "     compensation: {method: /p.S/UndoA, request: input}}\n";
 
-/* Of a target that the configuration no longer names only a person can spare an undo. */
-START_TEST(waiting__an_undo_whose_target_is_gone_can_be_skipped)
+/* Its wait and its time are over at once: it goes back, and what was waiting waits for nothing any more. */
+START_TEST(waiting__who_has_no_time_left_does_not_wait_on)
 {
-    engine_trace_run(undone_later, 2,
+    engine_trace_run(undone_late, 1,
+                     "> configure t 1 pending=500\n"
                      "> start r1\n"
                      "STARTED 1\n"
                      "reply 1\n"
                      "ACTION_STARTED 1 a #1\n"
-                     "call 1 a action #1 2000ms \"in\"\n"
-                     "> answer 1 a OK\n"
-                     "ACTION_ENDED 1 a #1 DONE\n"
-                     "ACTION_STARTED 1 b #1\n"
-                     "call 1 b action #1 2000ms \"in\"\n"
-                     "> configure u 0\n"
-                     "> answer 1 b NOT_FOUND\n"
-                     "ACTION_ENDED 1 b #1 REJECTED NOT_FOUND\n"
-                     "TURNED_BACK 1 b ACTION_REJECTED\n"
-                     "> skip 1 a\n"
-                     "SKIPPED 1 a\n"
-                     "reply 1\n"
-                     "ENDED 1 COMPENSATED\n");
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> at 100\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "> at 1500\n"
+                     "> tick\n"
+                     "at 1500\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN DEADLINE_EXCEEDED\n"
+                     "TURNED_BACK 1 DEADLINE\n"
+                     "TURNED_BACK 2 DEADLINE\n"
+                     "> answer 2 a OK\n"
+                     "ACTION_ENDED 2 a #1 DONE\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" UNKNOWN\n");
 }
 END_TEST
 
