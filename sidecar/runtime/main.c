@@ -319,7 +319,7 @@ static int check_start(const struct config *config)
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
-    struct config *config;
+    struct config *config = NULL;
     struct error_detail detail;
     prepare_process();
     int exit_code = read_arguments(argc, argv, &arguments);
@@ -344,6 +344,7 @@ int main(int argc, char **argv)
     }
     if (code != 0) {
         complain(arguments.file, code, &detail);
+        config_destroy(config);
         return EXIT_USAGE;
     }
     if (arguments.explain.as != NULL) {
