@@ -369,6 +369,7 @@ START_TEST(barrier_pq__locks_are_waited_for_until_the_deadline)
                             .also = "INSERT INTO ledger SELECT 'timeout', setting::integer FROM pg_settings WHERE "
                                     "name = 'lock_timeout'"};
     PGconn *db = saga_pq_take(store);
+    query_on(db, "SET lock_timeout = 12345");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char saga[16];
         snprintf(saga, sizeof saga, "s%zu", i);
@@ -380,6 +381,8 @@ START_TEST(barrier_pq__locks_are_waited_for_until_the_deadline)
         int64_t timeout = query_on(db, "DELETE FROM ledger WHERE saga = 'timeout' RETURNING amount");
         ck_assert_int_ge(timeout, cases[i].least);
         ck_assert_int_le(timeout, cases[i].most);
+        /* It was the call's: what the participant does on the connection afterwards has what it had before. */
+        ck_assert_int_eq(query_on(db, "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'"), 12345);
     }
     saga_pq_give(store, db);
 }

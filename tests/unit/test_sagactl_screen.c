@@ -259,6 +259,8 @@ START_TEST(times__reads_local_times)
     setenv("TZ", "XYZ-3", 1); /* three hours east */
     ck_assert_ptr_null(times_read("2026-05-04T13:20:30", times_now(), false, &at));
     ck_assert_int_eq(at.us, INT64_C(1777890030000000));
+    ck_assert_ptr_null(times_read("2026-05-04T10:20:30", times_now(), true, &at)); /* --utc says otherwise */
+    ck_assert_int_eq(at.us, INT64_C(1777890030000000));
     char text[TIMES_TEXT_SIZE];
     ck_assert_str_eq(times_write(&screen, at, text), "2026-05-04 13:20:30 +0300");
     screen.utc = true;
