@@ -660,6 +660,12 @@ START_TEST(config__options_must_go_together)
     assert_refused(
         "targets: {a: {address: localhost:1, timeout: 2s, breaker_slow_percent: 9, breaker_slow_call: 2s}}\n",
         "targets.a.breaker_slow_call", 1, 94, "breaker_slow_call (2s) of target a must be below timeout (2s)");
+    /* Of every target, and not of the first alone. */
+    assert_refused("targets: {a: localhost:1, b: {address: localhost:1, breaker_volume: 4, breaker_probes: 5}}\n",
+                   "targets.b.breaker_volume", 1, 69, "breaker_volume (4) of target b must not be below");
+    assert_refused("deadline_max: 5s\ntargets: {a: {address: localhost:1, timeout: 4s}, b: {address: localhost:1, "
+                   "timeout: 6s}}\n",
+                   "targets.b.timeout", 2, 86, "timeout (6s) must not be above deadline_max (5s)");
     config_destroy(read_text("store_journal: orders/1a\n"));
     config_destroy(read_text("store_journal: orders/\n"));
     assert_refused("deadline_max: 5s\ntargets: {a: {address: localhost:1, timeout: 6s}}\n", "targets.a.timeout", 2, 46,
