@@ -1,6 +1,7 @@
 /* The asynchronous half against a scripted sidecar: order, completion exactly once over lost connections, bounds, deadlines, eventfd. */
 #include <saga/saga.h>
 
+#include "client-lib/src/client_inside.h"
 #include "saga/v1/coordinator.pb-c.h"
 #include "tests/support/fake_server.h"
 #include "tests/support/until.h"
@@ -645,6 +646,31 @@ START_TEST(async__streams_that_break_are_not_opened_again_at_once)
 }
 END_TEST
 
+static int64_t delay_seen;
+
+/* Called on the wire's thread, which alone looks at the delay. */
+static void note_delay(void *user, const struct saga_result *result)
+{
+    (void)user;
+    ck_assert_int_eq(result->code, SAGA_OK);
+    delay_seen = client->async.delay_ms;
+}
+
+/* The next loss is the first again: losses do not add up over a client's life. */
+START_TEST(async__an_answer_ends_the_row_of_losses)
+{
+    struct saga_start_options options = {.definition = "checkout", .request_id = "1"};
+    open_with((struct saga_client_options){0});
+    atomic_store(&side.lose_answers, 2);
+    ck_assert_int_eq(saga_async_start(client, &options, note_delay, NULL, &error), SAGA_OK);
+    drain();
+    ck_assert_int_gt(delay_seen, 0);
+    ck_assert_int_eq(saga_async_start(client, &options, note_delay, NULL, &error), SAGA_OK);
+    drain();
+    ck_assert_int_eq(delay_seen, 0);
+}
+END_TEST
+
 START_TEST(async__without_a_sidecar)
 {
     struct told told[2] = {0};
@@ -867,6 +893,7 @@ int main(void)
     tcase_add_test(c, async__deadlines_pass_in_their_own_order);
     tcase_add_loop_test(c, async__every_command_has_its_own_timeout, 0, 2);
     tcase_add_test(c, async__streams_that_break_are_not_opened_again_at_once);
+    tcase_add_test(c, async__an_answer_ends_the_row_of_losses);
     tcase_add_test(c, async__without_a_sidecar);
     tcase_add_test(c, async__what_was_called_not_carried_out_never_is);
     tcase_add_test(c, async__a_limit_is_no_verdict_on_what_got_lost);
