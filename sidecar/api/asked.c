@@ -24,7 +24,7 @@ int asked_live(struct api *api, struct read *read, const struct saga *saga, uint
     }
     int code = 0;
     if (saga->state == SAGA_STUCK && where_needs_status(read->where))
-        code = timeline_last_status(api->core, saga, last_frame, core_durable(api->core), &view.status, detail);
+        code = timeline_last_status(api->core, saga, last_frame, core_durable(api->core) + 1, &view.status, detail);
     return code != 0 ? code : where_asks(read->where, &view, api_now(api), matches, detail);
 }
 

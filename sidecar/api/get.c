@@ -49,8 +49,8 @@ static int begin(struct api *api, struct read *read, const Saga__V1__GetRequest 
     if (code != 0)
         return code;
     const struct timeline_query query = {
-        .serial = g->id.serial, .last_frame = found.last_frame, .durable = core_durable(api->core)};
-    g->live = found.live != NULL && found.live->position <= query.durable;
+        .serial = g->id.serial, .last_frame = found.last_frame, .hidden_from = core_durable(api->core) + 1};
+    g->live = found.live != NULL && found.live->position < query.hidden_from;
     g->ahead = found.live != NULL && !g->live;
     if (found.live == NULL)
         g->definition = catalog_by_number(api->catalog, found.ended.definition);

@@ -272,7 +272,7 @@ static int dead_letter(struct api *api, struct arena *a, const struct saga *saga
     Saga__V1__Saga *view = view_saga(a, shown->saga, live, VIEW_STEPS);
     struct timeline_query last = {.serial = saga->id.serial,
                                   .last_frame = saga->position,
-                                  .durable = core_durable(api->core),
+                                  .hidden_from = core_durable(api->core) + 1,
                                   .records_max = TIMELINE_END_RECORDS};
     int code = timeline_load(api->core, &last, a, &timeline, detail);
     if (code != 0)

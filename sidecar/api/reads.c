@@ -89,7 +89,8 @@ int reads_show(struct api *api, struct arena *arena, const struct saga *saga, st
     *out = (struct shown){.saga = saga};
     if (saga->position <= durable)
         return 0;
-    const struct timeline_query query = {.serial = saga->id.serial, .last_frame = saga->position, .durable = durable};
+    const struct timeline_query query = {
+        .serial = saga->id.serial, .last_frame = saga->position, .hidden_from = durable + 1};
     int code = timeline_load(api->core, &query, arena, &timeline, detail);
     out->saga = NULL;
     if (code != 0 || (timeline.count == 0 && !timeline.truncated))

@@ -178,7 +178,7 @@ static int add_outcome(struct api *api, Saga__V1__Saga *saga, const struct defin
     struct timeline timeline;
     struct timeline_query last = {.serial = serial,
                                   .last_frame = last_frame,
-                                  .durable = core_durable(api->core),
+                                  .hidden_from = core_durable(api->core) + 1,
                                   .records_max = done ? 1 : OUTCOME_RECORDS_MAX};
     if (done && (d == NULL || d->output == NULL))
         return 0;

@@ -212,7 +212,7 @@ static int next_of_one(struct watch *w, struct subscriber *u, uint64_t last_fram
     const struct timeline_query query = {.serial = u->saga.serial,
                                          .last_frame = found.last_frame,
                                          .after = u->cursor,
-                                         .durable = last_frame,
+                                         .hidden_from = last_frame + 1,
                                          .records_max = SIZE_MAX};
     timeline_begin(&walk, &query, &w->api->arena);
     for (bool done = false; code == 0 && !done;) {

@@ -54,7 +54,7 @@ static void reverse(struct timeline_entry *entries, size_t count)
 
 static bool is_asked_for(const struct timeline_walk *w, uint64_t frame)
 {
-    return w->query.durable == 0 || frame <= w->query.durable;
+    return w->query.hidden_from == 0 || frame < w->query.hidden_from;
 }
 
 /* Whether the copies that follow a RECORD_MOVED at this frame are what is asked for: all of the history, or what comes after one of them.
@@ -174,13 +174,15 @@ int timeline_replay(const struct timeline *timeline, const struct definition *de
     return 0;
 }
 
-int timeline_last_status(struct core *core, const struct saga *saga, uint64_t last_frame, uint64_t durable, int *status,
-                         struct error_detail *detail)
+int timeline_last_status(struct core *core, const struct saga *saga, uint64_t last_frame, uint64_t hidden_from,
+                         int *status, struct error_detail *detail)
 {
     struct arena arena;
     struct timeline timeline;
-    const struct timeline_query last = {
-        .serial = saga->id.serial, .last_frame = last_frame, .durable = durable, .records_max = TIMELINE_END_RECORDS};
+    const struct timeline_query last = {.serial = saga->id.serial,
+                                        .last_frame = last_frame,
+                                        .hidden_from = hidden_from,
+                                        .records_max = TIMELINE_END_RECORDS};
     arena_init(&arena);
     *status = -1;
     int code = timeline_load(core, &last, &arena, &timeline, detail);

@@ -43,7 +43,7 @@ struct timeline_query {
     uint64_t serial;
     uint64_t last_frame;   /* that holds a record of it */
     struct position after; /* only what comes after it; 0.0: everything */
-    uint64_t durable;      /* nothing of frames beyond this one, which are not durable yet; 0: everything */
+    uint64_t hidden_from;  /* nothing of this frame and those beyond it, which are not durable yet; 0: everything */
     size_t records_max;    /* the latest so many; 0: TIMELINE_RECORDS_MAX */
 };
 
@@ -67,10 +67,10 @@ int timeline_load(struct core *core, const struct timeline_query *query, struct 
 /* How far back is looked for what made a saga stuck; pauses and other acts of operators may have followed it. */
 #define TIMELINE_END_RECORDS 32
 
-/* gRPC status with which a stuck saga's step failed last; -1 when it is not told by the latest records. last_frame and durable as in
+/* gRPC status with which a stuck saga's step failed last; -1 when it is not told by the latest records. last_frame and hidden_from as in
  * timeline_query. Errors as of timeline_load. */
-int timeline_last_status(struct core *core, const struct saga *saga, uint64_t last_frame, uint64_t durable, int *status,
-                         struct error_detail *detail);
+int timeline_last_status(struct core *core, const struct saga *saga, uint64_t last_frame, uint64_t hidden_from,
+                         int *status, struct error_detail *detail);
 
 /* Replays a whole timeline into an engine of its own, so that a saga that has left memory can be shown as it ended. *out is given and must be
  * destroyed; the saga in it is found by its serial. definition is that of the saga or NULL. Returns 0, E_MEMORY or E_JOURNAL_CORRUPT. */

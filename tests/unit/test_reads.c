@@ -2,6 +2,7 @@
 #include "tests/support/api_world.h"
 
 #include "sidecar/base/account.h"
+#include "sidecar/engine/saga.h"
 #include "tests/support/shapes.h"
 
 #include <check.h>
@@ -74,6 +75,46 @@ START_TEST(reads__are_shown_what_is_durable_and_nothing_else)
     saga__v1__get_response__free_unpacked(r, NULL);
     api_world_free(aborted);
     api_world_free(got);
+}
+END_TEST
+
+/* The disk is far away: a crash now would leave nothing of the saga. */
+START_TEST(reads__what_is_not_durable_yet_is_not_found)
+{
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__FindRequest find = SAGA__V1__FIND_REQUEST__INIT;
+    Saga__V1__ListRequest list = list_of("", 0, "");
+    begin.name = (char *)(uintptr_t) "x";
+    begin.request_id = find.request_id = (char *)(uintptr_t) "r";
+    api_world_start(&w);
+    memory_disk_set_far(w.loop[0].disk, true);
+    struct world_call *begun = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    api_world_turn(&w, 0);
+    memory_disk_arrive(w.loop[0].disk, STORE_PENDING); /* nobody has begun one with it */
+    api_world_turn(&w, 0);
+    ck_assert_uint_eq(memory_disk_on_the_way(w.loop[0].disk), 1);
+    struct world_call *found = api_world_ask(&w, 0, METHOD_FIND, &find.base);
+    struct world_call *listed = api_world_ask(&w, 0, METHOD_LIST, &list.base);
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
+    saga_id_format(engine_find(core_engine(w.loop[0].core), 1)->id, id);
+    get.saga_id = id;
+    struct world_call *got = api_world_ask(&w, 0, METHOD_GET, &get.base);
+    api_world_turn(&w, 0);
+    ck_assert(!begun->ended && found->ended && listed->ended && got->ended);
+    ck_assert_str_eq(found->reason, "SAGA_NOT_FOUND");
+    ck_assert_str_eq(got->reason, "SAGA_NOT_FOUND");
+    Saga__V1__ListResponse *r = saga__v1__list_response__unpack(NULL, listed->body.size, listed->body.at);
+    ck_assert_uint_eq(r->n_sagas, 0);
+    saga__v1__list_response__free_unpacked(r, NULL);
+    memory_disk_arrive(w.loop[0].disk, 0);
+    api_world_turn(&w, 0);
+    ck_assert(begun->ended);
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_FIND, &find.base), NULL);
+    api_world_free(begun);
+    api_world_free(found);
+    api_world_free(got);
+    api_world_free(listed);
 }
 END_TEST
 
@@ -599,6 +640,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, reads__are_shown_what_is_durable_and_nothing_else);
+    tcase_add_test(tc, reads__what_is_not_durable_yet_is_not_found);
     tcase_add_test(tc, reads__nothing_is_told_while_the_journal_may_be_anothers);
     tcase_add_test(tc, reads__go_on_while_the_journal_is_full);
     tcase_add_test(tc, reads__what_ends_sagas_is_taken_while_the_journal_is_tight);

@@ -248,7 +248,7 @@ START_TEST(timeline__the_last_status_is_that_of_the_stuck_step)
     ck_assert_ptr_nonnull(s);
     ck_assert_int_eq(s->state, SAGA_STUCK);
     ck_assert_uint_eq(s->stuck_step, 1);
-    ck_assert_int_eq(timeline_last_status(o.core, s, s->position, core_durable(o.core), &status, &detail), 0);
+    ck_assert_int_eq(timeline_last_status(o.core, s, s->position, core_durable(o.core) + 1, &status, &detail), 0);
     ck_assert_int_eq(status, 9);
 }
 END_TEST
