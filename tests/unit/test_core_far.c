@@ -665,8 +665,7 @@ END_TEST
 /* An owner cannot renew its lease meanwhile: nobody's saga is undone for that. */
 START_TEST(core_far__leases_start_anew_when_the_store_is_back)
 {
-    const struct event begins = {
-        .type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .lease = SPAN_S(5)};
+    const struct event begins = {.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .lease = SPAN_S(5)};
     memory_disk_set_far(o.disk, false);
     o.store->holds = whether_held;
     owner_submit(&o, begins);

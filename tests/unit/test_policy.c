@@ -226,9 +226,9 @@ START_TEST(policy__of_two_waivers_the_one_that_has_not_ended_counts)
     };
     for (size_t i = 0; i < sizeof waived / sizeof waived[0]; i++)
         ck_assert_msg(strcmp(check(waived[i], CHECKOUT, &view), "") == 0, "%zu: %s", i, told);
-    ck_assert_str_eq(check(SHORT "waivers:\n" WAIVER("", "2026-11-27") WAIVER("step: reserve, ", "2026-11-28"),
-                           CHECKOUT, &view),
-                     "short error 1 charge: too long (its waiver ended with 2026-11-27);");
+    ck_assert_str_eq(
+        check(SHORT "waivers:\n" WAIVER("", "2026-11-27") WAIVER("step: reserve, ", "2026-11-28"), CHECKOUT, &view),
+        "short error 1 charge: too long (its waiver ended with 2026-11-27);");
 #undef WAIVER
 }
 END_TEST

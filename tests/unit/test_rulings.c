@@ -13,7 +13,7 @@ static struct error_detail detail;
 static struct rulings *left;
 static struct ruling *rule;
 static struct remedy_facts facts;
-static const char *aims_at;      /* this target */
+static const char *aims_at; /* this target */
 static Saga__V1__RuleAct does;
 static bool judged_by_objective; /* or by the target's counters, which a life begins with none of */
 
