@@ -313,7 +313,7 @@ static void open_patient(const char *definition, bool by_objective, bool reloads
     const struct ruling_options options = {
         .name = "holds",
         .definition = definition,
-        .target = "",
+        .target = aims_at,
         .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
         .by_objective = by_objective,
         .remedy = {.when = "deadletters > 3",
@@ -341,29 +341,34 @@ static void open_patient(const char *definition, bool by_objective, bool reloads
 START_TEST(ruling__a_reload_goes_on_where_the_rule_was)
 {
     static const struct {
-        const char *definition;
+        const char *definition, *target;
         bool by_objective, same, goes_on, pending;
-    } rows[] = {{"one", true, true, true, true},
-                {"one", true, false, false, true},
-                {"one", false, true, false, false},
-                {"two", true, true, false, false}};
+    } rows[] = {{"one", "", true, true, true, true},
+                {"one", "", true, false, false, true},
+                {"one", "", false, true, false, false},
+                {"two", "", true, true, false, false},
+                {"one", "bank", true, true, false, false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         facts.held = false;
+        aims_at = "";
         open_patient("one", true, false, true);
         ck_assert_int_eq(look(1), REMEDY_NOTHING);
         ck_assert_int_eq(look(29), REMEDY_NOTHING);
+        aims_at = rows[i].target;
         open_patient(rows[i].definition, rows[i].by_objective, true, rows[i].same);
         ck_assert_msg(look(1) == (rows[i].goes_on ? REMEDY_ACT : REMEDY_NOTHING), "row %zu", i);
         if (!rows[i].goes_on) {
             ck_assert_int_eq(look(29), REMEDY_NOTHING);
             ck_assert_int_eq(look(1), REMEDY_ACT);
         }
+        aims_at = "";
         open_patient("one", true, false, true);
         ck_assert_int_eq(look(1), REMEDY_NOTHING);
         ck_assert_int_eq(look(30), REMEDY_ACT);
         answer(REMEDY_ORDER_ACT, NULL);
         facts.held = true;
         ck_assert(ruling_mark(rule)->pending);
+        aims_at = rows[i].target;
         open_patient(rows[i].definition, rows[i].by_objective, true, rows[i].same);
         ck_assert_int_eq(ruling_mark(rule)->pending, rows[i].pending);
         ck_assert_uint_eq(ruling_mark(rule)->acts, 1);
