@@ -56,6 +56,20 @@ static const char recalled[] =
          "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, timeout: 1s,\n"
          "     retry: {maxAttempts: 2, jitter: 0}}, compensation: none}\n";
 
+/* a, or else a call of u, or else what one of the two answered last. */
+static const char twice[] =
+    HEAD "  - name: a\n"
+         "    target: t\n"
+         "    action: {method: /p.S/A, " ONCE "}\n"
+         "    compensation: none\n"
+         "    fallback:\n"
+         "      target: u\n"
+         "      action: {method: /p.S/Other, " ONCE "}\n"
+         "      compensation: none\n"
+         "      fallback: {last_good: {key: rates, max_age: 1m}}\n"
+         "  - {name: b, after: [a], target: t, action: {method: /p.S/B, request: {output: a}, " ONCE
+         "}, compensation: none}\n";
+
 /* The same, by the input; or else a value. */
 static const char keyed[] = TYPED
     "  - name: a\n"
@@ -169,6 +183,41 @@ START_TEST(fallback__answers_are_kept_by_their_keys)
                      "ACTION_ENDED 3 a.fallback.fallback SKIPPED\n"
                      "ACTION_STARTED 3 b #1\n"
                      "call 3 b action #1 1000ms \"of-x\"\n");
+}
+END_TEST
+
+START_TEST(fallback__what_a_stand_in_answered_is_the_steps_last_good_answer)
+{
+    engine_trace_run(twice, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> answer 1 a NOT_FOUND\n"
+                     "ACTION_ENDED 1 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_STARTED 1 a.fallback #1\n"
+                     "call 1 a.fallback action #1 1000ms \"in\"\n"
+                     "> at 1000\n"
+                     "> answer 1 a.fallback OK out=two\n"
+                     "ACTION_ENDED 1 a.fallback #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"two\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> answer 2 a NOT_FOUND\n"
+                     "ACTION_ENDED 2 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_STARTED 2 a.fallback #1\n"
+                     "call 2 a.fallback action #1 1000ms \"in\"\n"
+                     "> answer 2 a.fallback NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback.fallback DONE given@1000\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 1000ms \"two\"\n");
 }
 END_TEST
 
@@ -506,6 +555,7 @@ int main(void)
     tcase_add_test(c, fallback__one_whose_output_is_needed_cannot_be_skipped);
     tcase_add_test(c, fallback__an_answer_that_is_too_old_stands_in_for_nothing);
     tcase_add_test(c, fallback__answers_are_kept_by_their_keys);
+    tcase_add_test(c, fallback__what_a_stand_in_answered_is_the_steps_last_good_answer);
     tcase_add_test(c, fallback__no_step_takes_anothers_answer);
     tcase_add_test(c, fallback__no_method_takes_anothers_answer);
     tcase_add_test(c, fallback__without_a_value_nothing_stands_in);

@@ -481,7 +481,6 @@ START_TEST(core__another_request_under_the_same_id_is_refused)
 }
 END_TEST
 
-/* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
 static int behind;
 static bool is_behind(struct store *s)
 {
@@ -518,6 +517,7 @@ START_TEST(core__a_store_that_is_behind_is_given_commits)
 }
 END_TEST
 
+/* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
 START_TEST(core__leases_start_anew_when_there_is_room)
 {
     owner_submit(&o,

@@ -662,6 +662,33 @@ START_TEST(core_far__nothing_leaves_while_it_is_not_known_whose_the_journal_is)
 }
 END_TEST
 
+/* An owner cannot renew its lease meanwhile: nobody's saga is undone for that. */
+START_TEST(core_far__leases_start_anew_when_the_store_is_back)
+{
+    const struct event begins = {.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("shop"), .lease = SPAN_S(5)};
+    memory_disk_set_far(o.disk, false);
+    o.store->holds = whether_held;
+    owner_submit(&o, begins);
+    held_code = 0;
+    ck_assert_int_eq(owner_commit(&o), 0);
+    start(2, NULL);
+    held_code = E_JOURNAL_AWAY;
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+    o.now.us += SPAN_S(60).us;
+    held_code = 0;
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_submit(&o, (struct event){.type = EVENT_TICK});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_ptr_nonnull(engine_find(core_engine(o.core), 1));
+    ck_assert_int_eq(engine_find(core_engine(o.core), 1)->state, SAGA_RUNNING);
+    o.now.us += SPAN_S(5).us;
+    owner_submit(&o, (struct event){.type = EVENT_TICK});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_ptr_null(engine_find(core_engine(o.core), 1));
+    owner_told(&o);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("core_far");
@@ -690,6 +717,7 @@ static Suite *suite(void)
     tcase_add_test(t, core_far__nothing_is_moved_that_ends_or_while_the_store_is_away);
     tcase_add_test(t, core_far__what_ends_has_ended_for_operators);
     tcase_add_test(t, core_far__nothing_leaves_while_it_is_not_known_whose_the_journal_is);
+    tcase_add_test(t, core_far__leases_start_anew_when_the_store_is_back);
     suite_add_tcase(s, t);
     return s;
 }

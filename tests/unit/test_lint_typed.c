@@ -84,6 +84,26 @@ START_TEST(lint__what_may_cost_too_much_is_an_error_where_it_must_not_fail)
 }
 END_TEST
 
+/* A key that no two sagas share finds no answer but a saga's own. */
+START_TEST(lint__a_key_of_one_saga_finds_no_other)
+{
+    static const struct {
+        const char *key;
+        bool lone;
+    } cases[] = {{"=saga.id", true},
+                 {"=string(saga.started_at)", true},
+                 {"=input.order_id + string(saga.started_at)", true},
+                 {"=input.order_id", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, TOP STEP CALL "    fallback: {last_good: {key: \"%s\", max_age: 1m}}\n",
+                 cases[i].key);
+        judge(text);
+        ck_assert_msg((finding(LINT_RULE_LAST_GOOD_LONE) != NULL) == cases[i].lone, "%s\n%s", text, said);
+    }
+}
+END_TEST
+
 /* How long a list may be is said by requirements, by loops, and by names under let, which stand for what they are computed from. */
 START_TEST(lint__a_cost_goes_by_how_long_lists_may_be)
 {
@@ -264,6 +284,7 @@ int main(void)
     Suite *suite = suite_create("lint_typed");
     TCase *tests = tcase_create("typed");
     tcase_add_test(tests, lint__what_may_cost_too_much_is_an_error_where_it_must_not_fail);
+    tcase_add_test(tests, lint__a_key_of_one_saga_finds_no_other);
     tcase_add_test(tests, lint__a_cost_goes_by_how_long_lists_may_be);
     tcase_add_test(tests, lint__an_output_is_asked_for_where_it_may_be_missing);
     tcase_add_test(tests, lint__constants_are_tried_within_one_evaluation_in_all);

@@ -214,6 +214,25 @@ START_TEST(policy__a_waiver_holds_until_its_last_day_has_ended)
 }
 END_TEST
 
+/* One that was written again, before the old one was taken away or behind it, or for the whole definition beside one for a step. */
+START_TEST(policy__of_two_waivers_the_one_that_has_not_ended_counts)
+{
+#define WAIVER(step, until) "  - {rule: short, definition: checkout, " step "reason: x, until: " until "}\n"
+    static const char *const waived[] = {
+        SHORT "waivers:\n" WAIVER("step: charge, ", "2026-11-27") WAIVER("step: charge, ", "2026-11-28"),
+        SHORT "waivers:\n" WAIVER("step: charge, ", "2026-11-28") WAIVER("step: charge, ", "2026-11-27"),
+        SHORT "waivers:\n" WAIVER("step: charge, ", "2026-11-27") WAIVER("", "2026-11-28"),
+        SHORT "waivers:\n" WAIVER("", "2026-11-27") WAIVER("step: charge, ", "2026-11-28"),
+    };
+    for (size_t i = 0; i < sizeof waived / sizeof waived[0]; i++)
+        ck_assert_msg(strcmp(check(waived[i], CHECKOUT, &view), "") == 0, "%zu: %s", i, told);
+    ck_assert_str_eq(
+        check(SHORT "waivers:\n" WAIVER("", "2026-11-27") WAIVER("step: reserve, ", "2026-11-28"), CHECKOUT, &view),
+        "short error 1 charge: too long (its waiver ended with 2026-11-27);");
+#undef WAIVER
+}
+END_TEST
+
 START_TEST(policy__the_first_error_refuses_by_name)
 {
     struct policy *p = policy_of("rules:\n  - {id: w, severity: warning, that: step.name == 'x', else: words}\n"
@@ -324,6 +343,7 @@ int main(void)
     tcase_add_test(rules, policy__sees_all_of_a_definition);
     tcase_add_test(rules, policy__is_asked_with_each_target_of_a_step);
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
+    tcase_add_test(rules, policy__of_two_waivers_the_one_that_has_not_ended_counts);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
     tcase_add_test(rules, policy__what_is_no_policy_is_refused_with_its_place);
     tcase_add_test(rules, policy__the_default_one_is_kept_and_each_of_its_rules_broken);

@@ -103,6 +103,26 @@ START_TEST(recall__the_oldest_give_way)
 }
 END_TEST
 
+/* An older answer does not pass for the last one, which is too large to be kept. */
+START_TEST(recall__what_is_too_large_takes_its_elders_place)
+{
+    static char large[RECALL_ANSWER_BYTES_MAX + 1];
+    struct recalled found;
+    begin(10, 10 * sizeof large);
+    recall_keep(&r, bytes_of_text("a"), bytes_of(large, sizeof large - 1), at(0));
+    ck_assert(recall_find(&r, bytes_of_text("a"), SPAN_S(100), at(1), &found));
+    ck_assert_uint_eq(found.answer.size, sizeof large - 1);
+    keep("a", "small", 1);
+    keep("b", "other", 1);
+    recall_keep(&r, bytes_of_text("a"), bytes_of(large, sizeof large), at(2));
+    recall_check(&r);
+    ck_assert(!recall_find(&r, bytes_of_text("a"), SPAN_S(100), at(3), &found));
+    ck_assert_str_eq(find("b", 100, 3), "other");
+    ck_assert_uint_eq(r.evicted, 0);
+    recall_finish(&r);
+}
+END_TEST
+
 /* A name of three parts: whose, the method, the key. */
 static struct bytes three(char room[64], const char *whose, const char *method, const char *key)
 {
@@ -274,6 +294,7 @@ int main(void)
     TCase *c = tcase_create("recall");
     tcase_add_test(c, recall__the_last_answer_of_a_name_within_its_age);
     tcase_add_test(c, recall__the_oldest_give_way);
+    tcase_add_test(c, recall__what_is_too_large_takes_its_elders_place);
     tcase_add_test(c, recall__what_is_asked_for_is_forgotten_of_every_method);
     tcase_add_test(c, recall__what_is_too_old_is_forgotten);
     tcase_add_test(c, recall__slots_tell_what_is_to_be_written);

@@ -13,6 +13,8 @@ static struct error_detail detail;
 static struct rulings *left;
 static struct ruling *rule;
 static struct remedy_facts facts;
+static const char *aims_at; /* this target */
+static Saga__V1__RuleAct does;
 static bool judged_by_objective; /* or by the target's counters, which a life begins with none of */
 
 static void close_rule(void)
@@ -29,8 +31,8 @@ static void open_rule(const char *definition, bool acts)
     const struct ruling_options options = {
         .name = "holds",
         .definition = definition,
-        .target = "",
-        .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
+        .target = aims_at,
+        .act = does,
         .by_objective = judged_by_objective,
         .remedy = {.when = "deadletters > 3",
                    .acts = acts,
@@ -59,6 +61,8 @@ static void setup(void)
     owner_open(&o);
     facts = (struct remedy_facts){.deadletters = 4, .breaker = "CLOSED"};
     judged_by_objective = true;
+    aims_at = "";
+    does = SAGA__V1__RULE_ACT__RULE_ACT_HOLD;
     open_rule("one", true);
 }
 
@@ -237,12 +241,30 @@ END_TEST
 /* A rule that is about something else now has nothing to do with what it did. */
 START_TEST(ruling__another_of_its_name_takes_nothing_back)
 {
-    ck_assert_int_eq(look(0), REMEDY_ACT);
-    answer(REMEDY_ORDER_ACT, NULL);
-    restart("two", true);
-    ck_assert(!ruling_mark(rule)->held && ruling_mark(rule)->taken_back);
-    ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
-    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+    static const struct {
+        const char *definition, *target;
+        Saga__V1__RuleAct act;
+        bool same;
+    } rows[] = {{"one", "bank", SAGA__V1__RULE_ACT__RULE_ACT_TRIP, true},
+                {"two", "bank", SAGA__V1__RULE_ACT__RULE_ACT_TRIP, false},
+                {"one", "other", SAGA__V1__RULE_ACT__RULE_ACT_TRIP, false},
+                {"one", "bank", SAGA__V1__RULE_ACT__RULE_ACT_HOLD, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        teardown();
+        owner_open(&o);
+        aims_at = "bank";
+        does = SAGA__V1__RULE_ACT__RULE_ACT_TRIP;
+        open_rule("one", true);
+        ck_assert_int_eq(look(0), REMEDY_ACT);
+        answer(REMEDY_ORDER_ACT, NULL);
+        aims_at = rows[i].target;
+        does = rows[i].act;
+        restart(rows[i].definition, true);
+        ck_assert_msg(ruling_mark(rule)->held == rows[i].same, "row %zu", i);
+        ck_assert_int_eq(ruling_mark(rule)->taken_back, !rows[i].same);
+        ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
+        ck_assert_int_eq(ruling_order(rule), rows[i].same ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE);
+    }
 }
 END_TEST
 
@@ -291,7 +313,7 @@ static void open_patient(const char *definition, bool by_objective, bool reloads
     const struct ruling_options options = {
         .name = "holds",
         .definition = definition,
-        .target = "",
+        .target = aims_at,
         .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
         .by_objective = by_objective,
         .remedy = {.when = "deadletters > 3",
@@ -319,29 +341,34 @@ static void open_patient(const char *definition, bool by_objective, bool reloads
 START_TEST(ruling__a_reload_goes_on_where_the_rule_was)
 {
     static const struct {
-        const char *definition;
+        const char *definition, *target;
         bool by_objective, same, goes_on, pending;
-    } rows[] = {{"one", true, true, true, true},
-                {"one", true, false, false, true},
-                {"one", false, true, false, false},
-                {"two", true, true, false, false}};
+    } rows[] = {{"one", "", true, true, true, true},
+                {"one", "", true, false, false, true},
+                {"one", "", false, true, false, false},
+                {"two", "", true, true, false, false},
+                {"one", "bank", true, true, false, false}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         facts.held = false;
+        aims_at = "";
         open_patient("one", true, false, true);
         ck_assert_int_eq(look(1), REMEDY_NOTHING);
         ck_assert_int_eq(look(29), REMEDY_NOTHING);
+        aims_at = rows[i].target;
         open_patient(rows[i].definition, rows[i].by_objective, true, rows[i].same);
         ck_assert_msg(look(1) == (rows[i].goes_on ? REMEDY_ACT : REMEDY_NOTHING), "row %zu", i);
         if (!rows[i].goes_on) {
             ck_assert_int_eq(look(29), REMEDY_NOTHING);
             ck_assert_int_eq(look(1), REMEDY_ACT);
         }
+        aims_at = "";
         open_patient("one", true, false, true);
         ck_assert_int_eq(look(1), REMEDY_NOTHING);
         ck_assert_int_eq(look(30), REMEDY_ACT);
         answer(REMEDY_ORDER_ACT, NULL);
         facts.held = true;
         ck_assert(ruling_mark(rule)->pending);
+        aims_at = rows[i].target;
         open_patient(rows[i].definition, rows[i].by_objective, true, rows[i].same);
         ck_assert_int_eq(ruling_mark(rule)->pending, rows[i].pending);
         ck_assert_uint_eq(ruling_mark(rule)->acts, 1);
