@@ -84,7 +84,7 @@ class Collector(Traced):
 
 class Told(Case):
     """Counters that nothing moves any more are in the next telling what /metrics says."""
-    MOVING = ("process_", "sagad_otlp_", "sagad_metrics_", "sagad_gauges_age", "sagad_clock_difference", "sagad_journal_", "sagad_oldest", "sagad_synthetic_last",
+    MOVING = ("process_", "sagad_otlp_", "sagad_metrics_", "sagad_gauges_", "sagad_clock_difference", "sagad_journal_", "sagad_oldest", "sagad_synthetic_last",
               "sagad_commit_", "sagad_slo_burn", "sagad_slo_events", "sagad_target_unreachable")
 
     def setUp(self):
