@@ -2,10 +2,17 @@
 #include "transport/core.h"
 
 #include <grpc/grpc.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
+
+void transport_crypto(void)
+{
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
 
 static void take_up(void)
 {
+    transport_crypto();
     grpc_init();
 }
 

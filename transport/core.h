@@ -6,4 +6,8 @@
  * waits, for up to ten seconds, for a thread of its that sleeps in a poll, when a connection with much to write was cut off. */
 void transport_core(void);
 
+/* So does OpenSSL, which C core's threads may be in the middle of when the process ends: its own way is to give back what they use. To be called
+ * before anything of OpenSSL is used; transport_core() does. */
+void transport_crypto(void);
+
 #endif

@@ -315,6 +315,7 @@ void slis_missed(struct slis *s, const char *definition)
         return;
     k->counts[SLI_SUCCESS].all++;
     k->counts[SLI_SUCCESS].bad++;
+    k->dirty = true;
 }
 
 int slis_close(struct slis *s, struct core *core)

@@ -290,8 +290,12 @@ static void set_stuck(struct saga *s, const struct record *r)
 static void leave_stuck(struct saga *s)
 {
     for (unsigned i = 0; i < s->step_count; i++)
-        if (saga_step_stuck(s, i))
+        if (saga_step_stuck(s, i)) {
+            /* Another branch failed, too: it is what the saga is stuck on now. */
+            if (!saga_step_stuck(s, s->stuck_step) && !DEFECT(STUCK_ON_WHAT_WAS))
+                s->stuck_step = (uint16_t)i;
             return;
+        }
     s->state = s->stuck_from;
     s->stuck_from = 0;
     s->stuck_reason = REASON_NONE;

@@ -152,9 +152,10 @@ static void tell_heads(struct loop *s, struct instant *next)
         return;
     *next = instant_after(now, HEADS_EVERY);
     sealed_store_heads(s->store, head, audit_head);
-    if (strcmp(head, s->head_told) == 0)
+    if (strcmp(head, s->head_told) == 0 && strcmp(audit_head, s->audit_head_told) == 0)
         return;
     memcpy(s->head_told, head, sizeof head);
+    memcpy(s->audit_head_told, audit_head, sizeof audit_head);
     log_event(LOG_LEVEL_INFO, "where the journal's chains stand", LOG_NUMBER("loop", s->index), LOG_TEXT("head", head),
               LOG_TEXT("audit_head", audit_head), LOG_NUMBER("old_keys", sealed_store_old_keys(s->store)));
 }

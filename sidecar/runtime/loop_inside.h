@@ -84,7 +84,7 @@ struct loop {
     struct core *core;
     struct rpc *rpc;
     uint32_t old_keys;                /* of encryption, that the journal needs beside the one in use */
-    char head_told[SEALED_HEAD_SIZE]; /* of the journal's chain, in the log */
+    char head_told[SEALED_HEAD_SIZE], audit_head_told[SEALED_HEAD_SIZE]; /* of the journal's chains, in the log */
     uint64_t certificates_version;    /* as this loop's targets have them */
     struct loop_target *targets;      /* LOOP_TARGETS_MAX, by the engine's index */
     unsigned target_count;            /* below which there are any */

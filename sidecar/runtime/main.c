@@ -11,6 +11,7 @@
 #include "sidecar/runtime/remedies.h"
 #include "sidecar/runtime/sidecar.h"
 #include "sidecar/runtime/release.h"
+#include "transport/core.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -234,6 +235,7 @@ static void prepare_process(void)
     signal(SIGXFSZ, SIG_IGN);
     fill_standard_files();
     raise_file_limit();
+    transport_crypto();
 }
 
 static int serve(struct signalled *s)

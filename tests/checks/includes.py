@@ -68,7 +68,7 @@ GUARDED = [
     (re.compile(r"^jansson\.h$"), ["client-lib/sagactl/", "tests/"]),
     (re.compile(r"^microhttpd\.h$"), ["sidecar/observe/http.c"]),
     (re.compile(r"^curl/"), ["sidecar/runtime/curl.h"]),
-    (re.compile(r"^openssl/"), ["transport/certificates.c", "sidecar/journal/sealed/", "tests/"]),
+    (re.compile(r"^openssl/"), ["transport/certificates.c", "transport/core.c", "sidecar/journal/sealed/", "tests/"]),
     (re.compile(r"^ares\.h$"), ["sidecar/rpc/names.c"]),
 ]
 

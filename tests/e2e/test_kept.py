@@ -144,6 +144,19 @@ class Kept(unittest.TestCase):
         sidecar.write_config()
         self.assertIn("frame %d is not what was written there" % seq, self.refused(sidecar))
 
+    def test_the_log_tells_where_the_trail_stands_though_no_saga_moves(self):
+        sidecar = self.start(audit_key_file=self.keys("audit", ("k", "5")))
+        sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())
+        self.run_saga(sidecar)
+        sidecar.stop()
+        sidecar.start()
+        told = wait_until(lambda: sidecar.log("where the journal's chains stand"), "a start tells where the chains stand")[0]
+        self.assertEqual(0, self.sagactl(sidecar, "hold", "order", "--actor", "ann", "-m", "why").returncode)
+        sidecar.stop()
+        last = sidecar.log("where the journal's chains stand")[-1]
+        self.assertEqual(told["head"], last["head"])
+        self.assertEqual(["1", "2"], [line["audit_head"].partition(":")[0] for line in (told, last)])
+
     def test_payloads_are_encrypted_and_keys_change(self):
         sidecar = self.start(encryption_key_file=self.keys("first", ("2026-01", "a")))
         sidecar.client.coordinator.RegisterDefinition(source=definition("order", step("a")).encode())

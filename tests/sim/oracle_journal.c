@@ -575,9 +575,11 @@ static void on_ended(struct world *w, struct model *m, const struct record *r)
 static void leave_stuck(struct model *m)
 {
     for (unsigned i = 0; i < m->step_count; i++) {
-        const struct model_step *s = &m->steps[i];
-        if (in_the_way(m, s))
-            return;
+        if (!in_the_way(m, &m->steps[i]))
+            continue;
+        if (!in_the_way(m, &m->steps[m->stuck_step]))
+            m->stuck_step = i;
+        return;
     }
     m->state = m->stuck_from;
     m->stuck_reason = REASON_NONE;

@@ -94,6 +94,8 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
 {
     struct model *m = oracle_model(w, s->id);
     bool waits = s->paused || s->state == SAGA_STUCK;
+    expect(w, s->state != SAGA_STUCK || saga_step_stuck(s, s->stuck_step), "states",
+           "a saga is said to be stuck on a step that is not", s->id.serial);
     for (unsigned i = 0; i < s->step_count; i++) {
         const struct step *step = &s->steps[i];
         if (step->on_wire)

@@ -242,7 +242,7 @@ START_TEST(timeline__the_last_status_is_that_of_the_stuck_step)
     owner_answer(&o, 0, "");
     ck_assert_int_eq(owner_commit(&o), 0);
     owner_answer(&o, 9, "");
-    owner_answer(&o, 0, "");
+    owner_answer(&o, 5, "");
     ck_assert_int_eq(owner_commit(&o), 0);
     const struct saga *s = engine_find(core_engine(o.core), 1);
     ck_assert_ptr_nonnull(s);
@@ -250,6 +250,17 @@ START_TEST(timeline__the_last_status_is_that_of_the_stuck_step)
     ck_assert_uint_eq(s->stuck_step, 1);
     ck_assert_int_eq(timeline_last_status(o.core, s, s->position, core_durable(o.core) + 1, &status, &detail), 0);
     ck_assert_int_eq(status, 9);
+    /* And when a person has spared that one, what the other one was answered, on which the saga is stuck then. */
+    owner_submit(&o, (struct event){.type = EVENT_SKIP,
+                                    .saga = s->id,
+                                    .step = bytes_of_text("b"),
+                                    .actor = bytes_of_text("joe"),
+                                    .reason = bytes_of_text("seen to")});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(s->state, SAGA_STUCK);
+    ck_assert_uint_eq(s->stuck_step, 2);
+    ck_assert_int_eq(timeline_last_status(o.core, s, s->position, core_durable(o.core) + 1, &status, &detail), 0);
+    ck_assert_int_eq(status, 5);
 }
 END_TEST
 
