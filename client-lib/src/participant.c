@@ -194,6 +194,7 @@ int saga_participant_step(saga_participant *participant, const char *action_meth
         return saga_error_set(error, SAGA_E_FAILED_PRECONDITION, SAGA_REASON_ARGUMENT, NULL,
                               "steps are registered before the participant is started");
     bool known[2];
+    size_t added = 0;
     for (size_t i = 0; i < count; i++) {
         if (wanted[i].function == NULL)
             return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT,
@@ -201,8 +202,9 @@ int saga_participant_step(saga_participant *participant, const char *action_meth
         int code = check_method(p, &wanted[i], fields[i], &known[i], error);
         if (code != SAGA_OK)
             return code;
+        added += !known[i];
     }
-    if (p->method_count + count > PARTICIPANT_METHODS_MAX)
+    if (p->method_count + added > PARTICIPANT_METHODS_MAX)
         return saga_error_set(error, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_ARGUMENT, NULL,
                               "a participant has at most 1024 methods");
 

@@ -161,6 +161,9 @@ static const char *cardinality(const struct field *f)
     return f->map ? "a map" : f->repeated ? "a list" : "a single value";
 }
 
+static void compare_messages(struct comparison *c, const struct message_type *was, const struct message_type *now,
+                             const struct usage_place *each, const struct usage_place *all);
+
 static void compare_field(struct comparison *c, const struct field *was, const struct field *now,
                           const struct usage_place *used, const struct usage_place *all)
 {
@@ -192,7 +195,8 @@ static void compare_field(struct comparison *c, const struct field *was, const s
         compare_enum(c, was, now, used);
     if (was->kind == FIELD_MESSAGE && now->kind == FIELD_MESSAGE) {
         const struct usage_place *whole = all != NULL ? all : usage_find_whole(c->usage, was->message);
-        contract_compare(c, was->message, now->message, was->map ? used : whole);
+        /* Every entry of a map has a key and a value; what is used of the value is another matter. */
+        compare_messages(c, was->message, now->message, was->map ? used : whole, whole);
     }
 }
 
@@ -216,30 +220,37 @@ static bool is_new(struct comparison *c, const struct message_type *was, const s
 
 /* What the participant wants to have, and is not sent. */
 static void compare_required(struct comparison *c, const struct message_type *was, const struct message_type *now,
-                             const struct usage_place *all)
+                             const struct usage_place *each)
 {
     for (unsigned i = 0; i < now->field_count; i++) {
         const struct field *f = &now->fields[i], *before = message_field_by_number(was, f->number);
-        bool is_set = before != NULL && (all != NULL || usage_find(c->usage, before) != NULL);
+        bool is_set = before != NULL && (each != NULL || usage_find(c->usage, before) != NULL);
         if (f->required && (before == NULL || (!before->required && !is_set)))
             contract_found(c, CONTRACT_FIELD_REQUIRED, true, "%s.%s (%u) is required now, and nothing sets it",
                            text_of(now->name), text_of(f->name), (unsigned)f->number);
     }
 }
 
-void contract_compare(struct comparison *c, const struct message_type *was, const struct message_type *now,
-                      const struct usage_place *all)
+/* each: every field is used; all: and so is all that is within them. NULL: not for this alone. */
+static void compare_messages(struct comparison *c, const struct message_type *was, const struct message_type *now,
+                             const struct usage_place *each, const struct usage_place *all)
 {
     if (!is_new(c, was, now, all != NULL))
         return;
     for (unsigned i = 0; i < was->field_count; i++) {
         const struct field *f = &was->fields[i], *next = message_field_by_number(now, f->number);
-        const struct usage_place *used = all != NULL ? all : usage_find(c->usage, f);
+        const struct usage_place *used = each != NULL ? each : usage_find(c->usage, f);
         if (next == NULL)
             gone(c, f, now, used);
         else
             compare_field(c, f, next, used, all);
     }
     if (c->request)
-        compare_required(c, was, now, all);
+        compare_required(c, was, now, each);
+}
+
+void contract_compare(struct comparison *c, const struct message_type *was, const struct message_type *now,
+                      const struct usage_place *all)
+{
+    compare_messages(c, was, now, all, all);
 }

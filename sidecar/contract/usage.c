@@ -74,7 +74,11 @@ static void see(void *self, const struct mapping_seen *what)
         note_field(n, what->field);
     if (what->expression == NULL)
         return;
-    examine_fields(what->expression, note_field, n);
+    if (n->requests) {
+        examine_value(what->expression, note_field, note_whole, n);
+        return;
+    }
+    examine_reads(what->expression, note_field, n);
     examine_wholes(what->expression, note_whole, n);
 }
 

@@ -135,23 +135,28 @@ bool examine_must_equal(const struct expression *e, unsigned variable, struct ex
 
 /* ---- fields ---- */
 
-static void walk_fields(const struct node *n, void (*seen)(void *self, const struct field *f), void *self)
+static void walk_fields(const struct node *n, bool sets, void (*seen)(void *self, const struct field *f), void *self)
 {
     const struct node *operand = operand_of(n);
     if (n->field != NULL)
         seen(self, n->field);
     if (operand != NULL)
-        walk_fields(operand, seen, self);
+        walk_fields(operand, sets, seen, self);
     for (uint32_t i = 0; i < n->count; i++) {
-        if (n->kind == NODE_MESSAGE && n->members != NULL && n->members[i] != NULL)
+        if (sets && n->kind == NODE_MESSAGE && n->members != NULL && n->members[i] != NULL)
             seen(self, n->members[i]);
-        walk_fields(n->args[i], seen, self);
+        walk_fields(n->args[i], sets, seen, self);
     }
 }
 
 void examine_fields(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self)
 {
-    walk_fields(e->root, seen, self);
+    walk_fields(e->root, true, seen, self);
+}
+
+void examine_reads(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self)
+{
+    walk_fields(e->root, false, seen, self);
 }
 
 /* ---- whole messages ---- */
@@ -197,4 +202,54 @@ static void walk_wholes(const struct wholes *w, const struct node *n, bool part)
 void examine_wholes(const struct expression *e, void (*seen)(void *self, const struct message_type *type), void *self)
 {
     walk_wholes(&(struct wholes){.seen = seen, .self = self}, e->root, false);
+}
+
+/* ---- what the value consists of ---- */
+
+struct value_parts {
+    struct wholes wholes;
+    void (*set)(void *self, const struct field *f);
+};
+
+/* Whether nobody knows the type, or that of what is in it. */
+static bool is_open(const struct type *t)
+{
+    if (t == NULL)
+        return false;
+    bool holds = t->kind == TYPE_LIST || t->kind == TYPE_MAP || t->kind == TYPE_OPTIONAL;
+    return t->kind == TYPE_DYN || (holds && (is_open(t->of[0]) || is_open(t->of[1])));
+}
+
+/* What alone the value is made of: the body of a name, the last part of a macro that makes something of each item. */
+static const struct node *result_of(const struct node *n)
+{
+    bool makes = n->kind == NODE_BIND || (n->kind == NODE_LOOP && n->loop >= LOOP_MAP && n->loop != LOOP_FILTER);
+    return makes ? n->args[n->count - 1] : NULL;
+}
+
+static void walk_value(const struct value_parts *v, const struct node *n)
+{
+    const struct node *result = result_of(n), *operand = operand_of(n);
+    bool makes = n->kind == NODE_MESSAGE || n->kind == NODE_LIST || n->kind == NODE_MAP;
+    const struct node *named = n->kind == NODE_BIND ? n->args[0] : operand; /* what the result has another name for */
+    /* Of an open type anything may be handed on that it is made of, but what a field of a message holds is no part of that message. */
+    bool open = n->kind != NODE_FIELD && (is_open(n->type) || (result != NULL && is_open(named->type)));
+    if (result != NULL)
+        walk_value(v, result);
+    else if (!makes && n->kind != NODE_CHOICE)
+        see_type(&v->wholes, n->type);
+    if (open && !makes && operand != NULL)
+        walk_value(v, operand);
+    for (uint32_t i = 0; i < n->count; i++) {
+        if (n->kind == NODE_MESSAGE && n->members != NULL && n->members[i] != NULL)
+            v->set(v->wholes.self, n->members[i]);
+        if (makes || (n->kind == NODE_CHOICE ? i > 0 : open && n->args[i] != result))
+            walk_value(v, n->args[i]);
+    }
+}
+
+void examine_value(const struct expression *e, void (*set)(void *self, const struct field *f),
+                   void (*given)(void *self, const struct message_type *type), void *self)
+{
+    walk_value(&(struct value_parts){.wholes = {.seen = given, .self = self}, .set = set}, e->root);
 }

@@ -26,9 +26,17 @@ bool examine_must_equal(const struct expression *e, unsigned variable, struct ex
 /* Hands every field of a message that it reads or sets to seen, one that is used twice twice. */
 void examine_fields(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self);
 
+/* Likewise, only those that it reads. */
+void examine_reads(const struct expression *e, void (*seen)(void *self, const struct field *f), void *self);
+
 /* Hands every type of message to seen of which the expression takes a whole message, and not only fields of it: what it gives, compares, or hands
  * to a function. One that it makes itself does not count. */
 void examine_wholes(const struct expression *e, void (*seen)(void *self, const struct message_type *type), void *self);
+
+/* Of the messages that the value consists of: hands the fields that the expression itself sets to set, and every type of which it gives a whole message
+ * that it has from elsewhere to given. What it only reads does not count. */
+void examine_value(const struct expression *e, void (*set)(void *self, const struct field *f),
+                   void (*given)(void *self, const struct message_type *type), void *self);
 
 /* How large something is at most: the list `list` of a condition, or, where that is NULL, the variable, of a loop or of a value that was
  * looked at before. */

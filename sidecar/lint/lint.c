@@ -27,13 +27,26 @@ const char *lint_severity_name(enum lint_severity severity)
     return severity == LINT_ERROR ? "error" : severity == LINT_WARNING ? "warning" : "note";
 }
 
+/* The place of a new finding; when all are taken, that of the mildest one, the last of these, or NULL when none is milder. */
+static struct lint_finding *place_for(struct lint_report *report, enum lint_severity severity)
+{
+    if (report->count < LINT_FINDINGS_MAX)
+        return &report->findings[report->count++];
+    struct lint_finding *mildest = NULL;
+    report->more++;
+    for (unsigned i = 0; i < report->count; i++) {
+        struct lint_finding *f = &report->findings[i];
+        if (lint_rows[f->rule].severity <= (mildest == NULL ? severity : lint_rows[mildest->rule].severity))
+            mildest = f;
+    }
+    return mildest != NULL && lint_rows[mildest->rule].severity < severity ? mildest : NULL;
+}
+
 static void add(struct lint_report *report, enum lint_rule rule, const struct error_detail *detail)
 {
-    if (report->count == LINT_FINDINGS_MAX) {
-        report->more++;
+    struct lint_finding *f = place_for(report, lint_rows[rule].severity);
+    if (f == NULL)
         return;
-    }
-    struct lint_finding *f = &report->findings[report->count++];
     *f = (struct lint_finding){.rule = rule, .line = detail->line, .column = detail->column};
     memcpy(f->field, detail->field, sizeof f->field);
     memcpy(f->text, detail->text, sizeof f->text);
@@ -53,6 +66,69 @@ void lint_refused(struct lint_report *report, int code, const struct error_detai
     add(report, (enum lint_rule)rule, &said);
 }
 
+/* ---- what the text allows ---- */
+
+/* The rule that the line's comment names, with a reason behind the name; or -1. */
+static int allowed_by(struct bytes line)
+{
+    static const char sign[] = "# lint: allow ";
+    size_t size = sizeof sign - 1, i = 0;
+    while (i + size <= line.size && memcmp(line.at + i, sign, size) != 0)
+        i++;
+    if (i + size > line.size)
+        return -1;
+    struct bytes said = bytes_of(line.at + i + size, line.size - i - size);
+    for (int rule = 0; rule < LINT_RULE_COUNT; rule++) {
+        size_t name = strlen(lint_rows[rule].id);
+        if (name + 2 <= said.size && memcmp(said.at, lint_rows[rule].id, name) == 0 && said.at[name] == ' ')
+            return rule;
+    }
+    return -1;
+}
+
+static bool is_comment(struct bytes line)
+{
+    size_t i = 0;
+    while (i < line.size && line.at[i] == ' ')
+        i++;
+    return i < line.size && line.at[i] == '#';
+}
+
+/* Reads the comments of the text once, since there may be many findings. */
+static int read_allowances(struct lint *l, struct yaml_tree *tree)
+{
+    struct bytes text = l->d->source;
+    size_t lines = 1;
+    for (size_t i = 0; i < text.size; i++)
+        lines += text.at[i] == '\n';
+    l->allowances = yaml_tree_take(tree, lines * sizeof *l->allowances);
+    if (l->allowances == NULL)
+        return E_MEMORY;
+    for (size_t at = 0, end; l->line_count < lines; at = end + 1) {
+        for (end = at; end < text.size && text.at[end] != '\n'; end++)
+            ;
+        struct bytes line = bytes_of(text.at + at, end - at);
+        l->allowances[l->line_count++] =
+            (struct lint_allowance){.rule = (int16_t)allowed_by(line), .alone = is_comment(line)};
+    }
+    return 0;
+}
+
+/* The reader of YAML ends lines at other characters, too, so that it may count more of them. */
+static bool is_allowed(const struct lint *l, enum lint_rule rule, int line)
+{
+    if (lint_rows[rule].severity == LINT_ERROR || (size_t)line > l->line_count)
+        return false;
+    const struct lint_allowance *own = &l->allowances[line - 1];
+    return own->rule == (int)rule || (line > 1 && own[-1].alone && own[-1].rule == (int)rule);
+}
+
+static void found(struct lint *l, enum lint_rule rule, const struct error_detail *detail)
+{
+    if (!is_allowed(l, rule, detail->line))
+        add(l->report, rule, detail);
+}
+
 void lint_found(struct lint *l, enum lint_rule rule, const struct yaml_node *n, const char *format, ...)
 {
     char text[sizeof((struct error_detail *)0)->text];
@@ -62,7 +138,7 @@ void lint_found(struct lint *l, enum lint_rule rule, const struct yaml_node *n, 
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     yaml_refuse(n, E_ARGUMENT, &detail, "%s", text);
-    add(l->report, rule, &detail);
+    found(l, rule, &detail);
 }
 
 void lint_found_key(struct lint *l, enum lint_rule rule, const struct yaml_node *n, const char *format, ...)
@@ -74,7 +150,7 @@ void lint_found_key(struct lint *l, enum lint_rule rule, const struct yaml_node 
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     yaml_refuse_key(n, E_ARGUMENT, &detail, "%s", text);
-    add(l->report, rule, &detail);
+    found(l, rule, &detail);
 }
 
 const struct yaml_node *lint_call(const struct lint *l, unsigned step, bool compensation)
@@ -94,46 +170,6 @@ const struct yaml_node *lint_said(const struct lint *l, unsigned step, bool comp
 bool lint_before_pivot(const struct definition *d, unsigned step)
 {
     return !d->forward_only && (d->pivot_step < 0 || step_set_has(&d->steps[d->pivot_step].ancestors, step));
-}
-
-/* ---- what the text allows ---- */
-
-/* The line of this number, from 1. */
-static struct bytes line_of(struct bytes text, int number)
-{
-    size_t at = 0, end;
-    for (int i = 1; i < number && at < text.size; at++)
-        i += text.at[at] == '\n';
-    for (end = at; end < text.size && text.at[end] != '\n'; end++)
-        ;
-    return bytes_of(text.at + at, end - at);
-}
-
-/* Whether a line has the comment, with a reason behind the rule's name. */
-static bool allows(struct bytes line, const char *id)
-{
-    static const char sign[] = "# lint: allow ";
-    size_t size = sizeof sign - 1, name = strlen(id);
-    for (size_t i = 0; i + size + name + 2 <= line.size; i++)
-        if (memcmp(line.at + i, sign, size) == 0)
-            return memcmp(line.at + i + size, id, name) == 0 && line.at[i + size + name] == ' ';
-    return false;
-}
-
-static bool is_comment(struct bytes line)
-{
-    size_t i = 0;
-    while (i < line.size && line.at[i] == ' ')
-        i++;
-    return i < line.size && line.at[i] == '#';
-}
-
-static bool is_allowed(const struct definition *d, const struct lint_finding *f)
-{
-    const struct lint_row *row = &lint_rows[f->rule];
-    struct bytes before = f->line > 1 ? line_of(d->source, f->line - 1) : bytes_of(NULL, 0);
-    return row->severity != LINT_ERROR &&
-           (allows(line_of(d->source, f->line), row->id) || (is_comment(before) && allows(before, row->id)));
 }
 
 static int by_place(const void *a, const void *b)
@@ -158,17 +194,15 @@ int lint_definition(const struct definition *d, const struct participants *parti
         for (const struct yaml_node *s = n; s != NULL; s = yaml_node_child(s, "fallback"))
             l.steps[steps++] = s;
     CHECK(steps == d->step_count);
-    lint_steps(&l);
-    lint_times(&l);
-    lint_typed(&l);
+    int code = read_allowances(&l, tree);
+    if (code == 0) {
+        lint_steps(&l);
+        lint_times(&l);
+        lint_typed(&l);
+    }
     yaml_tree_destroy(tree);
-    unsigned kept = 0;
-    for (unsigned i = 0; i < report->count; i++)
-        if (!is_allowed(d, &report->findings[i]))
-            report->findings[kept++] = report->findings[i];
-    report->count = kept;
-    qsort(report->findings, kept, sizeof *report->findings, by_place);
-    return 0;
+    qsort(report->findings, report->count, sizeof *report->findings, by_place);
+    return code;
 }
 
 const struct lint_finding *lint_first_error(const struct lint_report *report)

@@ -43,6 +43,7 @@ struct lint_finding {
     char text[sizeof((struct error_detail *)0)->text]; /* what is wrong, and what to write instead */
 };
 
+/* When there are more, it is the milder ones that have no room: an error is lost to other errors alone. */
 #define LINT_FINDINGS_MAX 100
 
 struct lint_report {

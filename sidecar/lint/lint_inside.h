@@ -5,15 +5,23 @@
 #include "sidecar/definition/yaml_value.h"
 #include "sidecar/lint/lint.h"
 
+/* What a comment in a line allows. */
+struct lint_allowance {
+    int16_t rule; /* -1: nothing */
+    bool alone;   /* nothing else stands in the line, so that it is about the next one too */
+};
+
 struct lint {
     const struct definition *d;
     const struct participants *participants;
     const struct yaml_node *root;
     const struct yaml_node *steps[STEPS_LIMIT]; /* the nodes of the steps */
+    struct lint_allowance *allowances;          /* of each line */
+    size_t line_count;
     struct lint_report *report;
 };
 
-/* A finding at a node, or at its key. */
+/* A finding at a node, or at its key; nothing when a comment allows it. */
 void lint_found(struct lint *l, enum lint_rule rule, const struct yaml_node *n, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void lint_found_key(struct lint *l, enum lint_rule rule, const struct yaml_node *n, const char *format, ...)

@@ -319,6 +319,123 @@ START_TEST(contract__a_type_that_goes_both_ways_is_compared_both_ways)
 }
 END_TEST
 
+/* Though an answer and a request are of one type, what a request is computed from is not sent, and what is sent is not read. */
+START_TEST(contract__what_is_read_is_not_sent_nor_what_is_sent_read)
+{
+    static const char *const requests[] = {
+        "{sku: =string(steps.a.output.price_cents)}",
+        "'=shapes.Line{sku: string(steps.a.output.price_cents)}'",
+        "{sku: \"=steps.a.output == shapes.Line{price_cents: 1} ? 'x' : 'y'\"}",
+    };
+    struct schema *before = shapes_schema(), *after = shapes_without("Line", "price_cents");
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 HEAD FIRST "  - {name: b, after: [a], target: t, action: {method: /shapes.Shop/Old, request: %s}, "
+                            "compensation: none}\n",
+                 requests[i]);
+        struct definition *d = read_definition(before, text);
+        ck_assert_uint_eq(check(d, after, NULL), 2);
+        ck_assert_msg(strcmp(found,
+                             "a/action field-removed breaks: shapes.Line.price_cents (3) is gone; the action of b "
+                             "reads it\n"
+                             "b/action field-removed warns: shapes.Line.price_cents (3) is gone, and its number "
+                             "may be used again: reserve it; it is not used here\n"
+                             "b/action field-removed breaks: shapes.Line.price_cents (3) is gone; the action of b "
+                             "reads it\n") == 0,
+                      "%s\n%s", requests[i], found);
+        definition_destroy(d);
+    }
+    struct definition *d =
+        read_definition(before, HEAD "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: "
+                                     "'=shapes.Line{price_cents: 1}'}, compensation: none}\n");
+    ck_assert_uint_eq(check(d, after, NULL), 1);
+    ck_assert_str_eq(found,
+                     "a/action field-removed breaks: shapes.Line.price_cents (3) is gone; the action of a sets it\n"
+                     "a/action field-removed warns: shapes.Line.price_cents (3) is gone, and its number may be used "
+                     "again: reserve it; it is not used here\n");
+    definition_destroy(d);
+    schema_destroy(before);
+    schema_destroy(after);
+}
+END_TEST
+
+/* The types of shapes.proto, of which Reserve answers an order, and a line is of another type in quantity, as a row's number is. */
+static struct schema *shapes_of_rows(Google__Protobuf__FieldDescriptorProto__Type quantity,
+                                     Google__Protobuf__FieldDescriptorProto__Type row)
+{
+    Set *set = google__protobuf__file_descriptor_set__unpack(NULL, shapes_size, shapes);
+    ck_assert_ptr_nonnull(set);
+    for (size_t f = 0; f < set->n_file; f++)
+        if (set->file[f]->n_service > 0) {
+            char **answer = &set->file[f]->service[0]->method[0]->output_type;
+            free(*answer);
+            *answer = strdup(".shapes.Order");
+        }
+    (*field_of(message_of(set, "Line"), "quantity"))->type = quantity;
+    const Message *order = message_of(set, "Order");
+    for (size_t i = 0; i < order->n_nested_type; i++)
+        if (strcmp(order->nested_type[i]->name, "ByRowEntry") == 0)
+            (*field_of(order->nested_type[i], "key"))->type = row;
+    struct schema *schema = read_set(set);
+    google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+    return schema;
+}
+
+/* Of a map's values no more counts than what is set or read of them; its keys count whenever it is used. */
+START_TEST(contract__of_a_map_s_values_what_is_used_counts)
+{
+#define QUANTITY "shapes.Line.quantity (2) was int32 and is string now; "
+#define ROW      "shapes.Order.ByRowEntry.key (1) was int32 and is string now; "
+    static const struct {
+        const char *request, *output, *told;
+    } cases[] = {
+        {"{by_row: {1: {sku: x}}}", "=steps.a.output.by_row[1].sku",
+         "a/action field-type breaks: " ROW "the action of a sets it\n"
+         "a/action field-type warns: " QUANTITY "it is not used here\n"
+         "a/action field-type breaks: " ROW "output reads it\n"
+         "a/action field-type warns: " QUANTITY "it is not used here\n"},
+        {"{by_row: {1: {sku: x, quantity: =1}}}", "=string(steps.a.output.by_row[1].quantity)",
+         "a/action field-type breaks: " ROW "the action of a sets it\n"
+         "a/action field-type breaks: " QUANTITY "the action of a sets it\n"
+         "a/action field-type breaks: " ROW "output reads it\n"
+         "a/action field-type breaks: " QUANTITY "output reads it\n"},
+        {"{by_row: '={1: shapes.Line{sku: input.order_id}}'}", "=string(steps.a.output.by_row == {})",
+         "a/action field-type breaks: " ROW "the action of a sets it\n"
+         "a/action field-type warns: " QUANTITY "it is not used here\n"
+         "a/action field-type breaks: " ROW "output reads it\n"
+         "a/action field-type breaks: " QUANTITY "output reads it\n"},
+        {"{by_row: =rows}", "x",
+         "a/action field-type breaks: " ROW "the action of a sets it\n"
+         "a/action field-type breaks: " QUANTITY "the action of a sets it\n"},
+        {"{order_id: x}", "=string(steps.a.output == shapes.Order{})",
+         "a/action field-type breaks: " QUANTITY "output reads it\n"
+         "a/action field-type breaks: " ROW "output reads it\n"},
+        {"{order_id: x}", "x", ""},
+    };
+    struct schema *before = shapes_of_rows(GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32,
+                                           GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32),
+                  *after = shapes_of_rows(GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING,
+                                          GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "let: {rows: '={1: shapes.Line{}}'}\n" HEAD
+                 "  - {name: a, target: t, action: {method: /shapes.Shop/Reserve, request: %s}, compensation: "
+                 "none}\noutput: {sku: \"%s\"}\noutput_type: shapes.Line\n",
+                 cases[i].request, cases[i].output);
+        struct definition *d = read_definition(before, text);
+        ck_assert_uint_eq(check(d, after, NULL), 1);
+        ck_assert_msg(strcmp(found, cases[i].told) == 0, "%s\n%s", text, found);
+        definition_destroy(d);
+    }
+    schema_destroy(before);
+    schema_destroy(after);
+#undef QUANTITY
+#undef ROW
+}
+END_TEST
+
 /* The types of shapes.proto, of which an order has an address by itself, before it has one in its invoice. */
 static struct schema *shapes_of_two_addresses(Google__Protobuf__FieldDescriptorProto__Type zip_code)
 {
@@ -425,6 +542,8 @@ static Suite *suite(void)
     tcase_add_test(t, contract__who_reads_it_is_told);
     tcase_add_test(t, contract__who_sets_it_is_told);
     tcase_add_test(t, contract__a_type_that_goes_both_ways_is_compared_both_ways);
+    tcase_add_test(t, contract__what_is_read_is_not_sent_nor_what_is_sent_read);
+    tcase_add_test(t, contract__of_a_map_s_values_what_is_used_counts);
     tcase_add_test(t, contract__a_type_that_is_used_in_part_may_be_used_as_a_whole_elsewhere);
     tcase_add_test(t, contract__a_target_s_calls_are_those_that_may_go_there);
     tcase_add_test(t, contract__without_memory_it_says_so);

@@ -512,6 +512,53 @@ START_TEST(expression__what_it_uses_of_messages_is_told)
         examine_fields(compiled(cases[i].text), see_field, NULL);
         ck_assert_msg(strcmp(seen, cases[i].fields) == 0, "%s: uses %s", cases[i].text, seen);
     }
+    seen[0] = '\0';
+    examine_reads(compiled("Customer{name: input.order_id}.address.street"), see_field, NULL);
+    ck_assert_str_eq(seen, "street address order_id ");
+}
+END_TEST
+
+/* Of what its value consists: the fields that it sets, and the types that it gives whole. */
+START_TEST(expression__what_its_value_consists_of_is_told)
+{
+    static const struct {
+        const char *text, *parts;
+    } cases[] = {
+        {"input", "Order "},
+        {"input.order_id", ""},
+        {"input.customer", "Customer "},
+        {"string(size(input.lines))", ""},
+        {"Order{order_id: input.customer.name}", "order_id "},
+        {"Order{customer: input.customer}", "customer Customer "},
+        {"Order{customer: Customer{name: input.order_id}}", "customer name "},
+        {"Order{?customer: input.?customer}", "customer Customer "},
+        {"Customer{name: 'a'} == input.customer", ""},
+        {"[Customer{name: 'a'}, input.customer]", "name Customer "},
+        {"{'a': input.customer}", "Customer "},
+        {"{'a': input.customer}['a']", "Customer "},
+        {"[Customer{name: 'a'}][0].name", ""},
+        {"input.customer == Customer{} ? Customer{name: 'a'} : input.customer", "name Customer "},
+        {"cel.bind(c, input.customer, Customer{name: c.name})", "name "},
+        {"cel.bind(c, input.customer, c)", "Customer "},
+        {"input.lines", "Line "},
+        {"input.lines.map(l, Line{sku: l.sku})", "sku "},
+        {"input.lines.map(l, l.quantity > 1, l)", "Line "},
+        {"input.lines.filter(l, l.sku != '')", "Line "},
+        {"input.lines.all(l, l == Line{sku: 'a'})", ""},
+        {"input.lines + [Line{sku: 'a'}]", "Line "},
+        {"dyn(input.customer)", "Customer "},
+        {"dyn([input.lines])[0]", "Line "},
+        {"dyn(input.lines).map(l, l)", "Line "},
+        {"dyn(input.lines).map(l, Order{lines: [l]})", "lines Line "},
+        {"cel.bind(c, dyn(input.customer), Order{customer: c})", "customer Customer "},
+        {"dyn(input).customer", "Order "},
+        {"has(input.customer) || 1 / 0 == 1", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        seen[0] = '\0';
+        examine_value(compiled(cases[i].text), see_field, see_type, NULL);
+        ck_assert_msg(strcmp(seen, cases[i].parts) == 0, "%s: consists of %s", cases[i].text, seen);
+    }
 }
 END_TEST
 
@@ -534,6 +581,7 @@ int main(void)
     tcase_add_test(c, expression__every_refused_piece_of_memory_is_survived);
     tcase_add_test(c, expression__what_it_may_cost_is_told_beforehand);
     tcase_add_test(c, expression__what_it_uses_of_messages_is_told);
+    tcase_add_test(c, expression__what_its_value_consists_of_is_told);
     tcase_add_test(c, expression__how_long_lists_are_is_read_from_conditions);
     tcase_add_test(c, expression__tells_its_type_and_what_it_uses);
     tcase_add_test(c, expression__functions_of_lists_and_texts);

@@ -21,6 +21,7 @@ static void judge(const char *text)
     struct definition *d = NULL;
     struct error_detail detail;
     limits.schemas = trades_schemas();
+    limits.steps_max = STEPS_LIMIT;
     report.count = report.more = 0;
     int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
     if (code != 0)
@@ -318,6 +319,58 @@ START_TEST(lint__a_report_has_an_end)
     ck_assert_uint_eq(report.count, LINT_FINDINGS_MAX);
     ck_assert_uint_eq(report.more, 3 * 64 - LINT_FINDINGS_MAX);
     definition_destroy(d);
+}
+END_TEST
+
+/* A note of each step stands between two warnings of it, and the error is found after all of them. */
+START_TEST(lint__an_error_is_found_after_however_many_milder_findings)
+{
+    static char text[65536];
+    size_t used = (size_t)snprintf(text, sizeof text,
+                                   "name: n\nversion: 1.0.0\ndeadline: 1h\nschema: trades\ninput: trades.v1.Order\n"
+                                   "steps:\n");
+    struct definition_limits limits = definition_limits_default();
+    struct definition *d = NULL;
+    struct error_detail detail;
+    limits.schemas = trades_schemas();
+    for (unsigned i = 0; i < 60; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used,
+                                 "  - {name: s%u, target: t, action: {method: /trades.v1.Inventory/Reserve, request: "
+                                 "{sku: x}, retry: {maxAttempts: 1, retryableStatusCodes: [UNAVAILABLE]}}}\n",
+                                 i);
+    snprintf(text + used, sizeof text - used,
+             "  - {name: last, target: t, when: 1 / 0 > 1, action: {method: /trades.v1.Inventory/Reserve, request: "
+             "{sku: x}}, compensation: none}\n");
+    judge(text);
+    const struct lint_finding *error = lint_first_error(&report);
+    ck_assert_ptr_nonnull(error);
+    ck_assert_uint_eq(error->rule, LINT_RULE_CONSTANT_FAILS);
+    ck_assert_uint_eq(report.count, LINT_FINDINGS_MAX);
+    ck_assert_uint_eq(report.more, 3 * 60 + 3 - LINT_FINDINGS_MAX); /* the input and the condition have warnings, too */
+    for (unsigned i = 0; i < report.count; i++) {
+        ck_assert_int_ne(lint_rows[report.findings[i].rule].severity, LINT_NOTE);
+        ck_assert(i == 0 || report.findings[i - 1].line <= report.findings[i].line);
+    }
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+    ck_assert_int_eq(lint_admit(d, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.rule, "constant-fails");
+    definition_destroy(d);
+}
+END_TEST
+
+START_TEST(lint__what_a_comment_allows_takes_nobody_s_place)
+{
+    static char text[65536];
+    size_t used = (size_t)snprintf(text, sizeof text, "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n");
+    for (unsigned i = 0; i < 2 * LINT_FINDINGS_MAX; i++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used,
+                             "  - {name: s%u, target: t, action: /a.v1.B/C} # lint: allow undo-missing it looks\n", i);
+    snprintf(text + used, sizeof text - used, "  - {name: last, target: t, action: /a.v1.B/C}\n");
+    judge(text);
+    ck_assert_uint_eq(report.count, 1);
+    ck_assert_str_eq(report.findings[0].field, "steps[200]");
+    ck_assert_uint_eq(report.more, 0);
 }
 END_TEST
 
@@ -639,6 +692,8 @@ int main(void)
     tcase_add_test(rules, lint__the_longest_of_several_ways_counts);
     tcase_add_test(rules, lint__an_output_that_may_be_missing_is_guarded);
     tcase_add_test(rules, lint__a_report_has_an_end);
+    tcase_add_test(rules, lint__an_error_is_found_after_however_many_milder_findings);
+    tcase_add_test(rules, lint__what_a_comment_allows_takes_nobody_s_place);
     tcase_add_test(rules, lint__times_are_too_long_beyond_their_bounds);
     tcase_add_test(rules, lint__an_undo_may_take_longer_than_the_saga);
     tcase_add_test(rules, lint__findings_of_one_line_stand_in_order_too);

@@ -1156,6 +1156,11 @@ START_TEST(participant__has_so_many_methods)
         ck_assert_int_eq(saga_participant_step(participant, method, echo, NULL, NULL, NULL, &error), SAGA_OK);
     }
     ck_assert_int_eq(saga_participant_step(participant, DO, echo, NULL, NULL, NULL, &error), SAGA_E_RESOURCE_EXHAUSTED);
+    /* One that is known takes no place of its own. */
+    ck_assert_int_eq(saga_participant_step(participant, "/a.B/M0", echo, NULL, NULL, NULL, &error), SAGA_OK);
+    ck_assert_int_eq(saga_participant_step(participant, "/a.B/M0", echo, UNDO, echo, NULL, &error),
+                     SAGA_E_RESOURCE_EXHAUSTED);
+    ck_assert_uint_eq(participant->method_count, 1024);
     for (int i = 0; i < 1024; i++) {
         char method[32];
         snprintf(method, sizeof method, "/a.B/M%d", i);
