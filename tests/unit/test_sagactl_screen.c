@@ -198,10 +198,17 @@ START_TEST(times__writes_spans_in_two_units)
     ck_assert_str_eq(span_text(999999), "999ms");
     ck_assert_str_eq(span_text(1500000), "1.5s");
     ck_assert_str_eq(span_text(2000000), "2s");
+    ck_assert_str_eq(span_text(1000000), "1s");
+    ck_assert_str_eq(span_text(9999999), "9.9s");
+    ck_assert_str_eq(span_text(10500000), "10s");
     ck_assert_str_eq(span_text(59900000), "59s");
     ck_assert_str_eq(span_text(INT64_C(60000000)), "1m");
     ck_assert_str_eq(span_text(INT64_C(200000000)), "3m 20s");
+    ck_assert_str_eq(span_text(INT64_C(3599999999)), "59m 59s");
+    ck_assert_str_eq(span_text(INT64_C(3600000000)), "1h");
     ck_assert_str_eq(span_text(INT64_C(7500000000)), "2h 5m");
+    ck_assert_str_eq(span_text(INT64_C(86399999999)), "23h 59m");
+    ck_assert_str_eq(span_text(INT64_C(86400000000)), "1d");
     ck_assert_str_eq(span_text(INT64_C(349200000000)), "4d 1h");
     ck_assert_uint_lt(strlen(span_text(INT64_MAX)), TIMES_TEXT_SIZE);
 }
@@ -261,6 +268,13 @@ START_TEST(times__reads_local_times)
     ck_assert_int_eq(at.us, INT64_C(1777890030000000));
     ck_assert_ptr_null(times_read("2026-05-04T10:20:30", times_now(), true, &at)); /* --utc says otherwise */
     ck_assert_int_eq(at.us, INT64_C(1777890030000000));
+    /* And so does the zone that stands behind it. */
+    static const char *const zoned[] = {"2026-05-04T10:20:30Z", "2026-05-04 12:20:30+02:00",
+                                        "2026-05-04T09:20:30-0100"};
+    for (size_t i = 0; i < sizeof zoned / sizeof zoned[0]; i++) {
+        ck_assert_ptr_null(times_read(zoned[i], times_now(), false, &at));
+        ck_assert_msg(at.us == INT64_C(1777890030000000), "%s: %lld", zoned[i], (long long)at.us);
+    }
     char text[TIMES_TEXT_SIZE];
     ck_assert_str_eq(times_write(&screen, at, text), "2026-05-04 13:20:30 +0300");
     screen.utc = true;
