@@ -220,7 +220,11 @@ START_TEST(show__who_paused_it)
     make_stuck();
     saga.state = STATE(RUNNING);
     saga.paused = true;
-    Saga__V1__Event *e = add_event(2000, EVENT(PAUSED), TEXT(""));
+    Saga__V1__Event *e = add_event(1600, EVENT(PAUSED), TEXT(""));
+    e->actor = TEXT("bert@ops"); /* who did before, is not who does */
+    e->message = TEXT("lunch");
+    add_event(1700, EVENT(RESUMED), TEXT(""))->actor = TEXT("bert@ops");
+    e = add_event(2000, EVENT(PAUSED), TEXT(""));
     e->actor = TEXT("anna@ops");
     e->message = TEXT("let me look");
     show_saga(&screen, &answer, NULL);
