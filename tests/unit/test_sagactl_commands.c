@@ -1,6 +1,8 @@
 /* Commands of sagactl as a person types them, against answers that the test makes up: what is asked for, and each line that is shown. */
 #include "tests/support/told_sidecar.h"
 
+#include "client-lib/sagactl/json.h"
+
 #include "grpc/health/v1/health.pb-c.h"
 
 #include <time.h>
@@ -433,6 +435,40 @@ START_TEST(why__tells_of_the_stuck_step_alone)
 }
 END_TEST
 
+/* A deadline turns a saga back until its pivot has been started, and only then is it told of. */
+START_TEST(why__tells_a_deadline_that_counts)
+{
+    static const struct {
+        Saga__V1__SagaState state;
+        bool pivot_started, told;
+    } cases[] = {{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, false, true},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, true, false},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING, false, false}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Google__Protobuf__Timestamp deadline = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.deadline = &deadline;
+    answer.saga = &saga;
+    for (int passed = 0; passed < 2; passed++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            deadline.seconds = passed ? 1700000000 : INT64_C(253402300799);
+            saga.state = cases[i].state;
+            saga.pivot_started = cases[i].pivot_started;
+            anew();
+            tell("Get", &answer.base);
+            tell("Status", &status.base);
+            ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+            const char *line = strstr(said, passed ? "  deadline   passed " : "  deadline   in ");
+            ck_assert_msg((line != NULL) == cases[i].told, "%s", said);
+            ck_assert_ptr_null(strstr(said, passed ? "deadline   in " : "deadline   passed "));
+            /* To hold it does not hold its deadline, where it has one still. */
+            ck_assert_msg((strstr(said, "Its deadline goes on.") != NULL) == cases[i].told, "%s", said);
+        }
+}
+END_TEST
+
 /* ---- status ---- */
 
 /* Which sidecar it is, what of its journal is free again, and each heartbeat by its name. */
@@ -467,6 +503,77 @@ START_TEST(status__says_whose_it_is)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
     ck_assert_ptr_eq(strstr(said, lines[0]), said);
+}
+END_TEST
+
+/* Loops are one sidecar: sums, the least that is free, whoever cannot reach a target; a guest's journal is no loop of it. */
+START_TEST(status__adds_up_its_loops)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration away = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loops[4], *list[4];
+    Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
+    Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
+    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    away.seconds = 4;
+    for (int i = 0; i < 4; i++) {
+        saga__v1__loop_status__init(&loops[i]);
+        list[i] = &loops[i];
+        loops[i].version = text("1.2.3");
+        loops[i].live = 10;
+        loops[i].stuck = (unsigned)i;
+        loops[i].journal_bytes = 1 << 20;
+        loops[i].volume_free_bytes = (i == 1 ? 5u : 7u) << 20;
+    }
+    loops[2].journal = text("calm");
+    loops[3].journal = text("broken");
+    for (int i = 0; i < 2; i++) {
+        saga__v1__definition_limit__init(&limits[i]);
+        limit_lists[i] = &limits[i];
+        loops[i].definition_limits = &limit_lists[i];
+        loops[i].n_definition_limits = 1;
+        limits[i].definition = text("order");
+        limits[i].live = 3;
+        limits[i].live_max = 8;
+        limits[i].starts_per_second = 5;
+        loops[i].targets = target_lists[i];
+        loops[i].n_targets = 2;
+        for (int k = 0; k < 2; k++) {
+            Saga__V1__TargetStatus *t = target_lists[i][k] = &targets[i][k];
+            saga__v1__target_status__init(t);
+            t->name = text(k == 0 ? "bank" : "mail");
+            t->address = text(k == 0 ? "bank:1" : "mail:1");
+            t->calls = 2;
+            t->calls_max = 8;
+            t->waiting = 3;
+            t->deferred = k == 0;
+        }
+    }
+    answer.loops = list;
+    answer.n_loops = 4;
+    static const char *const lines[] = {"unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n",
+                                        "      34 running\n", "       6 stuck: sagactl deadletters --summary\n",
+                                        "journal 4.0MiB, 5.0MiB free on its volume\n",
+                                        "definition order: 6 of 16 live, at most 10 start in a second\n",
+                                        /* What stands most in need of somebody comes first. */
+                                        "       10           0       3       0          -  broken\n       10           "
+                                        "0       2       0          -  calm\n"};
+    for (int who = 0; who < 2; who++) {
+        targets[who][0].unreachable = true;
+        targets[who][0].unreachable_for = &away;
+        targets[1 - who][0].unreachable = false;
+        anew();
+        tell("Check", &health.base);
+        tell("Status", &answer.base);
+        ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+        for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+            ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+        ck_assert_msg(strstr(said,
+                             "target bank at bank:1: cannot be reached for 4s, 4 of 16 calls in flight, 6 wait, 2 of "
+                             "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
+                      "%s", said);
+    }
 }
 END_TEST
 
@@ -554,6 +661,113 @@ START_TEST(deadletters__are_counted)
 }
 END_TEST
 
+#define LETTERS 6
+
+/* Of one kind are those of one definition that stand at one step with one status. */
+static void letters(Saga__V1__ListDeadLettersResponse *answer)
+{
+    static Saga__V1__Saga sagas[LETTERS], *list[LETTERS];
+    static Saga__V1__Step steps[LETTERS], *lists[LETTERS];
+    static Google__Protobuf__Timestamp started[LETTERS];
+    static const struct {
+        const char *id, *definition, *step;
+        int status;
+        int64_t hours;
+    } of[LETTERS] = {{"9f03c1d2a4b7-1", "order", "charge", 14, 1},  {"9f03c1d2a4b7-2", "order", "charge", 14, 26},
+                     {"9f03c1d2a4b7-3", "order", "charge", 14, 2},  {"9f03c1d2a4b7-4", "order", "charge", 9, 3},
+                     {"9f03c1d2a4b7-5", "refund", "charge", 14, 5}, {"9f03c1d2a4b7-6", "order", "send", 0, 4}};
+    saga__v1__list_dead_letters_response__init(answer);
+    for (int i = 0; i < LETTERS; i++) {
+        saga__v1__saga__init(&sagas[i]);
+        saga__v1__step__init(&steps[i]);
+        google__protobuf__timestamp__init(&started[i]);
+        list[i] = &sagas[i];
+        lists[i] = &steps[i];
+        started[i].seconds = time(NULL) - of[i].hours * 3600 - 60;
+        sagas[i].id = text(of[i].id);
+        sagas[i].definition = text(of[i].definition);
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = text(of[i].step);
+        sagas[i].started_at = &started[i];
+        sagas[i].steps = &lists[i];
+        sagas[i].n_steps = 1;
+        steps[i].name = text(of[i].step);
+        steps[i].last_status = of[i].status;
+        steps[i].compensation_attempts = i == 4;
+    }
+    answer->sagas = list;
+    answer->n_sagas = LETTERS;
+}
+
+/* The kind with the most first, each with the command that tries just those that were counted. */
+START_TEST(deadletters__are_told_by_what_they_have_in_common)
+{
+    Saga__V1__ListDeadLettersResponse answer;
+    letters(&answer);
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_msg(sagactl("deadletters --summary --address here:1") == EXIT_DONE, "%s", complained);
+    static const char first[] =
+        "6 dead letters:\n"
+        "     3  order, action of charge: UNAVAILABLE, the oldest started 1d 2h ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step charge --status UNAVAILABLE\n";
+    static const char *const others[] = {
+        "     1  order, action of charge: FAILED_PRECONDITION, the oldest started 3h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step charge --status FAILED_PRECONDITION\n",
+        "     1  refund, undo of charge: UNAVAILABLE, the oldest started 5h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition refund --step charge --status UNAVAILABLE\n",
+        "     1  order, action of send: OK, the oldest started 4h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step send --status OK\n"};
+    ck_assert_msg(strncmp(said, first, strlen(first)) == 0, "%s", said);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert_msg(strstr(said, others[i]) != NULL, "%s\nis not in\n%s", others[i], said);
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --summary --step charge --status UNAVAILABLE -o json"), EXIT_DONE);
+    json_t *kinds = json_loads(said, 0, NULL);
+    ck_assert_uint_eq(json_array_size(kinds), 2);
+    const json_t *kind = json_array_get(kinds, 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(kinds, 0), "count")), 3);
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "definition")), "refund");
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "phase")), "compensation");
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "status")), "UNAVAILABLE");
+    json_decref(kinds);
+}
+END_TEST
+
+/* All that fit, and no others; one that is refused keeps none of the others from it, and the status tells of it. */
+START_TEST(retry__of_all_goes_on_behind_a_refusal)
+{
+    static const struct {
+        const char *words, *says, *ids;
+    } cases[] = {
+        {"retry --all --actor ann --status OK", "1 of 1 dead letter tried again\n", "6"},
+        {"retry --all --actor ann --status FAILED_PRECONDITION", "1 of 1 dead letter tried again\n", "4"},
+        {"retry --all --actor ann --step charge --status UNAVAILABLE", "2 of 4 dead letters tried again\n", "1235"},
+        {"retry --all --actor ann --step send", "1 of 1 dead letter tried again\n", "6"}};
+    static const int codes[] = {SAGA_E_FAILED_PRECONDITION, SAGA_OK, SAGA_E_NOT_FOUND, SAGA_OK};
+    Saga__V1__ListDeadLettersResponse answer;
+    Saga__V1__RetryResponse done = SAGA__V1__RETRY_RESPONSE__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t count = strlen(cases[i].ids);
+        anew();
+        letters(&answer);
+        tell("ListDeadLetters", &answer.base);
+        for (size_t k = 0; k < count; k++) {
+            tell("Retry", &done.base);
+            told[told_count - 1].code = count > 1 ? codes[k] : SAGA_OK;
+        }
+        ck_assert_int_eq(sagactl(cases[i].words), count > 1 ? EXIT_NOT_FOUND : EXIT_DONE);
+        ck_assert_str_eq(said, cases[i].says);
+        for (unsigned k = 0; k < count; k++) {
+            Saga__V1__RetryRequest *request = ASKED(saga__v1__retry_request, k + 1);
+            ck_assert_int_eq(request->saga_id[strlen("9f03c1d2a4b7-")], cases[i].ids[k]);
+            ck_assert_str_eq(request->actor, "ann");
+            saga__v1__retry_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
 /* ---- start ---- */
 
 /* What is typed as the input is the input, in each of its forms. */
@@ -561,8 +775,12 @@ START_TEST(start__sends_what_was_typed)
 {
     static const struct {
         const char *words, *input;
+        int64_t seconds;
+        int32_t nanos;
     } cases[] = {
-        {"start order --input-text book", "book"}, {"start order --input-hex 626f6f6b", "book"}, {"start order", ""}};
+        {"start order --input-text book", "book", 0, 0},          {"start order --input-hex 626f6f6b", "book", 0, 0},
+        {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0}, {"start order --deadline 1500ms", "", 1, 500000000},
+        {"start order --deadline 1ms", "", 0, 1000000},           {"start order", "", 0, 0}};
     Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
     started.saga_id = text("9f03c1d2a4b7-2a");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -574,6 +792,8 @@ START_TEST(start__sends_what_was_typed)
         ck_assert_str_eq(request->definition, "order");
         ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
         ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
+        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->seconds, cases[i].seconds);
+        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->nanos, cases[i].nanos);
         saga__v1__start_request__free_unpacked(request, NULL);
     }
 }
@@ -655,6 +875,73 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
 }
 END_TEST
 
+/* The command of the next page asks for the same as this one did: whatever chooses is sent, and stands in it. */
+START_TEST(list__proposes_the_next_page_of_the_same)
+{
+    static const struct {
+        const char *words, *more; /* behind "sagactl list"; more is what differs */
+    } cases[] = {
+        {"--state stuck,running,paused --since 2026-05-04T10:20:30.25Z --before 2026-05-05T00:00:00Z --tag key=a=b "
+         "--definition order --where priority==1 --journal home --limit 7",
+         "--state running,stuck,paused --since 2026-05-04T10:20:30.250000Z --before 2026-05-05T00:00:00Z --tag key=a=b "
+         "--definition order --where priority==1 --journal home --limit 7"},
+        {"--state paused --address here:1 --fleet", "--state paused --address here:1 --fleet"},
+        {"--state committed,compensating,compensated,resolved", "--state committed,compensating,compensated,resolved"}};
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *all[] = {&saga};
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.paused = true;
+    page.sagas = all;
+    page.n_sagas = 1;
+    page.next_page_token = text("next");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[256], more[300];
+        anew();
+        tell("List", &page.base);
+        snprintf(words, sizeof words, "list %s", cases[i].words);
+        snprintf(more, sizeof more, "\nmore: sagactl list %s --page next\n", cases[i].more);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, more) != NULL, "%s\nis not in\n%s", more, said);
+        Saga__V1__ListRequest *request = ASKED(saga__v1__list_request, 0);
+        if (i == 0) {
+            ck_assert_uint_eq(request->n_states, 2);
+            ck_assert_int_eq(request->states[0], SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+            ck_assert_int_eq(request->states[1], SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+            ck_assert_int_eq(request->started_from->seconds, 1777890030);
+            ck_assert_int_eq(request->started_from->nanos, 250000000);
+            ck_assert_int_eq(request->started_before->seconds, 1777939200);
+            ck_assert_uint_eq(request->n_tags, 1);
+            ck_assert_str_eq(request->tags[0]->name, "key");
+            ck_assert_str_eq(request->tags[0]->value, "a=b");
+            ck_assert_str_eq(request->definition, "order");
+            ck_assert_str_eq(request->where, "priority==1");
+            ck_assert_str_eq(request->journal, "home");
+            ck_assert_int_eq(request->page_size, 7);
+        }
+        ck_assert_uint_eq(request->n_states, i == 0 ? 2 : i == 1 ? 3 : 4); /* those that are paused are live */
+        ck_assert_int_eq(request->fleet, i == 1);
+        saga__v1__list_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* A first page without any is no end, where there are more. */
+START_TEST(list__looks_behind_an_empty_page)
+{
+    Saga__V1__ListResponse empty = SAGA__V1__LIST_RESPONSE__INIT, page = empty;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *all[] = {&saga};
+    saga.id = text("9f03c1d2a4b7-2a");
+    empty.next_page_token = text("next");
+    page.sagas = all;
+    page.n_sagas = 1;
+    tell("List", &empty.base);
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+    ck_assert_ptr_null(strstr(said, "No saga matches."));
+}
+END_TEST
+
 START_TEST(definitions__shows_the_version_that_is_asked_for)
 {
     static const char source[] = "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n";
@@ -719,8 +1006,8 @@ END_TEST
 START_TEST(lint__ends_as_its_worst_file)
 {
     char good[] = "/tmp/saga-lint-XXXXXX", bad[] = "/tmp/saga-lint-XXXXXX", words[160];
-    write_file(good,
-               "name: a\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
+    write_file(good, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+                     "  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
     write_file(bad, "name: a\nversion: 1.0.0\nsteps: []\n");
     const struct {
         const char *first, *second;
@@ -731,6 +1018,15 @@ START_TEST(lint__ends_as_its_worst_file)
             snprintf(words, sizeof words, "lint %s %s%s", cases[i].first, cases[i].second, sarif ? " -o sarif" : "");
             ck_assert_msg(sagactl(words) == cases[i].status, "%s", words);
             ck_assert_int_eq(strstr(said, sarif ? "\"results\": [" : "1.0.0, 1 step: ") != NULL, 1);
+            /* What is wrong with one is wrong with that one alone. */
+            for (int second = 0; !sarif && second < 2; second++) {
+                const char *path = second ? cases[i].second : cases[i].first;
+                snprintf(words, sizeof words, path == good ? "%s: a 1.0.0, 1 step: good\n" : "%s: 1 error\n", path);
+                ck_assert_msg(strstr(said, words) != NULL, "%s is not in %s", words, said);
+            }
+            const char *sign = sarif ? "\"ruleId\": " : ": error: ", *found = strstr(said, sign);
+            ck_assert_int_eq(found != NULL, cases[i].status != EXIT_DONE);
+            ck_assert(found == NULL || strstr(found + 1, sign) == NULL);
         }
     unlink(good);
     unlink(bad);
@@ -890,15 +1186,21 @@ int main(void)
     tcase_add_test(tc, drill__says_how);
     tcase_add_test(tc, acts__are_said);
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
+    tcase_add_test(tc, why__tells_a_deadline_that_counts);
     tcase_add_test(tc, status__says_whose_it_is);
+    tcase_add_test(tc, status__adds_up_its_loops);
     tcase_add_test(tc, definitions__are_shown_page_by_page);
     tcase_add_test(tc, start__sends_what_was_typed);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
     tcase_add_test(tc, deadletters__are_counted);
+    tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
+    tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
     tcase_add_test(tc, every_command__says_which_words_it_takes);
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
+    tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
+    tcase_add_test(tc, list__looks_behind_an_empty_page);
     tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
