@@ -1079,6 +1079,14 @@ START_TEST(every_command__ends_as_the_call_did)
             ck_assert_str_eq(said, "");
             ck_assert_ptr_nonnull(strstr(complained, "sagactl: it is refused\n"));
         }
+    /* A server without a sidecar's health is none. */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        asked_count = 0;
+        told[0].method = "Check";
+        told[0].code = cases[i].code;
+        ck_assert_int_eq(sagactl("status"), cases[i].status == EXIT_NOT_FOUND ? EXIT_REFUSED : cases[i].status);
+        ck_assert_str_eq(said, "");
+    }
 }
 END_TEST
 
