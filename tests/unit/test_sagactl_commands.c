@@ -229,6 +229,26 @@ START_TEST(slo__rules_have_the_names_of_their_definitions)
 }
 END_TEST
 
+/* What is just used up is used up, whichever way the numbers are rounded. */
+START_TEST(slo__of_a_budget_that_is_just_spent)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o = SAGA__V1__OBJECTIVE__INIT, *all[] = {&o};
+    Saga__V1__ObjectiveWindow room[8], *list[8];
+    windows(room, list, 100, 80);
+    o.windows = list;
+    o.n_windows = 8;
+    o.definition = text("checkout");
+    o.kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+    o.promised = 0.9; /* 1 - 0.9 is less than 0.1 */
+    answer.objectives = all;
+    answer.n_objectives = 1;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "     90%        800       80        0.0%       8 ") != NULL, "%s", said);
+}
+END_TEST
+
 START_TEST(slo__without_promises)
 {
     Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
@@ -400,6 +420,64 @@ START_TEST(acts__are_said)
 }
 END_TEST
 
+/* What needs a restart is a change, too. */
+START_TEST(reload__says_what_has_changed)
+{
+    Saga__V1__ReloadResponse answer = SAGA__V1__RELOAD_RESPONSE__INIT;
+    char *taken[] = {text("targets")}, *needs_restart[] = {text("data_dir")};
+    static const char *const says[] = {"nothing has changed\n", "taken: targets\n", "needs a restart: data_dir\n",
+                                       "taken: targets\nneeds a restart: data_dir\n"};
+    answer.taken = taken;
+    answer.needs_restart = needs_restart;
+    for (size_t i = 0; i < 4; i++) {
+        answer.n_taken = i & 1;
+        answer.n_needs_restart = i >> 1;
+        anew();
+        tell("Reload", &answer.base);
+        SHOWS("reload", says[i]);
+    }
+}
+END_TEST
+
+/* Its events stand in their order, whatever pages they came in; that the earliest are gone is told by the last page that was asked for. */
+START_TEST(get__puts_its_pages_together)
+{
+    Saga__V1__GetResponse pages[3];
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Event events[3], *list[3];
+    static const char *const steps[] = {"reserve", "charge", "send"}, *const tokens[] = {"", "t1", "t2"};
+    for (int truncated = 0; truncated < 2; truncated++) {
+        const char *at = NULL;
+        saga.id = text("9f03c1d2a4b7-2a");
+        anew();
+        for (int i = 2; i >= 0; i--) {
+            saga__v1__get_response__init(&pages[i]);
+            saga__v1__event__init(&events[i]);
+            list[i] = &events[i];
+            events[i].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_STEP_ENLISTED;
+            events[i].step = text(steps[i]);
+            pages[i].saga = &saga;
+            pages[i].timeline = &list[i];
+            pages[i].n_timeline = 1;
+            pages[i].next_page_token = text(tokens[i]);
+            pages[i].timeline_truncated = i == 0 && truncated;
+            tell("Get", &pages[i].base);
+        }
+        ck_assert_msg(sagactl("get 9f03c1d2a4b7-2a --payloads") == EXIT_DONE, "%s", complained);
+        ck_assert_int_eq(strstr(said, "The earliest events are no longer in the journal.") != NULL, truncated);
+        for (unsigned i = 0; i < 3; i++) {
+            const char *next = strstr(said, steps[i]);
+            ck_assert_msg(next != NULL && next > at, "%s", said);
+            at = next;
+            Saga__V1__GetRequest *request = ASKED(saga__v1__get_request, i);
+            ck_assert_str_eq(request->page_token, i == 0 ? "" : tokens[3 - i]);
+            ck_assert_int_eq(request->include_payloads, i == 0);
+            saga__v1__get_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
 /* ---- a stuck saga ---- */
 
 /* Of a stuck saga a person is told of the step that waits for him, and of no other. */
@@ -466,6 +544,124 @@ START_TEST(why__tells_a_deadline_that_counts)
             /* To hold it does not hold its deadline, where it has one still. */
             ck_assert_msg((strstr(said, "Its deadline goes on.") != NULL) == cases[i].told, "%s", said);
         }
+}
+END_TEST
+
+/* A target that several steps wait for is told of once. */
+START_TEST(why__tells_of_each_target_once)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[4], *list[4];
+    static const char *const targets[] = {"bank", "bank", "mail", "bank"}, *const names[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].target = text(targets[i]);
+        steps[i].waiting_for = text("its next attempt");
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = list;
+    saga.n_steps = 4;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+    const char *bank = strstr(said, "\ntarget bank\n"), *mail = strstr(said, "\ntarget mail\n");
+    ck_assert_msg(bank != NULL && mail != NULL && strstr(bank + 1, "\ntarget bank\n") == NULL, "%s", said);
+}
+END_TEST
+
+/* The journal that keeps a saga is its own: of one loop that one's, of several that of its id, and never a guest's. */
+START_TEST(why__says_when_its_journal_stalls)
+{
+    static const struct {
+        const char *id;
+        bool stalled[3];
+        unsigned loops; /* the last of three is a guest */
+        bool told;
+    } cases[] = {{"9f03c1d2a4b7-2a", {true}, 1, true},
+                 {"9f03c1d2a4b7-2a", {false}, 1, false},
+                 {"000000000001-2a", {true, false}, 2, false},
+                 {"000000000001-2a", {false, true}, 2, true},
+                 {"000000000001-2a", {false, false, true}, 3, false},
+                 {"000000000000-2a", {true, false, false}, 3, true}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    answer.saga = &saga;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int guest = 0; guest < 2; guest++) {
+            Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+            Saga__V1__LoopStatus loops[4], *list[4];
+            char words[64];
+            for (unsigned k = 0; k < 4; k++) {
+                saga__v1__loop_status__init(&loops[k]);
+                list[k] = &loops[k];
+                loops[k].loop = k;
+                loops[k].journal_stalled = k < 3 && cases[i].stalled[k];
+                loops[k].journal = text(k == 2 ? "guest" : "");
+            }
+            /* Whoever has a guest beside its one loop has one loop. */
+            if (guest && cases[i].loops == 1) {
+                loops[1].journal = text("guest");
+                loops[1].journal_stalled = !cases[i].told;
+            }
+            status.loops = list;
+            status.n_loops = cases[i].loops + (guest && cases[i].loops == 1);
+            saga.id = text(cases[i].id);
+            anew();
+            tell("Get", &answer.base);
+            tell("Status", &status.base);
+            snprintf(words, sizeof words, "why %s", cases[i].id);
+            ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+            ck_assert_msg((strstr(said, "the sidecar's journal, which takes nothing now") != NULL) == cases[i].told,
+                          "%zu: %s", i, said);
+        }
+}
+END_TEST
+
+/* ---- top ---- */
+
+int __wrap_nanosleep(const struct timespec *asked_for, struct timespec *left);
+
+/* Between two looks no time passes for a test. */
+int __wrap_nanosleep(const struct timespec *asked_for, struct timespec *left)
+{
+    (void)asked_for, (void)left;
+    return 0;
+}
+
+/* A sidecar that was started again between two looks counts from nothing. */
+START_TEST(top__of_a_sidecar_that_was_restarted)
+{
+    Saga__V1__StatusResponse before = SAGA__V1__STATUS_RESPONSE__INIT, now = before;
+    Saga__V1__LoopStatus loops[2] = {SAGA__V1__LOOP_STATUS__INIT, SAGA__V1__LOOP_STATUS__INIT},
+                         *list[] = {&loops[0], &loops[1]};
+    before.loops = &list[0];
+    now.loops = &list[1];
+    before.n_loops = now.n_loops = 1;
+    loops[0].sagas_started = loops[0].attempts = 1000;
+    loops[1].sagas_started = loops[1].attempts = 7;
+    loops[1].sagas_ended = 20;
+    tell("Status", &before.base);
+    tell("Status", &now.base);
+    ck_assert_msg(sagactl("top --once -o json") == EXIT_DONE, "%s", complained);
+    json_t *top = json_loads(said, 0, NULL);
+    const json_t *rates = json_object_get(top, "per_second");
+    ck_assert_double_eq(json_real_value(json_object_get(rates, "started")), 0);
+    ck_assert_double_eq(json_real_value(json_object_get(rates, "attempts")), 0);
+    ck_assert_double_gt(json_real_value(json_object_get(rates, "ended")), 0);
+    json_decref(top);
+    anew();
+    tell("Status", &before.base);
+    tell("Status", &now.base);
+    ck_assert_int_eq(sagactl("top --once"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "a second    0.0 started, "));
+    ck_assert_ptr_nonnull(strstr(said, "; 0.0 attempts, 0.0 failed\n"));
 }
 END_TEST
 
@@ -799,6 +995,70 @@ START_TEST(start__sends_what_was_typed)
 }
 END_TEST
 
+/* Whoever cannot know whether it was started is told how to ask again, and who waited in vain for what. */
+START_TEST(start__can_be_asked_for_again)
+{
+    static const struct {
+        int code;
+        const char *reason;
+        bool open;
+    } cases[] = {{SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, true},
+                 {SAGA_E_DEADLINE_EXCEEDED, NULL, true},
+                 {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, false},
+                 {SAGA_E_FAILED_PRECONDITION, NULL, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("Start", NULL);
+        told[0].code = cases[i].code;
+        told[0].reason = cases[i].reason;
+        ck_assert_int_ne(sagactl("start order --request-id order-17"), EXIT_DONE);
+        ck_assert_msg((strstr(complained, "sagactl: asked again with --request-id order-17 it is") != NULL) ==
+                          cases[i].open,
+                      "%s", complained);
+    }
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    started.saga_id = text("9f03c1d2a4b7-2a");
+    for (int json = 0; json < 2; json++) {
+        anew();
+        tell("Start", &started.base);
+        tell("Wait", NULL);
+        told[1].code = SAGA_E_DEADLINE_EXCEEDED;
+        ck_assert_int_eq(sagactl(json ? "start order --wait -o json --timeout 1s" : "start order --wait --timeout 1s"),
+                         EXIT_TIMEOUT);
+        if (json)
+            ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
+        else
+            ck_assert_str_eq(said, "9f03c1d2a4b7-2a\n");
+        ck_assert_ptr_nonnull(strstr(complained, "the saga has not ended within the time given; it goes on"));
+    }
+}
+END_TEST
+
+/* The time that is given is for the waiting: a start is answered within its default, or never. */
+START_TEST(start__waits_longer_than_it_starts)
+{
+    const int64_t minute = INT64_C(60000000000);
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__WaitResponse ended = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    ended.saga = &saga;
+    tell("Start", &started.base);
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("start order --wait --timeout 20m"), EXIT_DONE);
+    ck_assert_int_gt(asked_deadlines[1] - asked_deadlines[0], 10 * minute);
+    anew();
+    tell("Start", &started.base);
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("start order --wait --timeout 1s"), EXIT_DONE);
+    ck_assert_int_eq(asked_deadlines[1], asked_deadlines[0]);
+    anew();
+    tell("Start", &started.base);
+    ck_assert_int_eq(sagactl("start order --timeout 20m"), EXIT_DONE);
+    ck_assert_int_gt(asked_deadlines[0] - wire_now(), 10 * minute);
+}
+END_TEST
+
 #define STEP "steps:\n  - "
 
 /* By its place and name; nothing is asked of the sidecar before. */
@@ -843,6 +1103,37 @@ START_TEST(drill__says_what_is_wrong_with_its_file)
         ck_assert_msg(strncmp(complained, expected, strlen(expected)) == 0, "%s\nis not\n%s", complained, expected);
         ck_assert_str_eq(said, "");
     }
+}
+END_TEST
+
+/* All of its sagas are looked at, whatever pages they come in. */
+START_TEST(drill__counts_its_sagas_over_all_pages)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__ListResponse first = SAGA__V1__LIST_RESPONSE__INIT, last = first, none = first;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *list[] = {&saga, &saga};
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    saga.id = text("9f03c1d2a4b7-2a");
+    first.sagas = last.sagas = list;
+    first.n_sagas = 2;
+    last.n_sagas = 1;
+    first.next_page_token = text("next");
+    write_file(path, STEP "start: {definition: d, count: 3}\n  - expect: state == COMMITTED");
+    snprintf(words, sizeof words, "drill %s", path);
+    for (int i = 0; i < 3; i++)
+        tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &last.base);
+    tell("List", &none.base);
+    SHOWS(words, "3 sagas of d started\nholds of all 3 sagas: state == COMMITTED\ndrill: everything held\n");
+    anew();
+    for (int i = 0; i < 3; i++)
+        tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &none.base);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: of 3 sagas that were started 2 are there\n");
+    unlink(path);
 }
 END_TEST
 
@@ -961,6 +1252,148 @@ START_TEST(definitions__shows_the_version_that_is_asked_for)
         ck_assert_str_eq(request->name, "order");
         ck_assert_str_eq(request->version, i == 1 ? "" : "1.0.0");
         saga__v1__get_definition_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* Whatever sent it may not be a sidecar, and a pipe may end on a terminal: what is no part of a YAML text is not shown as it is. */
+START_TEST(definitions__let_nothing_steer_a_terminal)
+{
+    static const struct {
+        const char *source, *shown;
+    } cases[] = {{"a: b\n\tc\r\nd", "a: b\n\tc\r\nd"},
+                 {"a\rb\033[2J\177\007", "a?b?[2J??"},
+                 {"\r", "?"},
+                 {"\xc2\x9f\xc2\x80\xc2\x9b", "\xc2\xbf\xc2\xbf\xc2\xbf"},
+                 {"\xc2\xa0\xc3\x9b\xe2\x82\x80", "\xc2\xa0\xc3\x9b\xe2\x82\x80"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Saga__V1__Definition answer = SAGA__V1__DEFINITION__INIT;
+        answer.source.data = (uint8_t *)(uintptr_t)cases[i].source;
+        answer.source.len = strlen(cases[i].source);
+        anew();
+        tell("GetDefinition", &answer.base);
+        SHOWS("definitions order", cases[i].shown);
+    }
+}
+END_TEST
+
+/* Of several files each is told of, and it ends as the first that was refused. */
+START_TEST(register__says_what_came_of_each_file)
+{
+    static const struct {
+        const char *option, *words;
+        bool already;
+    } cases[] = {{"", "order 1.0.0 registered\n", false},
+                 {"", "order 1.0.0 was registered already\n", true},
+                 {" --dry-run", "order 1.0.0 would be registered\n", false},
+                 {" --dry-run", "order 1.0.0 is registered already\n", true}};
+    Saga__V1__RegisterDefinitionResponse answer = SAGA__V1__REGISTER_DEFINITION_RESPONSE__INIT;
+    Saga__V1__Finding findings[2] = {SAGA__V1__FINDING__INIT, SAGA__V1__FINDING__INIT};
+    Saga__V1__Finding *list[] = {&findings[0], &findings[1]};
+    char path[] = "/tmp/saga-register-XXXXXX", words[160], expected[400];
+    write_file(path, "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n");
+    answer.name = text("order");
+    answer.version = text("1.0.0");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        answer.already_registered = cases[i].already;
+        tell("RegisterDefinition", &answer.base);
+        snprintf(words, sizeof words, "register %s%s", path, cases[i].option);
+        SHOWS(words, cases[i].words);
+        Saga__V1__RegisterDefinitionRequest *request = ASKED(saga__v1__register_definition_request, 0);
+        ck_assert_int_eq(request->dry_run, cases[i].option[0] != '\0');
+        saga__v1__register_definition_request__free_unpacked(request, NULL);
+    }
+    /* A rule of a policy knows no place. */
+    for (int i = 0; i < 2; i++) {
+        findings[i].warning = true;
+        findings[i].rule = text("odd");
+        findings[i].message = text("it is odd");
+        findings[i].line = i == 0 ? 4 : 0;
+        findings[i].column = i == 0 ? 5 : 0;
+        findings[i].field = text(i == 0 ? "steps[0]" : "");
+    }
+    answer.findings = list;
+    answer.n_findings = 2;
+    anew();
+    tell("RegisterDefinition", &answer.base);
+    snprintf(words, sizeof words, "register %s", path);
+    ck_assert_int_eq(sagactl(words), EXIT_DONE);
+    snprintf(expected, sizeof expected, "%s:4:5: warning: steps[0]: it is odd [odd]\n%s: warning: it is odd [odd]\n",
+             path, path);
+    ck_assert_str_eq(complained, expected);
+    anew();
+    tell("RegisterDefinition", NULL);
+    told[0].code = SAGA_E_FAILED_PRECONDITION;
+    tell("RegisterDefinition", &answer.base);
+    snprintf(words, sizeof words, "register --dry-run %s %s", path, path);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(said, "order 1.0.0 is registered already\n");
+    unlink(path);
+}
+END_TEST
+
+/* Each target is asked once, for every service that its calls are of, and no other. */
+START_TEST(register__asks_targets_for_their_types)
+{
+    static const char *const services[2][2] = {{"shop.StockKeeper", "shop.Stock"}, {"mail.Mail", "mail.Undo"}};
+    static const char *const targets[] = {"shop", "mail"};
+    Saga__V1__ReflectResponse reflected = SAGA__V1__REFLECT_RESPONSE__INIT;
+    Saga__V1__RegisterSchemaResponse schema = SAGA__V1__REGISTER_SCHEMA_RESPONSE__INIT;
+    Saga__V1__RegisterDefinitionResponse answer = SAGA__V1__REGISTER_DEFINITION_RESPONSE__INIT;
+    char path[] = "/tmp/saga-register-XXXXXX", words[64];
+    /* Of a file its name alone; it is told of by both, and registered once. */
+    static const char set[] = "\n\003\n\001a", two[] = "\n\003\n\001a\n\003\n\001b";
+    write_file(path, "name: order\nversion: 1.0.0\nschema: trade\nsteps:\n"
+                     "  - {name: a, target: shop, action: /shop.StockKeeper/A, compensation: /shop.Stock/B}\n"
+                     "  - {name: b, target: mail, action: /mail.Mail/A, compensation: /mail.Undo/A}\n"
+                     "  - {name: c, target: shop, action: /shop.Stock/C, compensation: none}\n");
+    snprintf(words, sizeof words, "register --reflect %s", path);
+    Saga__V1__ReflectResponse more = reflected;
+    reflected.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)set, .len = sizeof set - 1};
+    more.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)two, .len = sizeof two - 1};
+    tell("Reflect", &reflected.base);
+    tell("Reflect", &more.base);
+    tell("RegisterSchema", &schema.base);
+    tell("RegisterDefinition", &answer.base);
+    ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+    unlink(path);
+    for (unsigned i = 0; i < 2; i++) {
+        Saga__V1__ReflectRequest *request = ASKED(saga__v1__reflect_request, i);
+        ck_assert_str_eq(request->target, targets[i]);
+        ck_assert_uint_eq(request->n_services, 2);
+        ck_assert_str_eq(request->services[0], services[i][0]);
+        ck_assert_str_eq(request->services[1], services[i][1]);
+        saga__v1__reflect_request__free_unpacked(request, NULL);
+    }
+    Saga__V1__RegisterSchemaRequest *request = ASKED(saga__v1__register_schema_request, 2);
+    ck_assert_str_eq(request->name, "trade");
+    ck_assert_uint_eq(request->descriptors.len, sizeof two - 1);
+    ck_assert_mem_eq(request->descriptors.data, two, sizeof two - 1);
+    saga__v1__register_schema_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* What a runbook shows is shown as the rest of it was asked for. */
+START_TEST(runbook__looks_as_it_was_told)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListAuditResponse audit = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
+    Saga__V1__AuditEntry entry = SAGA__V1__AUDIT_ENTRY__INIT, *entries[] = {&entry};
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    at.seconds = 1700000000;
+    entry.time = &at;
+    entry.method = text("Skip");
+    audit.entries = entries;
+    audit.n_entries = 1;
+    for (int utc = 0; utc < 2; utc++) {
+        anew();
+        tell("Status", &status.base);
+        tell("ListAudit", &audit.base);
+        ck_assert_int_eq(sagactl(utc ? "runbook SagadBreakerOpen --utc" : "runbook SagadBreakerOpen"), EXIT_DONE);
+        ck_assert_msg(strstr(said, utc ? "$ sagactl audit\n2023-11-14 22:13:20 UTC  Skip"
+                                       : "$ sagactl audit\n2023-11-14 22:13:20 +0000  Skip") != NULL,
+                      "%s", said);
     }
 }
 END_TEST
@@ -1187,18 +1620,26 @@ int main(void)
     tcase_add_test(tc, fleet__does_not_turn_in_a_circle);
     tcase_add_test(tc, slo__adds_up_loops_and_parts_guests);
     tcase_add_test(tc, slo__rules_have_the_names_of_their_definitions);
+    tcase_add_test(tc, slo__of_a_budget_that_is_just_spent);
     tcase_add_test(tc, slo__without_promises);
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
     tcase_add_test(tc, drill__says_how);
     tcase_add_test(tc, acts__are_said);
+    tcase_add_test(tc, reload__says_what_has_changed);
+    tcase_add_test(tc, get__puts_its_pages_together);
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
     tcase_add_test(tc, why__tells_a_deadline_that_counts);
+    tcase_add_test(tc, why__tells_of_each_target_once);
+    tcase_add_test(tc, why__says_when_its_journal_stalls);
+    tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, status__adds_up_its_loops);
     tcase_add_test(tc, definitions__are_shown_page_by_page);
     tcase_add_test(tc, start__sends_what_was_typed);
+    tcase_add_test(tc, start__can_be_asked_for_again);
+    tcase_add_test(tc, start__waits_longer_than_it_starts);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
@@ -1206,10 +1647,15 @@ int main(void)
     tcase_add_test(tc, every_command__says_which_words_it_takes);
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
+    tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);
     tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
+    tcase_add_test(tc, definitions__let_nothing_steer_a_terminal);
+    tcase_add_test(tc, register__says_what_came_of_each_file);
+    tcase_add_test(tc, register__asks_targets_for_their_types);
+    tcase_add_test(tc, runbook__looks_as_it_was_told);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
