@@ -181,6 +181,11 @@ START_TEST(bulk__is_waited_for)
     ck_assert_str_eq(request->id, "retry-1");
     ck_assert_str_eq(request->journal, "j");
     saga__v1__list_bulks_request__free_unpacked(request, NULL);
+    anew();
+    tell("StartBulk", &begun.base);
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters retry --where true --name retry-1 --wait -o json"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "\"BULK_STATE_DONE\""));
     room[2].state = SAGA__V1__BULK_STATE__BULK_STATE_FAILED;
     anew();
     tell("ListBulks", &answer.base);

@@ -162,6 +162,44 @@ START_TEST(options__of_an_operator)
 }
 END_TEST
 
+START_TEST(options__of_a_bulk_job)
+{
+    static const struct {
+        const char *rate;
+        double per_second;
+    } rates[] = {{"10", 10}, {"10/s", 10}, {"0.01", 0.01}, {"10000/s", 10000}, {"30/m", 0.5}, {"600000/m", 10000}};
+    static const char *const bad[] = {"0.009", "10001", "0.5/m", "600001/m", "1/h", "/s", "nan", "-1"};
+    char line[128];
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        snprintf(line, sizeof line, "deadletters|retry|--where|true|--rate|%s", rates[i].rate);
+        assert_read(line);
+        ck_assert_double_eq_tol(options.per_second, rates[i].per_second, 1e-9);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(line, sizeof line, "deadletters|retry|--where|true|--rate|%s", bad[i]);
+        assert_refused(line, "is not a rate from 0.01/s to 10000/s");
+    }
+    assert_refused("deadletters|skip|--where|true", "needs --reason TEXT");
+    assert_read("deadletters|skip|--where|true|--dry-run");
+    assert_refused("deadletters|retry", "retry needs --where");
+    assert_refused("deadletters|drop|--where|true", "\"drop\" is none of retry, skip, resolve");
+    assert_refused("deadletters|--wait", "go with retry, skip and resolve");
+}
+END_TEST
+
+/* A mistake is told as the line asks for, wherever it says so. */
+START_TEST(options__mistakes_are_told_as_json)
+{
+    static const char *const lines[] = {"-o|json|lits", "lits|-o|json", "list|--limit|0|-ojson", "--output|json|lits",
+                                        "list|--limit|0|--output=json"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_refused(lines[i], "{\"error\":{\"code\":\"INVALID_ARGUMENT\",");
+        ck_assert_ptr_null(strstr(err_text, "Try: "));
+    }
+    assert_refused("list|--limit|0|-o|text", "Try: sagactl help list\n");
+}
+END_TEST
+
 START_TEST(options__refuse_what_is_no_saga)
 {
     static const char *const bad[] = {"1", "9F03c1d2a4b7-2a", "9f03c1d2a4b7", "9f03c1d2a4b7-02a", "9f03c1d2a4b7-2a "};
@@ -353,6 +391,8 @@ int main(void)
     tcase_add_test(tests, options__of_start);
     tcase_add_test(tests, options__of_list);
     tcase_add_test(tests, options__of_an_operator);
+    tcase_add_test(tests, options__of_a_bulk_job);
+    tcase_add_test(tests, options__mistakes_are_told_as_json);
     tcase_add_test(tests, options__refuse_what_is_no_saga);
     tcase_add_test(tests, options__name_the_nearest);
     tcase_add_test(tests, options__are_shown_safely);

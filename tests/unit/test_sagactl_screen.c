@@ -162,6 +162,27 @@ START_TEST(screen__wraps_behind_an_indent)
 }
 END_TEST
 
+/* As wide as the environment says, within reason. */
+START_TEST(screen__has_a_width)
+{
+    static const struct {
+        const char *columns;
+        unsigned width;
+    } cases[] = {{"79", 80}, {"81", 81}, {"200", 200}, {"201", 200}, {"99999999999", 200}, {"", 100}, {"wide", 100}};
+    struct screen s;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        setenv("COLUMNS", cases[i].columns, 1);
+        screen_init(&s, screen.out, COLOR_AUTO, i % 2 == 0);
+        ck_assert_msg(s.width == cases[i].width, "%s: %u", cases[i].columns, s.width);
+        ck_assert(!s.terminal && !s.color && s.utf8 && s.utc == (i % 2 == 0));
+    }
+    unsetenv("COLUMNS");
+    screen_init(&s, screen.out, COLOR_ALWAYS, false);
+    ck_assert_uint_eq(s.width, 100);
+    ck_assert(s.color);
+}
+END_TEST
+
 START_TEST(screen__paints_only_in_colour)
 {
     screen_put(&screen, PAINT_BAD, "%d", 1);
@@ -338,6 +359,7 @@ int main(void)
     tcase_add_test(tests, screen__breaks_lines_at_spaces);
     tcase_add_test(tests, screen__fills_and_cuts_cells);
     tcase_add_test(tests, screen__wraps_behind_an_indent);
+    tcase_add_test(tests, screen__has_a_width);
     tcase_add_test(tests, screen__paints_only_in_colour);
     tcase_add_test(tests, screen__quotes_words_for_a_shell);
     tcase_add_test(tests, times__writes_spans_in_two_units);

@@ -358,6 +358,20 @@ START_TEST(show__a_row_of_a_list)
 }
 END_TEST
 
+/* Of a stuck one why it is stuck, of others why they turned back. */
+START_TEST(show__how_it_ended_in_a_line)
+{
+    make_stuck();
+    show_end(&screen, &saga);
+    saga.state = STATE(COMPENSATED);
+    saga.ended_at = at_ms(1250);
+    saga.reason_message = TEXT("card declined");
+    show_end(&screen, &saga);
+    ck_assert_str_eq(shown(), "9f03c1d2a4b7-2a STUCK: compensation failed at reserve\n"
+                              "9f03c1d2a4b7-2a COMPENSATED after 1.2s: action rejected at charge: card declined\n");
+}
+END_TEST
+
 /* All that is worth knowing of a saga at a glance, one behind the other. */
 START_TEST(show__why_in_a_list)
 {
@@ -468,6 +482,19 @@ START_TEST(json__of_a_saga)
     ck_assert_str_eq(text_at(event, "next_attempt_at"), "2026-05-04T10:20:31.540Z");
     ck_assert_int_eq(json_integer_value(json_object_get(event, "status")), 14);
     json_decref(root);
+}
+END_TEST
+
+START_TEST(json__bytes_are_base64)
+{
+    static const char *const texts[] = {"", "/w==", "//8=", "////", "////AA=="};
+    uint8_t bytes[] = {255, 255, 255, 0};
+    for (size_t size = 0; size < 5; size++) {
+        saga.input = (ProtobufCBinaryData){.data = bytes, .len = size};
+        json_t *object = object_of(&saga.base);
+        ck_assert_str_eq(text_at(object, "input"), texts[size]);
+        json_decref(object);
+    }
 }
 END_TEST
 
@@ -600,6 +627,15 @@ START_TEST(words__of_every_state)
     ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_UNREACHABLE), "target unreachable");
     ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_UNAVAILABLE), "target unavailable");
     ck_assert_str_eq(words_reason((Saga__V1__Reason)17), "?");
+    /* Why it cannot go on is told of each reason that a saga can be stuck for, each in words of its own. */
+    static const Saga__V1__Reason stuck[] = {REASON(COMPENSATION_FAILED), REASON(FORWARD_FAILED), REASON(PIVOT_UNKNOWN),
+                                             REASON(EXPRESSION_FAILED), REASON(REQUEST_CHANGED)};
+    static const char *const words[] = {"could not be undone: the attempts", "cannot be carried out",
+                                        "is the pivot and may", "could not be undone: what",
+                                        "would now be sent another request"};
+    for (size_t i = 0; i < sizeof stuck / sizeof stuck[0]; i++)
+        ck_assert_int_eq(strncmp(words_stuck(stuck[i]), words[i], strlen(words[i])), 0);
+    ck_assert_str_eq(words_stuck(REASON(UNSPECIFIED)), "cannot go on.");
     ck_assert_str_eq(words_reason((Saga__V1__Reason)-1), "?");
 }
 END_TEST
@@ -621,11 +657,13 @@ int main(void)
     tcase_add_test(tests, show__payloads_as_text_or_digits);
     tcase_add_test(tests, show__lists_fit_80_columns);
     tcase_add_test(tests, show__a_row_of_a_list);
+    tcase_add_test(tests, show__how_it_ended_in_a_line);
     tcase_add_test(tests, story__by_whom);
     tcase_add_test(tests, show__why_in_a_list);
     tcase_add_test(tests, show__dead_letters);
     tcase_add_test(tests, story__one_line_an_event);
     tcase_add_test(tests, json__of_a_saga);
+    tcase_add_test(tests, json__bytes_are_base64);
     tcase_add_test(tests, json__fractions_have_as_many_digits_as_they_need);
     tcase_add_test(tests, json__durations);
     tcase_add_test(tests, json__is_ascii_whatever_is_in_it);
