@@ -15,6 +15,46 @@ static void write_file(char path[], const char *content)
     close(fd);
 }
 
+/* ---- dead letters to choose from ---- */
+
+#define LETTERS 6
+
+/* Of one kind are those of one definition that stand at one step with one status. */
+static void letters(Saga__V1__ListDeadLettersResponse *answer)
+{
+    static Saga__V1__Saga sagas[LETTERS], *list[LETTERS];
+    static Saga__V1__Step steps[LETTERS], *lists[LETTERS];
+    static Google__Protobuf__Timestamp started[LETTERS];
+    static const struct {
+        const char *id, *definition, *step;
+        int status;
+        int64_t hours;
+    } of[LETTERS] = {{"9f03c1d2a4b7-1", "order", "charge", 14, 1},  {"9f03c1d2a4b7-2", "order", "charge", 14, 26},
+                     {"9f03c1d2a4b7-3", "order", "charge", 14, 2},  {"9f03c1d2a4b7-4", "order", "charge", 9, 3},
+                     {"9f03c1d2a4b7-5", "refund", "charge", 14, 5}, {"9f03c1d2a4b7-6", "order", "send", 0, 4}};
+    saga__v1__list_dead_letters_response__init(answer);
+    for (int i = 0; i < LETTERS; i++) {
+        saga__v1__saga__init(&sagas[i]);
+        saga__v1__step__init(&steps[i]);
+        google__protobuf__timestamp__init(&started[i]);
+        list[i] = &sagas[i];
+        lists[i] = &steps[i];
+        started[i].seconds = time(NULL) - of[i].hours * 3600 - 60;
+        sagas[i].id = text(of[i].id);
+        sagas[i].definition = text(of[i].definition);
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = text(of[i].step);
+        sagas[i].started_at = &started[i];
+        sagas[i].steps = &lists[i];
+        sagas[i].n_steps = 1;
+        steps[i].name = text(of[i].step);
+        steps[i].last_status = of[i].status;
+        steps[i].compensation_attempts = i == 4;
+    }
+    answer->sagas = list;
+    answer->n_sagas = LETTERS;
+}
+
 /* ---- fleet ---- */
 
 static Saga__V1__Journal journal(const char *name, const char *carrier, const char *program)
@@ -246,6 +286,38 @@ START_TEST(slo__of_a_budget_that_is_just_spent)
     tell("ListObjectives", &answer.base);
     ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
     ck_assert_msg(strstr(said, "     90%        800       80        0.0%       8 ") != NULL, "%s", said);
+}
+END_TEST
+
+/* Guests whose objectives stand mixed are told of one after another. */
+START_TEST(slo__tells_of_each_guest_once)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o[4], *all[4];
+    Saga__V1__ObjectiveWindow rooms[4][8], *lists[4][8];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__objective__init(&o[i]);
+        windows(rooms[i], lists[i], 100, 1);
+        all[i] = &o[i];
+        o[i].windows = lists[i];
+        o[i].n_windows = 8;
+        o[i].definition = text(i < 2 ? "order" : "refund");
+        o[i].journal = text(i % 2 == 0 ? "east" : "west");
+        o[i].kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+        o[i].promised = 0.99;
+    }
+    answer.objectives = all;
+    answer.n_objectives = 4;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
+    static const char *const order[] = {"taken over: east\n", "order ", "refund ",
+                                        "taken over: west\n", "order ", "refund "};
+    const char *at = said;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        ck_assert_msg((at = strstr(at, order[i])) != NULL, "%s is missing in %s", order[i], said);
+        at += strlen(order[i]);
+    }
+    ck_assert_ptr_null(strstr(at, "taken over"));
 }
 END_TEST
 
@@ -547,6 +619,102 @@ START_TEST(why__tells_a_deadline_that_counts)
 }
 END_TEST
 
+/* An undo that has not begun waits since what ended before it could: whatever ended that, and nothing else. */
+START_TEST(why__says_since_when_an_undo_waits)
+{
+    static const struct {
+        Saga__V1__EventType type;
+        const char *since;
+    } cases[] = {{SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_ENDED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_ENDED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_TURNED_BACK, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_STUCK, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_PAUSED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_RETRIED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_SKIPPED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_STARTED, "2h"}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    Saga__V1__Event events[3], *list[3];
+    Google__Protobuf__Timestamp times[3];
+    for (int i = 0; i < 3; i++) {
+        saga__v1__event__init(&events[i]);
+        google__protobuf__timestamp__init(&times[i]);
+        times[i].seconds = time(NULL) - (2 - i) * 3600 - 30;
+        events[i].at = &times[i];
+        events[i].step = text("charge");
+        list[i] = &events[i];
+    }
+    events[0].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_SAGA_STARTED;
+    events[2].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_ATTEMPT_FAILED;
+    step.name = text("reserve");
+    step.compensation = SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_OWED;
+    step.waiting_for = text("its target");
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    answer.timeline = list;
+    answer.n_timeline = 3;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[64];
+        events[1].type = cases[i].type;
+        anew();
+        tell("Get", &answer.base);
+        tell("Status", &status.base);
+        ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+        snprintf(line, sizeof line, "  waits for  its target, since %s ago\n", cases[i].since);
+        ck_assert_msg(strstr(said, line) != NULL, "%zu: %s", i, said);
+    }
+}
+END_TEST
+
+/* What may have happened is undone, the latest first; and of steps beyond what fits the count is told. */
+START_TEST(why__says_what_would_be_undone)
+{
+    static const struct {
+        Saga__V1__ActionState action;
+        const char *waits;
+    } of[] = {{SAGA__V1__ACTION_STATE__ACTION_STATE_DONE, ""},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_UNKNOWN, ""},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_STARTED, "the answer of mail"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_STARTED, "target mail, which cannot be reached"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_REJECTED, "x"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED, "x"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_PENDING, "x"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_PENDING, "x"}};
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[8], *list[8];
+    for (int i = 0; i < 8; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].action = of[i].action;
+        steps[i].waiting_for = text(of[i].waits);
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = list;
+    answer.saga = &saga;
+    static const char *const more[] = {NULL, "\nand 1 step more: sagactl get ", "\nand 2 steps more: sagactl get "};
+    for (size_t beyond = 0; beyond < 3; beyond++) {
+        saga.n_steps = 6 + beyond;
+        anew();
+        tell("Get", &answer.base);
+        tell("Status", &status.base);
+        ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, "To be undone, where there is a compensation: c, b, a.\n") != NULL, "%s", said);
+        ck_assert_msg(beyond == 0 ? strstr(said, " more: ") == NULL : strstr(said, more[beyond]) != NULL, "%s", said);
+    }
+}
+END_TEST
+
 /* A target that several steps wait for is told of once. */
 START_TEST(why__tells_of_each_target_once)
 {
@@ -665,6 +833,54 @@ START_TEST(top__of_a_sidecar_that_was_restarted)
 }
 END_TEST
 
+/* Steps by how often they fail, dead letters without heartbeats and of one page, and of targets as many as fit. */
+START_TEST(top__shows_what_matters_most)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse answer;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__TargetStatus targets[13], *target_list[13];
+    Saga__V1__FailingStep failing[3], *failing_list[3];
+    for (int i = 0; i < 13; i++) {
+        saga__v1__target_status__init(&targets[i]);
+        targets[i].name = text("bank");
+        target_list[i] = &targets[i];
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        saga__v1__failing_step__init(&failing[i]);
+        failing[i].definition = text("order");
+        failing[i].step = text(i == 1 ? "charge" : "send");
+        failing[i].compensation = i == 2;
+        failing[i].count = i == 1 ? 7 : i;
+        failing_list[i] = &failing[i];
+    }
+    loop.targets = target_list;
+    loop.failing_steps = failing_list;
+    loop.n_failing_steps = 3;
+    loop.stuck = LETTERS;
+    status.loops = loops;
+    status.n_loops = 1;
+    letters(&answer);
+    answer.sagas[3]->synthetic = true;
+    answer.next_page_token = text("next");
+    for (unsigned more = 0; more < 2; more++) {
+        loop.n_targets = 12 + more;
+        anew();
+        tell("Status", &status.base);
+        tell("Status", &status.base);
+        tell("ListDeadLetters", &answer.base);
+        ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+        const char *first = strstr(said, "\norder, action of charge "),
+                   *second = strstr(said, "\norder, undo of send ");
+        ck_assert_msg(first != NULL && second > first, "%s", said);
+        ck_assert_int_eq(strstr(said, "\nand 1 more: sagactl status\n") != NULL, more);
+        ck_assert_int_eq(strstr(said, "\nand ") != NULL, more);
+        ck_assert_ptr_nonnull(strstr(said, "order, action of charge                          3  UNAVAILABLE\n"));
+        ck_assert_ptr_null(strstr(said, "FAILED_PRECONDITION"));
+    }
+}
+END_TEST
+
 /* ---- status ---- */
 
 /* Which sidecar it is, what of its journal is free again, and each heartbeat by its name. */
@@ -707,12 +923,15 @@ START_TEST(status__adds_up_its_loops)
 {
     Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
     Google__Protobuf__Duration away = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Protobuf__Timestamp expires[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
     Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
     Saga__V1__LoopStatus loops[4], *list[4];
     Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
     Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
     health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     away.seconds = 4;
+    expires[0].seconds = time(NULL) + 3 * 3600 + 30;
+    expires[1].seconds = time(NULL) + 5 * 3600 + 30;
     for (int i = 0; i < 4; i++) {
         saga__v1__loop_status__init(&loops[i]);
         list[i] = &loops[i];
@@ -748,28 +967,51 @@ START_TEST(status__adds_up_its_loops)
     }
     answer.loops = list;
     answer.n_loops = 4;
-    static const char *const lines[] = {"unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n",
-                                        "      34 running\n", "       6 stuck: sagactl deadletters --summary\n",
-                                        "journal 4.0MiB, 5.0MiB free on its volume\n",
-                                        "definition order: 6 of 16 live, at most 10 start in a second\n",
-                                        /* What stands most in need of somebody comes first. */
-                                        "       10           0       3       0          -  broken\n       10           "
-                                        "0       2       0          -  calm\n"};
+    static const char *const lines[] = {
+        "unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n", "      34 running\n",
+        "       6 stuck: sagactl deadletters --summary\n",
+        " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
+        "certificate expires in 3h\n", "definition order: 6 of 16 live, at most 10 start in a second\n",
+        /* What stands most in need of somebody comes first. */
+        "       10           0       3       0          -  broken\n       10           "
+        "0       2       0          -  calm\n"};
     for (int who = 0; who < 2; who++) {
         targets[who][0].unreachable = true;
         targets[who][0].unreachable_for = &away;
         targets[1 - who][0].unreachable = false;
+        loops[who].certificate_expires = &expires[0];
+        loops[1 - who].certificate_expires = &expires[1];
+        loops[who].journal_full = loops[who].journal_stalled = true;
+        loops[1 - who].journal_full = loops[1 - who].journal_stalled = false;
+        loops[0].journal_reusable_bytes = who ? 999 : 1000;
         anew();
         tell("Check", &health.base);
         tell("Status", &answer.base);
         ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
         for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
             ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+        ck_assert_msg(strstr(said, who ? "journal 4.0MiB, 999B of" : "journal 4.0MiB, 1.0KiB of") != NULL, "%s", said);
         ck_assert_msg(strstr(said,
                              "target bank at bank:1: cannot be reached for 4s, 4 of 16 calls in flight, 6 wait, 2 of "
                              "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
                       "%s", said);
     }
+    /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
+    loops[2].stuck = 3;
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
+    ck_assert_msg(strstr(said, " broken\n") < strstr(said, " calm\n"), "%s", said);
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status -o json"), EXIT_DONE);
+    json_t *sums = json_loads(said, 0, NULL);
+    ck_assert_int_eq(json_integer_value(json_object_get(sums, "running")), 33);
+    ck_assert_int_eq(json_integer_value(json_object_get(sums, "stuck")), 7);
+    ck_assert_str_eq(json_string_value(json_object_get(sums, "health")), "SERVING");
+    json_decref(sums);
 }
 END_TEST
 
@@ -856,44 +1098,6 @@ START_TEST(deadletters__are_counted)
     ck_assert_msg(strstr(said, "sagactl deadletters --definition order --page 9f03c1d2a4b7-2b\n") != NULL, "%s", said);
 }
 END_TEST
-
-#define LETTERS 6
-
-/* Of one kind are those of one definition that stand at one step with one status. */
-static void letters(Saga__V1__ListDeadLettersResponse *answer)
-{
-    static Saga__V1__Saga sagas[LETTERS], *list[LETTERS];
-    static Saga__V1__Step steps[LETTERS], *lists[LETTERS];
-    static Google__Protobuf__Timestamp started[LETTERS];
-    static const struct {
-        const char *id, *definition, *step;
-        int status;
-        int64_t hours;
-    } of[LETTERS] = {{"9f03c1d2a4b7-1", "order", "charge", 14, 1},  {"9f03c1d2a4b7-2", "order", "charge", 14, 26},
-                     {"9f03c1d2a4b7-3", "order", "charge", 14, 2},  {"9f03c1d2a4b7-4", "order", "charge", 9, 3},
-                     {"9f03c1d2a4b7-5", "refund", "charge", 14, 5}, {"9f03c1d2a4b7-6", "order", "send", 0, 4}};
-    saga__v1__list_dead_letters_response__init(answer);
-    for (int i = 0; i < LETTERS; i++) {
-        saga__v1__saga__init(&sagas[i]);
-        saga__v1__step__init(&steps[i]);
-        google__protobuf__timestamp__init(&started[i]);
-        list[i] = &sagas[i];
-        lists[i] = &steps[i];
-        started[i].seconds = time(NULL) - of[i].hours * 3600 - 60;
-        sagas[i].id = text(of[i].id);
-        sagas[i].definition = text(of[i].definition);
-        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
-        sagas[i].stuck_step = text(of[i].step);
-        sagas[i].started_at = &started[i];
-        sagas[i].steps = &lists[i];
-        sagas[i].n_steps = 1;
-        steps[i].name = text(of[i].step);
-        steps[i].last_status = of[i].status;
-        steps[i].compensation_attempts = i == 4;
-    }
-    answer->sagas = list;
-    answer->n_sagas = LETTERS;
-}
 
 /* The kind with the most first, each with the command that tries just those that were counted. */
 START_TEST(deadletters__are_told_by_what_they_have_in_common)
@@ -1147,6 +1351,7 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
     sagas[1].id = text("9f03c1d2a4b7-2b");
     sagas[0].definition = sagas[1].definition = text("order");
     sagas[1].paused = true;
+    sagas[0].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK; /* which is not paused */
     page.sagas = all;
     page.n_sagas = 2;
     page.next_page_token = text("next");
@@ -1162,7 +1367,14 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
     ck_assert_ptr_nonnull(strstr(said, "-2b"));
     Saga__V1__ListRequest *second = ASKED(saga__v1__list_request, 1);
     ck_assert_str_eq(second->page_token, "next");
+    ck_assert_int_eq(second->page_size, 1000);
     saga__v1__list_request__free_unpacked(second, NULL);
+    anew();
+    tell("List", &last.base);
+    ck_assert_int_eq(sagactl("list --all --limit 10"), EXIT_DONE);
+    Saga__V1__ListRequest *tens = ASKED(saga__v1__list_request, 0);
+    ck_assert_int_eq(tens->page_size, 10);
+    saga__v1__list_request__free_unpacked(tens, NULL);
 }
 END_TEST
 
@@ -1230,6 +1442,13 @@ START_TEST(list__looks_behind_an_empty_page)
     ck_assert_int_eq(sagactl("list"), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
     ck_assert_ptr_null(strstr(said, "No saga matches."));
+    anew();
+    tell("List", &empty.base);
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list -o json"), EXIT_DONE);
+    json_t *one = json_loads(said, 0, NULL); /* of two there would be two documents */
+    ck_assert_uint_eq(json_array_size(json_object_get(one, "sagas")), 1);
+    json_decref(one);
 }
 END_TEST
 
@@ -1329,6 +1548,10 @@ START_TEST(register__says_what_came_of_each_file)
     snprintf(words, sizeof words, "register --dry-run %s %s", path, path);
     ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
     ck_assert_str_eq(said, "order 1.0.0 is registered already\n");
+    /* Where one cannot be read none is sent. */
+    anew();
+    snprintf(words, sizeof words, "register /nowhere.yaml %s", path);
+    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
     unlink(path);
 }
 END_TEST
@@ -1398,6 +1621,21 @@ START_TEST(runbook__looks_as_it_was_told)
 }
 END_TEST
 
+/* What an editor keeps beside it is none. */
+START_TEST(lint__takes_no_hidden_descriptors)
+{
+    char folder[] = "/tmp/saga-schemas-XXXXXX", file[64], words[128];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/.a.binpb", folder);
+    fclose(fopen(file, "w"));
+    snprintf(words, sizeof words, "lint --schema %s x.yaml", folder);
+    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+    ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
+    unlink(file);
+    rmdir(folder);
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 START_TEST(wait__ends_as_the_saga_did)
@@ -1435,6 +1673,24 @@ START_TEST(wait__ends_as_the_saga_did)
 }
 END_TEST
 
+/* A sidecar that goes away meanwhile is waited for, and that is said once. */
+START_TEST(wait__outlives_a_sidecar)
+{
+    Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    answer.saga = &saga;
+    for (int i = 0; i < 3; i++) {
+        tell("Wait", NULL);
+        told[i].code = SAGA_E_UNAVAILABLE;
+        told[i].reason = i == 1 ? SAGA_REASON_UNREACHABLE : SAGA_REASON_LOST;
+    }
+    tell("Wait", &answer.base);
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_DONE);
+    ck_assert_str_eq(complained, "sagactl: the sidecar is gone; waiting until it is back\n");
+}
+END_TEST
+
 /* As the worst of its files. */
 START_TEST(lint__ends_as_its_worst_file)
 {
@@ -1463,6 +1719,19 @@ START_TEST(lint__ends_as_its_worst_file)
         }
     unlink(good);
     unlink(bad);
+    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does. */
+    char odd[] = "/tmp/saga-100%-XXXXXX", policy[] = "/tmp/saga-policy-XXXXXX";
+    write_file(odd, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+                    "  - {name: payment, target: t, action: /p.S/A, compensation: /p.S/B}\n"
+                    "  - {name: pay, target: u, action: /p.S/A, compensation: /p.S/B}\n");
+    write_file(policy,
+               "rules:\n  - id: no-u\n    severity: error\n    that: step.target != 'u'\n    else: u is closed\n");
+    snprintf(words, sizeof words, "lint --policy %s %s -o sarif", policy, odd);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_msg(strstr(said, "/tmp/saga-100%25-") != NULL, "%s", said);
+    ck_assert_ptr_nonnull(strstr(said, "\"startLine\": 6"));
+    unlink(odd);
+    unlink(policy);
     ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
     ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
 }
@@ -1533,7 +1802,11 @@ START_TEST(every_command__says_which_words_it_takes)
         {"schema frob", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
         {"schema list more", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
         {"contract check", "sagactl: contract check needs --schema FILE: "},
-        {"contract export", "sagactl: contract export needs --target NAME: "}};
+        {"contract export", "sagactl: contract export needs --target NAME: "},
+        {"list --request-id a --state stuck", "sagactl: --request-id names one saga: nothing else chooses beside it\n"},
+        {"list --request-id a --fleet", "sagactl: --request-id names one saga: nothing else chooses beside it\n"},
+        {"get --request-id a 9f03c1d2a4b7-2a", "sagactl: get takes a SAGA-ID, or --request-id and none\n"},
+        {"get", "sagactl: get takes a SAGA-ID, or --request-id and none\n"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(sagactl(cases[i].words) == EXIT_USAGE, "%s", cases[i].words);
         ck_assert_msg(strncmp(complained, cases[i].says, strlen(cases[i].says)) == 0, "%s", complained);
@@ -1559,6 +1832,9 @@ START_TEST(every_command__says_why_there_was_no_answer)
          "sagactl: no sidecar answers at x (of some kind)", ""},
         {SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, "broken",
          "sagactl: the connection was lost before the answer came: it may have been carried out", ""},
+        {SAGA_E_DEADLINE_EXCEEDED, "DEADLINE", "no answer came in time", "sagactl: no answer came in time\n", ""},
+        {SAGA_E_FAILED_PRECONDITION, "SAGA_NOT_STUCK", "step: it is none", "sagactl: it is none (SAGA_NOT_STUCK)\n",
+         ""},
         {SAGA_E_UNIMPLEMENTED, NULL, "", "sagactl: what answers at unix:here.sock is a gRPC server, but no sidecar",
          "It is another program's address"},
     };
@@ -1621,6 +1897,7 @@ int main(void)
     tcase_add_test(tc, slo__adds_up_loops_and_parts_guests);
     tcase_add_test(tc, slo__rules_have_the_names_of_their_definitions);
     tcase_add_test(tc, slo__of_a_budget_that_is_just_spent);
+    tcase_add_test(tc, slo__tells_of_each_guest_once);
     tcase_add_test(tc, slo__without_promises);
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
@@ -1631,9 +1908,12 @@ int main(void)
     tcase_add_test(tc, get__puts_its_pages_together);
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
     tcase_add_test(tc, why__tells_a_deadline_that_counts);
+    tcase_add_test(tc, why__says_since_when_an_undo_waits);
+    tcase_add_test(tc, why__says_what_would_be_undone);
     tcase_add_test(tc, why__tells_of_each_target_once);
     tcase_add_test(tc, why__says_when_its_journal_stalls);
     tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
+    tcase_add_test(tc, top__shows_what_matters_most);
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, status__adds_up_its_loops);
     tcase_add_test(tc, definitions__are_shown_page_by_page);
@@ -1657,7 +1937,9 @@ int main(void)
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
+    tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
+    tcase_add_test(tc, lint__takes_no_hidden_descriptors);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);
     suite_add_tcase(suite, tc);

@@ -153,7 +153,15 @@ START_TEST(options__of_an_operator)
     assert_refused("reject|" ID "|charge", "needs --reason");
     assert_refused("resolve|" ID, "needs --reason");
     assert_refused("skip|" ID "|--reason|x", "needs SAGA-ID STEP");
-    assert_refused("skip|" ID "|a/b|--reason|x", "is not the name of a step");
+    static const char *const steps[] = {"a/b", "a[]", "a[1", "a[x]", "a[1]b", "[1]"};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "skip|" ID "|%s|--reason|x", steps[i]);
+        assert_refused(line, "is not the name of a step");
+    }
+    assert_read("skip|" ID "|a[12]|--reason|x");
+    assert_refused("contract|check|--contract|c.json|--schema|s|--definition|d", "--contract says which target and");
+    assert_refused("contract|check|--contract|c.json|--schema|s|--target|t", "--contract says which target and");
     char line[400];
     snprintf(line, sizeof line, "pause|" ID "|--actor|%0129d", 0);
     assert_refused(line, "--actor takes 1 to 128 bytes");
@@ -348,6 +356,31 @@ START_TEST(tables__completions_name_everything)
 END_TEST
 
 /* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
+/* Where a colon parts a name from what it is for, one in a text is marked. */
+START_TEST(tables__completions_of_zsh_mark_what_would_part)
+{
+    char *text = NULL;
+    size_t size, marked = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "zsh"));
+    fclose(out);
+    for (size_t c = 0; c < command_count; c++) {
+        char line[256], *to = line + snprintf(line, sizeof line, "\n        '%s:", command_rows[c].name);
+        for (const char *at = command_rows[c].summary; *at != '\0'; at++) {
+            if (strchr("[]:\\", *at) != NULL) {
+                *to++ = '\\';
+                marked++;
+            }
+            *to++ = *at;
+        }
+        *to = '\0';
+        ck_assert_msg(strchr(command_rows[c].summary, '\'') != NULL || strstr(text, line) != NULL, "%s", line);
+    }
+    ck_assert_uint_gt(marked, 0);
+    free(text);
+}
+END_TEST
+
 START_TEST(tables__completions_propose_the_words_of_a_command)
 {
     static const struct {
@@ -401,6 +434,7 @@ int main(void)
     tcase_add_test(tests, tables__help_is_within_80_columns);
     tcase_add_test(tests, tables__the_manual_page_is_theirs);
     tcase_add_test(tests, tables__completions_name_everything);
+    tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

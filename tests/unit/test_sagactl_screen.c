@@ -71,6 +71,7 @@ START_TEST(screen__shows_what_would_steer_a_terminal)
                      "a\\u{200b}b");
     ck_assert_str_eq(clean("\xe2\x81\xa6"), "\\u{2066}");
     ck_assert_str_eq(clean("\xef\xbb\xbf"), "\\u{feff}");
+    ck_assert_str_eq(clean("\xef\xbf\xb9\xef\xbf\xbb\xc2\xad"), "\\u{fff9}\\u{fffb}\\u{ad}");
     ck_assert_str_eq(clean("\xe2\x80\xa8"), "\\u{2028}");
     ck_assert_str_eq(clean("\xf3\xa0\x81\x81"), "\\u{e0041}");
 }
@@ -240,7 +241,10 @@ START_TEST(times__writes_offsets)
     char text[TIMES_TEXT_SIZE];
     ck_assert_str_eq(times_write_offset((struct span){.us = 12000}, text), "+0.012s");
     ck_assert_str_eq(times_write_offset((struct span){.us = 59999000}, text), "+59.999s");
+    ck_assert_str_eq(times_write_offset((struct span){.us = 60000000}, text), "+1:00.0");
     ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(723100000)}, text), "+12:03.1");
+    ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(3599999000)}, text), "+59:59.9");
+    ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(3600000000)}, text), "+1:00:00");
     ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(3723000000)}, text), "+1:02:03");
     ck_assert_str_eq(times_write_offset((struct span){.us = -1}, text), "+0.000s");
     ck_assert_uint_le(strlen(times_write_offset((struct span){.us = INT64_C(359999000000)}, text)), TIMES_OFFSET_WIDTH);

@@ -325,6 +325,13 @@ START_TEST(show__payloads_as_text_or_digits)
     show_saga(&screen, &answer, NULL);
     ck_assert_ptr_nonnull(strstr(shown(), "  input      \"{\"sku\": 1}\"\n"));
     ck_assert_ptr_nonnull(strstr(shown(), "output   3 bytes: 089601\n"));
+    /* What is cut says so. */
+    static uint8_t zeros[65];
+    for (size_t size = 64; size <= 65; size++) {
+        saga.input = (ProtobufCBinaryData){.data = zeros, .len = size};
+        show_saga(&screen, &answer, NULL);
+        ck_assert_int_eq(strstr(shown(), "...\n") != NULL, size == 65);
+    }
 }
 END_TEST
 
@@ -343,6 +350,15 @@ START_TEST(show__lists_fit_80_columns)
         lines++;
     }
     ck_assert_int_eq(lines, 3);
+}
+END_TEST
+
+START_TEST(show__steps_fit_80_columns)
+{
+    make_stuck();
+    saga.steps[2]->name = TEXT("tell-the-customer-what-has-been-done-and-what-has-not-and-why-that-is-so");
+    show_saga(&screen, &answer, NULL);
+    ck_assert_ptr_nonnull(strstr(shown(), "\n  tell-the-customer-what-...  PENDING        NONE           \n"));
 }
 END_TEST
 
@@ -430,6 +446,10 @@ START_TEST(show__dead_letters)
                               "    compensation failed at reserve\n"
                               "    reserve: compensation FAILED after 2 attempts, UNAVAILABLE: the stock system\n"
                               "             is away\n");
+    /* Of several that failed each is shown. */
+    add_step(TEXT("mail"), ACTION(DONE), UNDO(FAILED))->compensation_attempts = 1;
+    show_dead_letters(&screen, list, 1);
+    ck_assert_ptr_nonnull(strstr(shown(), "\n    mail: compensation FAILED after 1 attempt\n"));
 }
 END_TEST
 
@@ -553,6 +573,17 @@ START_TEST(json__is_ascii_whatever_is_in_it)
 }
 END_TEST
 
+/* What is no text is marked, byte by byte; what is one stays, however wide. */
+START_TEST(json__mends_what_is_no_utf8)
+{
+    saga.definition = TEXT("\xff\xf0\x9f\x99\x82\xe2\x82\xac\xc3\xbc\xf0\x9f");
+    json_t *object = object_of(&saga.base);
+    ck_assert_str_eq(text_at(object, "definition"),
+                     "\xef\xbf\xbd\xf0\x9f\x99\x82\xe2\x82\xac\xc3\xbc\xef\xbf\xbd\xef\xbf\xbd");
+    json_decref(object);
+}
+END_TEST
+
 START_TEST(json__an_unknown_enum_is_its_number)
 {
     saga.state = (Saga__V1__SagaState)77;
@@ -656,6 +687,7 @@ int main(void)
     tcase_add_test(tests, show__numbers_from_a_newer_sidecar);
     tcase_add_test(tests, show__payloads_as_text_or_digits);
     tcase_add_test(tests, show__lists_fit_80_columns);
+    tcase_add_test(tests, show__steps_fit_80_columns);
     tcase_add_test(tests, show__a_row_of_a_list);
     tcase_add_test(tests, show__how_it_ended_in_a_line);
     tcase_add_test(tests, story__by_whom);
@@ -667,6 +699,7 @@ int main(void)
     tcase_add_test(tests, json__fractions_have_as_many_digits_as_they_need);
     tcase_add_test(tests, json__durations);
     tcase_add_test(tests, json__is_ascii_whatever_is_in_it);
+    tcase_add_test(tests, json__mends_what_is_no_utf8);
     tcase_add_test(tests, json__an_unknown_enum_is_its_number);
     tcase_add_test(tests, json__of_an_error);
     tcase_add_test(tests, words__states_by_name);

@@ -239,6 +239,17 @@ START_TEST(targets__are_added_up)
         ck_assert_msg(strstr(said, "  succeeded  2h ago\n  failed     2h ago: FAILED_PRECONDITION\n") != NULL, "%s",
                       said);
     }
+    Saga__V1__Breaker other = SAGA__V1__BREAKER__INIT; /* the least closed is told of */
+    other.state = SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN;
+    for (int open = 0; open < 2; open++) {
+        targets[open].breaker = &breaker;
+        targets[1 - open].breaker = &other;
+        anew();
+        tell("Status", &answer.base);
+        ck_assert_int_eq(sagactl("targets"), EXIT_DONE);
+        ck_assert_msg(strstr(said, "  breaker    open since 3h ago") != NULL, "%s", said);
+    }
+    targets[0].breaker = NULL;
     breaker.state = SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN;
     breaker.opened_at = NULL;
     breaker.held = true;
