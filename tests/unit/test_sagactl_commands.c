@@ -973,8 +973,7 @@ START_TEST(status__adds_up_its_loops)
         " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
         "certificate expires in 3h\n", "definition order: 6 of 16 live, at most 10 start in a second\n",
         /* What stands most in need of somebody comes first. */
-        "       10           0       3       0          -  broken\n       10           "
-        "0       2       0          -  calm\n"};
+        "       3       0          -  broken\n       10           0       2       0          -  calm\n"};
     for (int who = 0; who < 2; who++) {
         targets[who][0].unreachable = true;
         targets[who][0].unreachable_for = &away;
