@@ -41,7 +41,7 @@ static int make_input(struct rehearsing *r, struct bytes *input)
             r->run, EXIT_REFUSED,
             "the type of the input is not known: the definition names schema and input, and --schema the file");
     const char *path = o->input_json != NULL ? o->input_json : o->input;
-    bool is_text = o->input_json != NULL && path[strspn(path, " \t\r\n")] == '{';
+    bool is_text = o->input_json != NULL && run_is_json(path);
     int status = is_text ? EXIT_DONE : run_read_file(r->run, path, &text, &size);
     if (status != EXIT_DONE)
         return status;

@@ -42,19 +42,12 @@ static int read_hex(struct run *r, const char *text, char **data, size_t *size)
     return EXIT_DONE;
 }
 
-/* The JSON itself rather than a file's name: messages begin with a bracket, or are a text, as times are. */
-static bool is_json(const char *text)
-{
-    text += strspn(text, " \t\r\n");
-    return text[0] == '{' || text[0] == '[' || text[0] == '"';
-}
-
 /* Gives the input; *data is NULL when there is none. */
 static int read_input(struct run *r, char **data, size_t *size)
 {
     *data = NULL;
     *size = 0;
-    if (r->o.input_json != NULL && !is_json(r->o.input_json))
+    if (r->o.input_json != NULL && !run_is_json(r->o.input_json))
         return run_read_file(r, r->o.input_json, data, size);
     if (r->o.input != NULL && strcmp(r->o.input, "-") != 0 && access(r->o.input, F_OK) != 0 && errno == ENOENT)
         return run_say(r, EXIT_USAGE, "--input: there is no file %.400s; --input-text gives the text itself",

@@ -15,18 +15,20 @@
 
 #define FIELD 256
 
-static const char *health_of(struct run *r, const char *service)
+/* A server that knows no such service has no sidecar's health: it refuses. */
+static int ask_health(struct run *r, const char *service, const char **name)
 {
     static const char *const names[] = {"UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"};
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     Grpc__Health__V1__HealthCheckResponse *answer;
     request.service = (char *)(uintptr_t)service;
-    if (run_call(r, "/grpc.health.v1.Health/Check", &request.base, &grpc__health__v1__health_check_response__descriptor,
-                 &answer) != EXIT_DONE)
-        return NULL;
-    const char *name = (unsigned)answer->status < 4 ? names[answer->status] : "?";
+    int status = run_call(r, "/grpc.health.v1.Health/Check", &request.base,
+                          &grpc__health__v1__health_check_response__descriptor, &answer);
+    if (status != EXIT_DONE)
+        return status == EXIT_NOT_FOUND ? EXIT_REFUSED : status;
+    *name = (unsigned)answer->status < 4 ? names[answer->status] : "?";
     protobuf_c_message_free_unpacked(&answer->base, NULL);
-    return name;
+    return EXIT_DONE;
 }
 
 /* Of all loops together. */
@@ -248,11 +250,11 @@ int command_status(struct run *r)
 {
     Saga__V1__StatusRequest request = SAGA__V1__STATUS_REQUEST__INIT;
     Saga__V1__StatusResponse *answer;
-    const char *health = health_of(r, "saga.v1.Coordinator");
-    if (health == NULL)
-        return r->failure.code == SAGA_E_UNAVAILABLE ? EXIT_UNREACHABLE : EXIT_REFUSED;
-    int status =
-        run_call(r, "/saga.v1.Operator/Status", &request.base, &saga__v1__status_response__descriptor, &answer);
+    const char *health;
+    int status = ask_health(r, "saga.v1.Coordinator", &health);
+    if (status == EXIT_DONE)
+        status =
+            run_call(r, "/saga.v1.Operator/Status", &request.base, &saga__v1__status_response__descriptor, &answer);
     if (status != EXIT_DONE)
         return status;
     if (r->o.json)

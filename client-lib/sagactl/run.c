@@ -288,6 +288,12 @@ int run_call(struct run *r, const char *method, const ProtobufCMessage *request,
 
 /* ---- files ---- */
 
+bool run_is_json(const char *text)
+{
+    text += strspn(text, " \t\r\n");
+    return text[0] == '{' || text[0] == '[' || text[0] == '"';
+}
+
 int run_read_file(struct run *r, const char *path, char **data, size_t *size)
 {
     bool standard = strcmp(path, "-") == 0;

@@ -98,6 +98,9 @@ void run_definitions_free(Saga__V1__ListDefinitionsResponse *all);
 /* Registers a set of descriptors under a name, and says so (cmd_schema.c). */
 int run_register_schema(struct run *r, const char *name, char *data, size_t size);
 
+/* Whether what --json says is the JSON itself rather than a file's name: messages begin with a bracket, or are a text, as times are. */
+bool run_is_json(const char *text);
+
 /* Reads a whole file, "-" being standard input. Gives *data (free; a NUL follows it). Returns EXIT_DONE, or EXIT_USAGE
  * after having said why. */
 int run_read_file(struct run *r, const char *path, char **data, size_t *size);

@@ -24,6 +24,7 @@ static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
 static uint8_t asked_bytes[TOLD_MAX][2048];
 static size_t asked_sizes[TOLD_MAX];
+static int64_t asked_deadlines[TOLD_MAX];
 
 int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error);
 int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error);
@@ -58,6 +59,7 @@ int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *
     ck_assert_str_eq(asked[n], told[n].method);
     ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
     asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
+    asked_deadlines[n] = call->deadline;
     if (told[n].code != SAGA_OK)
         return saga_error_set(error, told[n].code, told[n].reason == NULL ? "" : told[n].reason, "",
                               told[n].words == NULL ? "it is refused" : told[n].words);

@@ -35,7 +35,7 @@ START_TEST(bulk__adds_up_what_loops_and_journals_have_done)
     at.seconds = 1700000000;
     later.seconds = 1700000090;
     jobs(&answer, room, list, &at);
-    room[2].ended_at = &later;
+    room[1].ended_at = &later; /* the latest, which need not be the last */
     room[3].id = text("skip-2");
     room[3].act = SAGA__V1__BULK_ACT__BULK_ACT_SKIP;
     room[3].definition = text("");
@@ -181,6 +181,11 @@ START_TEST(bulk__is_waited_for)
     ck_assert_str_eq(request->id, "retry-1");
     ck_assert_str_eq(request->journal, "j");
     saga__v1__list_bulks_request__free_unpacked(request, NULL);
+    anew();
+    tell("StartBulk", &begun.base);
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters retry --where true --name retry-1 --wait -o json"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "\"BULK_STATE_DONE\""));
     room[2].state = SAGA__V1__BULK_STATE__BULK_STATE_FAILED;
     anew();
     tell("ListBulks", &answer.base);
@@ -190,6 +195,12 @@ START_TEST(bulk__is_waited_for)
     tell("ListBulks", &answer.base);
     ck_assert_int_eq(sagactl("bulk retry-1 --wait -o json"), EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "\"BULK_STATE_FAILED\""));
+    for (int i = 0; i < JOBS; i++)
+        room[i].state = SAGA__V1__BULK_STATE__BULK_STATE_CANCELLED;
+    anew();
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("bulk retry-1 --wait"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "retry-1  retry  CANCELLED, by ann, took 0ms\n"));
     /* One that nobody knows is not waited for. */
     answer.n_jobs = 0;
     anew();

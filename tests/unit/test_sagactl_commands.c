@@ -1,6 +1,8 @@
 /* Commands of sagactl as a person types them, against answers that the test makes up: what is asked for, and each line that is shown. */
 #include "tests/support/told_sidecar.h"
 
+#include "client-lib/sagactl/json.h"
+
 #include "grpc/health/v1/health.pb-c.h"
 
 #include <time.h>
@@ -11,6 +13,46 @@ static void write_file(char path[], const char *content)
     int fd = mkstemp(path);
     ck_assert_int_eq(write(fd, content, strlen(content)), strlen(content));
     close(fd);
+}
+
+/* ---- dead letters to choose from ---- */
+
+#define LETTERS 6
+
+/* Of one kind are those of one definition that stand at one step with one status. */
+static void letters(Saga__V1__ListDeadLettersResponse *answer)
+{
+    static Saga__V1__Saga sagas[LETTERS], *list[LETTERS];
+    static Saga__V1__Step steps[LETTERS], *lists[LETTERS];
+    static Google__Protobuf__Timestamp started[LETTERS];
+    static const struct {
+        const char *id, *definition, *step;
+        int status;
+        int64_t hours;
+    } of[LETTERS] = {{"9f03c1d2a4b7-1", "order", "charge", 14, 1},  {"9f03c1d2a4b7-2", "order", "charge", 14, 26},
+                     {"9f03c1d2a4b7-3", "order", "charge", 14, 2},  {"9f03c1d2a4b7-4", "order", "charge", 9, 3},
+                     {"9f03c1d2a4b7-5", "refund", "charge", 14, 5}, {"9f03c1d2a4b7-6", "order", "send", 0, 4}};
+    saga__v1__list_dead_letters_response__init(answer);
+    for (int i = 0; i < LETTERS; i++) {
+        saga__v1__saga__init(&sagas[i]);
+        saga__v1__step__init(&steps[i]);
+        google__protobuf__timestamp__init(&started[i]);
+        list[i] = &sagas[i];
+        lists[i] = &steps[i];
+        started[i].seconds = time(NULL) - of[i].hours * 3600 - 60;
+        sagas[i].id = text(of[i].id);
+        sagas[i].definition = text(of[i].definition);
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = text(of[i].step);
+        sagas[i].started_at = &started[i];
+        sagas[i].steps = &lists[i];
+        sagas[i].n_steps = 1;
+        steps[i].name = text(of[i].step);
+        steps[i].last_status = of[i].status;
+        steps[i].compensation_attempts = i == 4;
+    }
+    answer->sagas = list;
+    answer->n_sagas = LETTERS;
 }
 
 /* ---- fleet ---- */
@@ -227,6 +269,58 @@ START_TEST(slo__rules_have_the_names_of_their_definitions)
 }
 END_TEST
 
+/* What is just used up is used up, whichever way the numbers are rounded. */
+START_TEST(slo__of_a_budget_that_is_just_spent)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o = SAGA__V1__OBJECTIVE__INIT, *all[] = {&o};
+    Saga__V1__ObjectiveWindow room[8], *list[8];
+    windows(room, list, 100, 80);
+    o.windows = list;
+    o.n_windows = 8;
+    o.definition = text("checkout");
+    o.kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+    o.promised = 0.9; /* 1 - 0.9 is less than 0.1 */
+    answer.objectives = all;
+    answer.n_objectives = 1;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "     90%        800       80        0.0%       8 ") != NULL, "%s", said);
+}
+END_TEST
+
+/* Guests whose objectives stand mixed are told of one after another. */
+START_TEST(slo__tells_of_each_guest_once)
+{
+    Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
+    Saga__V1__Objective o[4], *all[4];
+    Saga__V1__ObjectiveWindow rooms[4][8], *lists[4][8];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__objective__init(&o[i]);
+        windows(rooms[i], lists[i], 100, 1);
+        all[i] = &o[i];
+        o[i].windows = lists[i];
+        o[i].n_windows = 8;
+        o[i].definition = text(i < 2 ? "order" : "refund");
+        o[i].journal = text(i % 2 == 0 ? "east" : "west");
+        o[i].kind = SAGA__V1__OBJECTIVE_KIND__OBJECTIVE_KIND_SUCCESS;
+        o[i].promised = 0.99;
+    }
+    answer.objectives = all;
+    answer.n_objectives = 4;
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
+    static const char *const order[] = {"taken over: east\n", "order ", "refund ",
+                                        "taken over: west\n", "order ", "refund "};
+    const char *at = said;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        ck_assert_msg((at = strstr(at, order[i])) != NULL, "%s is missing in %s", order[i], said);
+        at += strlen(order[i]);
+    }
+    ck_assert_ptr_null(strstr(at, "taken over"));
+}
+END_TEST
+
 START_TEST(slo__without_promises)
 {
     Saga__V1__ListObjectivesResponse answer = SAGA__V1__LIST_OBJECTIVES_RESPONSE__INIT;
@@ -398,6 +492,64 @@ START_TEST(acts__are_said)
 }
 END_TEST
 
+/* What needs a restart is a change, too. */
+START_TEST(reload__says_what_has_changed)
+{
+    Saga__V1__ReloadResponse answer = SAGA__V1__RELOAD_RESPONSE__INIT;
+    char *taken[] = {text("targets")}, *needs_restart[] = {text("data_dir")};
+    static const char *const says[] = {"nothing has changed\n", "taken: targets\n", "needs a restart: data_dir\n",
+                                       "taken: targets\nneeds a restart: data_dir\n"};
+    answer.taken = taken;
+    answer.needs_restart = needs_restart;
+    for (size_t i = 0; i < 4; i++) {
+        answer.n_taken = i & 1;
+        answer.n_needs_restart = i >> 1;
+        anew();
+        tell("Reload", &answer.base);
+        SHOWS("reload", says[i]);
+    }
+}
+END_TEST
+
+/* Its events stand in their order, whatever pages they came in; that the earliest are gone is told by the last page that was asked for. */
+START_TEST(get__puts_its_pages_together)
+{
+    Saga__V1__GetResponse pages[3];
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Event events[3], *list[3];
+    static const char *const steps[] = {"reserve", "charge", "send"}, *const tokens[] = {"", "t1", "t2"};
+    for (int truncated = 0; truncated < 2; truncated++) {
+        const char *at = NULL;
+        saga.id = text("9f03c1d2a4b7-2a");
+        anew();
+        for (int i = 2; i >= 0; i--) {
+            saga__v1__get_response__init(&pages[i]);
+            saga__v1__event__init(&events[i]);
+            list[i] = &events[i];
+            events[i].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_STEP_ENLISTED;
+            events[i].step = text(steps[i]);
+            pages[i].saga = &saga;
+            pages[i].timeline = &list[i];
+            pages[i].n_timeline = 1;
+            pages[i].next_page_token = text(tokens[i]);
+            pages[i].timeline_truncated = i == 0 && truncated;
+            tell("Get", &pages[i].base);
+        }
+        ck_assert_msg(sagactl("get 9f03c1d2a4b7-2a --payloads") == EXIT_DONE, "%s", complained);
+        ck_assert_int_eq(strstr(said, "The earliest events are no longer in the journal.") != NULL, truncated);
+        for (unsigned i = 0; i < 3; i++) {
+            const char *next = strstr(said, steps[i]);
+            ck_assert_msg(next != NULL && next > at, "%s", said);
+            at = next;
+            Saga__V1__GetRequest *request = ASKED(saga__v1__get_request, i);
+            ck_assert_str_eq(request->page_token, i == 0 ? "" : tokens[3 - i]);
+            ck_assert_int_eq(request->include_payloads, i == 0);
+            saga__v1__get_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
 /* ---- a stuck saga ---- */
 
 /* Of a stuck saga a person is told of the step that waits for him, and of no other. */
@@ -429,6 +581,302 @@ START_TEST(why__tells_of_the_stuck_step_alone)
         ck_assert_ptr_nonnull(strstr(said, "charge"));
         ck_assert_msg((strstr(said, "reserve") == NULL) == stuck, "%s", said);
         ck_assert_msg((strstr(said, "the answer of target mail") == NULL) == stuck, "%s", said);
+    }
+}
+END_TEST
+
+/* A deadline turns a saga back until its pivot has been started, and only then is it told of. */
+START_TEST(why__tells_a_deadline_that_counts)
+{
+    static const struct {
+        Saga__V1__SagaState state;
+        bool pivot_started, told;
+    } cases[] = {{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, false, true},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, true, false},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING, false, false}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Google__Protobuf__Timestamp deadline = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.deadline = &deadline;
+    answer.saga = &saga;
+    for (int passed = 0; passed < 2; passed++)
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            deadline.seconds = passed ? 1700000000 : INT64_C(253402300799);
+            saga.state = cases[i].state;
+            saga.pivot_started = cases[i].pivot_started;
+            anew();
+            tell("Get", &answer.base);
+            tell("Status", &status.base);
+            ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+            const char *line = strstr(said, passed ? "  deadline   passed " : "  deadline   in ");
+            ck_assert_msg((line != NULL) == cases[i].told, "%s", said);
+            ck_assert_ptr_null(strstr(said, passed ? "deadline   in " : "deadline   passed "));
+            /* To hold it does not hold its deadline, where it has one still. */
+            ck_assert_msg((strstr(said, "Its deadline goes on.") != NULL) == cases[i].told, "%s", said);
+        }
+}
+END_TEST
+
+/* An undo that has not begun waits since what ended before it could: whatever ended that, and nothing else. */
+START_TEST(why__says_since_when_an_undo_waits)
+{
+    static const struct {
+        Saga__V1__EventType type;
+        const char *since;
+    } cases[] = {{SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_ENDED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_ENDED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_TURNED_BACK, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_STUCK, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_PAUSED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_RETRIED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_SKIPPED, "1h"},
+                 {SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_STARTED, "2h"}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    Saga__V1__Event events[3], *list[3];
+    Google__Protobuf__Timestamp times[3];
+    for (int i = 0; i < 3; i++) {
+        saga__v1__event__init(&events[i]);
+        google__protobuf__timestamp__init(&times[i]);
+        times[i].seconds = time(NULL) - (2 - i) * 3600 - 30;
+        events[i].at = &times[i];
+        events[i].step = text("charge");
+        list[i] = &events[i];
+    }
+    events[0].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_SAGA_STARTED;
+    events[2].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_COMPENSATION_ATTEMPT_FAILED;
+    step.name = text("reserve");
+    step.compensation = SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_OWED;
+    step.waiting_for = text("its target");
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    answer.timeline = list;
+    answer.n_timeline = 3;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char line[64];
+        events[1].type = cases[i].type;
+        anew();
+        tell("Get", &answer.base);
+        tell("Status", &status.base);
+        ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+        snprintf(line, sizeof line, "  waits for  its target, since %s ago\n", cases[i].since);
+        ck_assert_msg(strstr(said, line) != NULL, "%zu: %s", i, said);
+    }
+}
+END_TEST
+
+/* What may have happened is undone, the latest first; and of steps beyond what fits the count is told. */
+START_TEST(why__says_what_would_be_undone)
+{
+    static const struct {
+        Saga__V1__ActionState action;
+        const char *waits;
+    } of[] = {{SAGA__V1__ACTION_STATE__ACTION_STATE_DONE, ""},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_UNKNOWN, ""},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_STARTED, "the answer of mail"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_STARTED, "target mail, which cannot be reached"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_REJECTED, "x"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_SKIPPED, "x"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_PENDING, "x"},
+              {SAGA__V1__ACTION_STATE__ACTION_STATE_PENDING, "x"}};
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[8], *list[8];
+    for (int i = 0; i < 8; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].action = of[i].action;
+        steps[i].waiting_for = text(of[i].waits);
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = list;
+    answer.saga = &saga;
+    static const char *const more[] = {NULL, "\nand 1 step more: sagactl get ", "\nand 2 steps more: sagactl get "};
+    for (size_t beyond = 0; beyond < 3; beyond++) {
+        saga.n_steps = 6 + beyond;
+        anew();
+        tell("Get", &answer.base);
+        tell("Status", &status.base);
+        ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, "To be undone, where there is a compensation: c, b, a.\n") != NULL, "%s", said);
+        ck_assert_msg(beyond == 0 ? strstr(said, " more: ") == NULL : strstr(said, more[beyond]) != NULL, "%s", said);
+    }
+}
+END_TEST
+
+/* A target that several steps wait for is told of once. */
+START_TEST(why__tells_of_each_target_once)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[4], *list[4];
+    static const char *const targets[] = {"bank", "bank", "mail", "bank"}, *const names[] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].target = text(targets[i]);
+        steps[i].waiting_for = text("its next attempt");
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = list;
+    saga.n_steps = 4;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+    const char *bank = strstr(said, "\ntarget bank\n"), *mail = strstr(said, "\ntarget mail\n");
+    ck_assert_msg(bank != NULL && mail != NULL && strstr(bank + 1, "\ntarget bank\n") == NULL, "%s", said);
+}
+END_TEST
+
+/* The journal that keeps a saga is its own: of one loop that one's, of several that of its id, and never a guest's. */
+START_TEST(why__says_when_its_journal_stalls)
+{
+    static const struct {
+        const char *id;
+        bool stalled[3];
+        unsigned loops; /* the last of three is a guest */
+        bool told;
+    } cases[] = {{"9f03c1d2a4b7-2a", {true}, 1, true},
+                 {"9f03c1d2a4b7-2a", {false}, 1, false},
+                 {"000000000001-2a", {true, false}, 2, false},
+                 {"000000000001-2a", {false, true}, 2, true},
+                 {"000000000001-2a", {false, false, true}, 3, false},
+                 {"000000000000-2a", {true, false, false}, 3, true}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    answer.saga = &saga;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int guest = 0; guest < 2; guest++) {
+            Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+            Saga__V1__LoopStatus loops[4], *list[4];
+            char words[64];
+            for (unsigned k = 0; k < 4; k++) {
+                saga__v1__loop_status__init(&loops[k]);
+                list[k] = &loops[k];
+                loops[k].loop = k;
+                loops[k].journal_stalled = k < 3 && cases[i].stalled[k];
+                loops[k].journal = text(k == 2 ? "guest" : "");
+            }
+            /* Whoever has a guest beside its one loop has one loop. */
+            if (guest && cases[i].loops == 1) {
+                loops[1].journal = text("guest");
+                loops[1].journal_stalled = !cases[i].told;
+            }
+            status.loops = list;
+            status.n_loops = cases[i].loops + (guest && cases[i].loops == 1);
+            saga.id = text(cases[i].id);
+            anew();
+            tell("Get", &answer.base);
+            tell("Status", &status.base);
+            snprintf(words, sizeof words, "why %s", cases[i].id);
+            ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+            ck_assert_msg((strstr(said, "the sidecar's journal, which takes nothing now") != NULL) == cases[i].told,
+                          "%zu: %s", i, said);
+        }
+}
+END_TEST
+
+/* ---- top ---- */
+
+int __wrap_nanosleep(const struct timespec *asked_for, struct timespec *left);
+
+/* Between two looks no time passes for a test. */
+int __wrap_nanosleep(const struct timespec *asked_for, struct timespec *left)
+{
+    (void)asked_for, (void)left;
+    return 0;
+}
+
+/* A sidecar that was started again between two looks counts from nothing. */
+START_TEST(top__of_a_sidecar_that_was_restarted)
+{
+    Saga__V1__StatusResponse before = SAGA__V1__STATUS_RESPONSE__INIT, now = before;
+    Saga__V1__LoopStatus loops[2] = {SAGA__V1__LOOP_STATUS__INIT, SAGA__V1__LOOP_STATUS__INIT},
+                         *list[] = {&loops[0], &loops[1]};
+    before.loops = &list[0];
+    now.loops = &list[1];
+    before.n_loops = now.n_loops = 1;
+    loops[0].sagas_started = loops[0].attempts = 1000;
+    loops[1].sagas_started = loops[1].attempts = 7;
+    loops[1].sagas_ended = 20;
+    tell("Status", &before.base);
+    tell("Status", &now.base);
+    ck_assert_msg(sagactl("top --once -o json") == EXIT_DONE, "%s", complained);
+    json_t *top = json_loads(said, 0, NULL);
+    const json_t *rates = json_object_get(top, "per_second");
+    ck_assert_double_eq(json_real_value(json_object_get(rates, "started")), 0);
+    ck_assert_double_eq(json_real_value(json_object_get(rates, "attempts")), 0);
+    ck_assert_double_gt(json_real_value(json_object_get(rates, "ended")), 0);
+    json_decref(top);
+    anew();
+    tell("Status", &before.base);
+    tell("Status", &now.base);
+    ck_assert_int_eq(sagactl("top --once"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "a second    0.0 started, "));
+    ck_assert_ptr_nonnull(strstr(said, "; 0.0 attempts, 0.0 failed\n"));
+}
+END_TEST
+
+/* Steps by how often they fail, dead letters without heartbeats and of one page, and of targets as many as fit. */
+START_TEST(top__shows_what_matters_most)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse answer;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__TargetStatus targets[13], *target_list[13];
+    Saga__V1__FailingStep failing[3], *failing_list[3];
+    for (int i = 0; i < 13; i++) {
+        saga__v1__target_status__init(&targets[i]);
+        targets[i].name = text("bank");
+        target_list[i] = &targets[i];
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        saga__v1__failing_step__init(&failing[i]);
+        failing[i].definition = text("order");
+        failing[i].step = text(i == 1 ? "charge" : "send");
+        failing[i].compensation = i == 2;
+        failing[i].count = i == 1 ? 7 : i;
+        failing_list[i] = &failing[i];
+    }
+    loop.targets = target_list;
+    loop.failing_steps = failing_list;
+    loop.n_failing_steps = 3;
+    loop.stuck = LETTERS;
+    status.loops = loops;
+    status.n_loops = 1;
+    letters(&answer);
+    answer.sagas[3]->synthetic = true;
+    answer.next_page_token = text("next");
+    for (unsigned more = 0; more < 2; more++) {
+        loop.n_targets = 12 + more;
+        anew();
+        tell("Status", &status.base);
+        tell("Status", &status.base);
+        tell("ListDeadLetters", &answer.base);
+        ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+        const char *first = strstr(said, "\norder, action of charge "),
+                   *second = strstr(said, "\norder, undo of send ");
+        ck_assert_msg(first != NULL && second > first, "%s", said);
+        ck_assert_int_eq(strstr(said, "\nand 1 more: sagactl status\n") != NULL, more);
+        ck_assert_int_eq(strstr(said, "\nand ") != NULL, more);
+        ck_assert_ptr_nonnull(strstr(said, "order, action of charge                          3  UNAVAILABLE\n"));
+        ck_assert_ptr_null(strstr(said, "FAILED_PRECONDITION"));
     }
 }
 END_TEST
@@ -467,6 +915,102 @@ START_TEST(status__says_whose_it_is)
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
         ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
     ck_assert_ptr_eq(strstr(said, lines[0]), said);
+}
+END_TEST
+
+/* Loops are one sidecar: sums, the least that is free, whoever cannot reach a target; a guest's journal is no loop of it. */
+START_TEST(status__adds_up_its_loops)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration away = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Protobuf__Timestamp expires[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loops[4], *list[4];
+    Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
+    Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
+    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    away.seconds = 4;
+    expires[0].seconds = time(NULL) + 3 * 3600 + 30;
+    expires[1].seconds = time(NULL) + 5 * 3600 + 30;
+    for (int i = 0; i < 4; i++) {
+        saga__v1__loop_status__init(&loops[i]);
+        list[i] = &loops[i];
+        loops[i].version = text("1.2.3");
+        loops[i].live = 10;
+        loops[i].stuck = (unsigned)i;
+        loops[i].journal_bytes = 1 << 20;
+        loops[i].volume_free_bytes = (i == 1 ? 5u : 7u) << 20;
+    }
+    loops[2].journal = text("calm");
+    loops[3].journal = text("broken");
+    for (int i = 0; i < 2; i++) {
+        saga__v1__definition_limit__init(&limits[i]);
+        limit_lists[i] = &limits[i];
+        loops[i].definition_limits = &limit_lists[i];
+        loops[i].n_definition_limits = 1;
+        limits[i].definition = text("order");
+        limits[i].live = 3;
+        limits[i].live_max = 8;
+        limits[i].starts_per_second = 5;
+        loops[i].targets = target_lists[i];
+        loops[i].n_targets = 2;
+        for (int k = 0; k < 2; k++) {
+            Saga__V1__TargetStatus *t = target_lists[i][k] = &targets[i][k];
+            saga__v1__target_status__init(t);
+            t->name = text(k == 0 ? "bank" : "mail");
+            t->address = text(k == 0 ? "bank:1" : "mail:1");
+            t->calls = 2;
+            t->calls_max = 8;
+            t->waiting = 3;
+            t->deferred = k == 0;
+        }
+    }
+    answer.loops = list;
+    answer.n_loops = 4;
+    static const char *const lines[] = {
+        "unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n", "      34 running\n",
+        "       6 stuck: sagactl deadletters --summary\n",
+        " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
+        "certificate expires in 3h\n", "definition order: 6 of 16 live, at most 10 start in a second\n",
+        /* What stands most in need of somebody comes first. */
+        "       3       0          -  broken\n       10           0       2       0          -  calm\n"};
+    for (int who = 0; who < 2; who++) {
+        targets[who][0].unreachable = true;
+        targets[who][0].unreachable_for = &away;
+        targets[1 - who][0].unreachable = false;
+        loops[who].certificate_expires = &expires[0];
+        loops[1 - who].certificate_expires = &expires[1];
+        loops[who].journal_full = loops[who].journal_stalled = true;
+        loops[1 - who].journal_full = loops[1 - who].journal_stalled = false;
+        loops[0].journal_reusable_bytes = who ? 999 : 1000;
+        anew();
+        tell("Check", &health.base);
+        tell("Status", &answer.base);
+        ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+        for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+            ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+        ck_assert_msg(strstr(said, who ? "journal 4.0MiB, 999B of" : "journal 4.0MiB, 1.0KiB of") != NULL, "%s", said);
+        ck_assert_msg(strstr(said,
+                             "target bank at bank:1: cannot be reached for 4s, 4 of 16 calls in flight, 6 wait, 2 of "
+                             "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
+                      "%s", said);
+    }
+    /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
+    loops[2].stuck = 3;
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
+    ck_assert_msg(strstr(said, " broken\n") < strstr(said, " calm\n"), "%s", said);
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status -o json"), EXIT_DONE);
+    json_t *sums = json_loads(said, 0, NULL);
+    ck_assert_int_eq(json_integer_value(json_object_get(sums, "running")), 33);
+    ck_assert_int_eq(json_integer_value(json_object_get(sums, "stuck")), 7);
+    ck_assert_str_eq(json_string_value(json_object_get(sums, "health")), "SERVING");
+    json_decref(sums);
 }
 END_TEST
 
@@ -554,6 +1098,75 @@ START_TEST(deadletters__are_counted)
 }
 END_TEST
 
+/* The kind with the most first, each with the command that tries just those that were counted. */
+START_TEST(deadletters__are_told_by_what_they_have_in_common)
+{
+    Saga__V1__ListDeadLettersResponse answer;
+    letters(&answer);
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_msg(sagactl("deadletters --summary --address here:1") == EXIT_DONE, "%s", complained);
+    static const char first[] =
+        "6 dead letters:\n"
+        "     3  order, action of charge: UNAVAILABLE, the oldest started 1d 2h ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step charge --status UNAVAILABLE\n";
+    static const char *const others[] = {
+        "     1  order, action of charge: FAILED_PRECONDITION, the oldest started 3h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step charge --status FAILED_PRECONDITION\n",
+        "     1  refund, undo of charge: UNAVAILABLE, the oldest started 5h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition refund --step charge --status UNAVAILABLE\n",
+        "     1  order, action of send: OK, the oldest started 4h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step send --status OK\n"};
+    ck_assert_msg(strncmp(said, first, strlen(first)) == 0, "%s", said);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert_msg(strstr(said, others[i]) != NULL, "%s\nis not in\n%s", others[i], said);
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --summary --step charge --status UNAVAILABLE -o json"), EXIT_DONE);
+    json_t *kinds = json_loads(said, 0, NULL);
+    ck_assert_uint_eq(json_array_size(kinds), 2);
+    const json_t *kind = json_array_get(kinds, 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(kinds, 0), "count")), 3);
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "definition")), "refund");
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "phase")), "compensation");
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "status")), "UNAVAILABLE");
+    json_decref(kinds);
+}
+END_TEST
+
+/* All that fit, and no others; one that is refused keeps none of the others from it, and the status tells of it. */
+START_TEST(retry__of_all_goes_on_behind_a_refusal)
+{
+    static const struct {
+        const char *words, *says, *ids;
+    } cases[] = {
+        {"retry --all --actor ann --status OK", "1 of 1 dead letter tried again\n", "6"},
+        {"retry --all --actor ann --status FAILED_PRECONDITION", "1 of 1 dead letter tried again\n", "4"},
+        {"retry --all --actor ann --step charge --status UNAVAILABLE", "2 of 4 dead letters tried again\n", "1235"},
+        {"retry --all --actor ann --step send", "1 of 1 dead letter tried again\n", "6"}};
+    static const int codes[] = {SAGA_E_FAILED_PRECONDITION, SAGA_OK, SAGA_E_NOT_FOUND, SAGA_OK};
+    Saga__V1__ListDeadLettersResponse answer;
+    Saga__V1__RetryResponse done = SAGA__V1__RETRY_RESPONSE__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t count = strlen(cases[i].ids);
+        anew();
+        letters(&answer);
+        tell("ListDeadLetters", &answer.base);
+        for (size_t k = 0; k < count; k++) {
+            tell("Retry", &done.base);
+            told[told_count - 1].code = count > 1 ? codes[k] : SAGA_OK;
+        }
+        ck_assert_int_eq(sagactl(cases[i].words), count > 1 ? EXIT_NOT_FOUND : EXIT_DONE);
+        ck_assert_str_eq(said, cases[i].says);
+        for (unsigned k = 0; k < count; k++) {
+            Saga__V1__RetryRequest *request = ASKED(saga__v1__retry_request, k + 1);
+            ck_assert_int_eq(request->saga_id[strlen("9f03c1d2a4b7-")], cases[i].ids[k]);
+            ck_assert_str_eq(request->actor, "ann");
+            saga__v1__retry_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
 /* ---- start ---- */
 
 /* What is typed as the input is the input, in each of its forms. */
@@ -561,8 +1174,12 @@ START_TEST(start__sends_what_was_typed)
 {
     static const struct {
         const char *words, *input;
+        int64_t seconds;
+        int32_t nanos;
     } cases[] = {
-        {"start order --input-text book", "book"}, {"start order --input-hex 626f6f6b", "book"}, {"start order", ""}};
+        {"start order --input-text book", "book", 0, 0},          {"start order --input-hex 626f6f6b", "book", 0, 0},
+        {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0}, {"start order --deadline 1500ms", "", 1, 500000000},
+        {"start order --deadline 1ms", "", 0, 1000000},           {"start order", "", 0, 0}};
     Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
     started.saga_id = text("9f03c1d2a4b7-2a");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -574,8 +1191,74 @@ START_TEST(start__sends_what_was_typed)
         ck_assert_str_eq(request->definition, "order");
         ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
         ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
+        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->seconds, cases[i].seconds);
+        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->nanos, cases[i].nanos);
         saga__v1__start_request__free_unpacked(request, NULL);
     }
+}
+END_TEST
+
+/* Whoever cannot know whether it was started is told how to ask again, and who waited in vain for what. */
+START_TEST(start__can_be_asked_for_again)
+{
+    static const struct {
+        int code;
+        const char *reason;
+        bool open;
+    } cases[] = {{SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, true},
+                 {SAGA_E_DEADLINE_EXCEEDED, NULL, true},
+                 {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, false},
+                 {SAGA_E_FAILED_PRECONDITION, NULL, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("Start", NULL);
+        told[0].code = cases[i].code;
+        told[0].reason = cases[i].reason;
+        ck_assert_int_ne(sagactl("start order --request-id order-17"), EXIT_DONE);
+        ck_assert_msg((strstr(complained, "sagactl: asked again with --request-id order-17 it is") != NULL) ==
+                          cases[i].open,
+                      "%s", complained);
+    }
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    started.saga_id = text("9f03c1d2a4b7-2a");
+    for (int json = 0; json < 2; json++) {
+        anew();
+        tell("Start", &started.base);
+        tell("Wait", NULL);
+        told[1].code = SAGA_E_DEADLINE_EXCEEDED;
+        ck_assert_int_eq(sagactl(json ? "start order --wait -o json --timeout 1s" : "start order --wait --timeout 1s"),
+                         EXIT_TIMEOUT);
+        if (json)
+            ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
+        else
+            ck_assert_str_eq(said, "9f03c1d2a4b7-2a\n");
+        ck_assert_ptr_nonnull(strstr(complained, "the saga has not ended within the time given; it goes on"));
+    }
+}
+END_TEST
+
+/* The time that is given is for the waiting: a start is answered within its default, or never. */
+START_TEST(start__waits_longer_than_it_starts)
+{
+    const int64_t minute = INT64_C(60000000000);
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__WaitResponse ended = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    ended.saga = &saga;
+    tell("Start", &started.base);
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("start order --wait --timeout 20m"), EXIT_DONE);
+    ck_assert_int_gt(asked_deadlines[1] - asked_deadlines[0], 10 * minute);
+    anew();
+    tell("Start", &started.base);
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("start order --wait --timeout 1s"), EXIT_DONE);
+    ck_assert_int_eq(asked_deadlines[1], asked_deadlines[0]);
+    anew();
+    tell("Start", &started.base);
+    ck_assert_int_eq(sagactl("start order --timeout 20m"), EXIT_DONE);
+    ck_assert_int_gt(asked_deadlines[0] - wire_now(), 10 * minute);
 }
 END_TEST
 
@@ -626,6 +1309,37 @@ START_TEST(drill__says_what_is_wrong_with_its_file)
 }
 END_TEST
 
+/* All of its sagas are looked at, whatever pages they come in. */
+START_TEST(drill__counts_its_sagas_over_all_pages)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__ListResponse first = SAGA__V1__LIST_RESPONSE__INIT, last = first, none = first;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *list[] = {&saga, &saga};
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    saga.id = text("9f03c1d2a4b7-2a");
+    first.sagas = last.sagas = list;
+    first.n_sagas = 2;
+    last.n_sagas = 1;
+    first.next_page_token = text("next");
+    write_file(path, STEP "start: {definition: d, count: 3}\n  - expect: state == COMMITTED");
+    snprintf(words, sizeof words, "drill %s", path);
+    for (int i = 0; i < 3; i++)
+        tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &last.base);
+    tell("List", &none.base);
+    SHOWS(words, "3 sagas of d started\nholds of all 3 sagas: state == COMMITTED\ndrill: everything held\n");
+    anew();
+    for (int i = 0; i < 3; i++)
+        tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &none.base);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: of 3 sagas that were started 2 are there\n");
+    unlink(path);
+}
+END_TEST
+
 /* ---- lists and definitions ---- */
 
 START_TEST(list__shows_a_page_and_those_that_are_paused)
@@ -636,6 +1350,7 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
     sagas[1].id = text("9f03c1d2a4b7-2b");
     sagas[0].definition = sagas[1].definition = text("order");
     sagas[1].paused = true;
+    sagas[0].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK; /* which is not paused */
     page.sagas = all;
     page.n_sagas = 2;
     page.next_page_token = text("next");
@@ -651,7 +1366,88 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
     ck_assert_ptr_nonnull(strstr(said, "-2b"));
     Saga__V1__ListRequest *second = ASKED(saga__v1__list_request, 1);
     ck_assert_str_eq(second->page_token, "next");
+    ck_assert_int_eq(second->page_size, 1000);
     saga__v1__list_request__free_unpacked(second, NULL);
+    anew();
+    tell("List", &last.base);
+    ck_assert_int_eq(sagactl("list --all --limit 10"), EXIT_DONE);
+    Saga__V1__ListRequest *tens = ASKED(saga__v1__list_request, 0);
+    ck_assert_int_eq(tens->page_size, 10);
+    saga__v1__list_request__free_unpacked(tens, NULL);
+}
+END_TEST
+
+/* The command of the next page asks for the same as this one did: whatever chooses is sent, and stands in it. */
+START_TEST(list__proposes_the_next_page_of_the_same)
+{
+    static const struct {
+        const char *words, *more; /* behind "sagactl list"; more is what differs */
+    } cases[] = {
+        {"--state stuck,running,paused --since 2026-05-04T10:20:30.25Z --before 2026-05-05T00:00:00Z --tag key=a=b "
+         "--definition order --where priority==1 --journal home --limit 7",
+         "--state running,stuck,paused --since 2026-05-04T10:20:30.250000Z --before 2026-05-05T00:00:00Z --tag key=a=b "
+         "--definition order --where priority==1 --journal home --limit 7"},
+        {"--state paused --address here:1 --fleet", "--state paused --address here:1 --fleet"},
+        {"--state committed,compensating,compensated,resolved", "--state committed,compensating,compensated,resolved"}};
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *all[] = {&saga};
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.paused = true;
+    page.sagas = all;
+    page.n_sagas = 1;
+    page.next_page_token = text("next");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[256], more[300];
+        anew();
+        tell("List", &page.base);
+        snprintf(words, sizeof words, "list %s", cases[i].words);
+        snprintf(more, sizeof more, "\nmore: sagactl list %s --page next\n", cases[i].more);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, more) != NULL, "%s\nis not in\n%s", more, said);
+        Saga__V1__ListRequest *request = ASKED(saga__v1__list_request, 0);
+        if (i == 0) {
+            ck_assert_uint_eq(request->n_states, 2);
+            ck_assert_int_eq(request->states[0], SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+            ck_assert_int_eq(request->states[1], SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+            ck_assert_int_eq(request->started_from->seconds, 1777890030);
+            ck_assert_int_eq(request->started_from->nanos, 250000000);
+            ck_assert_int_eq(request->started_before->seconds, 1777939200);
+            ck_assert_uint_eq(request->n_tags, 1);
+            ck_assert_str_eq(request->tags[0]->name, "key");
+            ck_assert_str_eq(request->tags[0]->value, "a=b");
+            ck_assert_str_eq(request->definition, "order");
+            ck_assert_str_eq(request->where, "priority==1");
+            ck_assert_str_eq(request->journal, "home");
+            ck_assert_int_eq(request->page_size, 7);
+        }
+        ck_assert_uint_eq(request->n_states, i == 0 ? 2 : i == 1 ? 3 : 4); /* those that are paused are live */
+        ck_assert_int_eq(request->fleet, i == 1);
+        saga__v1__list_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* A first page without any is no end, where there are more. */
+START_TEST(list__looks_behind_an_empty_page)
+{
+    Saga__V1__ListResponse empty = SAGA__V1__LIST_RESPONSE__INIT, page = empty;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *all[] = {&saga};
+    saga.id = text("9f03c1d2a4b7-2a");
+    empty.next_page_token = text("next");
+    page.sagas = all;
+    page.n_sagas = 1;
+    tell("List", &empty.base);
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+    ck_assert_ptr_null(strstr(said, "No saga matches."));
+    anew();
+    tell("List", &empty.base);
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list -o json"), EXIT_DONE);
+    json_t *one = json_loads(said, 0, NULL); /* of two there would be two documents */
+    ck_assert_uint_eq(json_array_size(json_object_get(one, "sagas")), 1);
+    json_decref(one);
 }
 END_TEST
 
@@ -675,6 +1471,167 @@ START_TEST(definitions__shows_the_version_that_is_asked_for)
         ck_assert_str_eq(request->version, i == 1 ? "" : "1.0.0");
         saga__v1__get_definition_request__free_unpacked(request, NULL);
     }
+}
+END_TEST
+
+/* Whatever sent it may not be a sidecar, and a pipe may end on a terminal: what is no part of a YAML text is not shown as it is. */
+START_TEST(definitions__let_nothing_steer_a_terminal)
+{
+    static const struct {
+        const char *source, *shown;
+    } cases[] = {{"a: b\n\tc\r\nd", "a: b\n\tc\r\nd"},
+                 {"a\rb\033[2J\177\007", "a?b?[2J??"},
+                 {"\r", "?"},
+                 {"\xc2\x9f\xc2\x80\xc2\x9b", "\xc2\xbf\xc2\xbf\xc2\xbf"},
+                 {"\xc2\xa0\xc3\x9b\xe2\x82\x80", "\xc2\xa0\xc3\x9b\xe2\x82\x80"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Saga__V1__Definition answer = SAGA__V1__DEFINITION__INIT;
+        answer.source.data = (uint8_t *)(uintptr_t)cases[i].source;
+        answer.source.len = strlen(cases[i].source);
+        anew();
+        tell("GetDefinition", &answer.base);
+        SHOWS("definitions order", cases[i].shown);
+    }
+}
+END_TEST
+
+/* Of several files each is told of, and it ends as the first that was refused. */
+START_TEST(register__says_what_came_of_each_file)
+{
+    static const struct {
+        const char *option, *words;
+        bool already;
+    } cases[] = {{"", "order 1.0.0 registered\n", false},
+                 {"", "order 1.0.0 was registered already\n", true},
+                 {" --dry-run", "order 1.0.0 would be registered\n", false},
+                 {" --dry-run", "order 1.0.0 is registered already\n", true}};
+    Saga__V1__RegisterDefinitionResponse answer = SAGA__V1__REGISTER_DEFINITION_RESPONSE__INIT;
+    Saga__V1__Finding findings[2] = {SAGA__V1__FINDING__INIT, SAGA__V1__FINDING__INIT};
+    Saga__V1__Finding *list[] = {&findings[0], &findings[1]};
+    char path[] = "/tmp/saga-register-XXXXXX", words[160], expected[400];
+    write_file(path, "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n");
+    answer.name = text("order");
+    answer.version = text("1.0.0");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        answer.already_registered = cases[i].already;
+        tell("RegisterDefinition", &answer.base);
+        snprintf(words, sizeof words, "register %s%s", path, cases[i].option);
+        SHOWS(words, cases[i].words);
+        Saga__V1__RegisterDefinitionRequest *request = ASKED(saga__v1__register_definition_request, 0);
+        ck_assert_int_eq(request->dry_run, cases[i].option[0] != '\0');
+        saga__v1__register_definition_request__free_unpacked(request, NULL);
+    }
+    /* A rule of a policy knows no place. */
+    for (int i = 0; i < 2; i++) {
+        findings[i].warning = true;
+        findings[i].rule = text("odd");
+        findings[i].message = text("it is odd");
+        findings[i].line = i == 0 ? 4 : 0;
+        findings[i].column = i == 0 ? 5 : 0;
+        findings[i].field = text(i == 0 ? "steps[0]" : "");
+    }
+    answer.findings = list;
+    answer.n_findings = 2;
+    anew();
+    tell("RegisterDefinition", &answer.base);
+    snprintf(words, sizeof words, "register %s", path);
+    ck_assert_int_eq(sagactl(words), EXIT_DONE);
+    snprintf(expected, sizeof expected, "%s:4:5: warning: steps[0]: it is odd [odd]\n%s: warning: it is odd [odd]\n",
+             path, path);
+    ck_assert_str_eq(complained, expected);
+    anew();
+    tell("RegisterDefinition", NULL);
+    told[0].code = SAGA_E_FAILED_PRECONDITION;
+    tell("RegisterDefinition", &answer.base);
+    snprintf(words, sizeof words, "register --dry-run %s %s", path, path);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(said, "order 1.0.0 is registered already\n");
+    /* Where one cannot be read none is sent. */
+    anew();
+    snprintf(words, sizeof words, "register /nowhere.yaml %s", path);
+    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+    unlink(path);
+}
+END_TEST
+
+/* Each target is asked once, for every service that its calls are of, and no other. */
+START_TEST(register__asks_targets_for_their_types)
+{
+    static const char *const services[2][2] = {{"shop.StockKeeper", "shop.Stock"}, {"mail.Mail", "mail.Undo"}};
+    static const char *const targets[] = {"shop", "mail"};
+    Saga__V1__ReflectResponse reflected = SAGA__V1__REFLECT_RESPONSE__INIT;
+    Saga__V1__RegisterSchemaResponse schema = SAGA__V1__REGISTER_SCHEMA_RESPONSE__INIT;
+    Saga__V1__RegisterDefinitionResponse answer = SAGA__V1__REGISTER_DEFINITION_RESPONSE__INIT;
+    char path[] = "/tmp/saga-register-XXXXXX", words[64];
+    /* Of a file its name alone; it is told of by both, and registered once. */
+    static const char set[] = "\n\003\n\001a", two[] = "\n\003\n\001a\n\003\n\001b";
+    write_file(path, "name: order\nversion: 1.0.0\nschema: trade\nsteps:\n"
+                     "  - {name: a, target: shop, action: /shop.StockKeeper/A, compensation: /shop.Stock/B}\n"
+                     "  - {name: b, target: mail, action: /mail.Mail/A, compensation: /mail.Undo/A}\n"
+                     "  - {name: c, target: shop, action: /shop.Stock/C, compensation: none}\n");
+    snprintf(words, sizeof words, "register --reflect %s", path);
+    Saga__V1__ReflectResponse more = reflected;
+    reflected.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)set, .len = sizeof set - 1};
+    more.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)two, .len = sizeof two - 1};
+    tell("Reflect", &reflected.base);
+    tell("Reflect", &more.base);
+    tell("RegisterSchema", &schema.base);
+    tell("RegisterDefinition", &answer.base);
+    ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+    unlink(path);
+    for (unsigned i = 0; i < 2; i++) {
+        Saga__V1__ReflectRequest *request = ASKED(saga__v1__reflect_request, i);
+        ck_assert_str_eq(request->target, targets[i]);
+        ck_assert_uint_eq(request->n_services, 2);
+        ck_assert_str_eq(request->services[0], services[i][0]);
+        ck_assert_str_eq(request->services[1], services[i][1]);
+        saga__v1__reflect_request__free_unpacked(request, NULL);
+    }
+    Saga__V1__RegisterSchemaRequest *request = ASKED(saga__v1__register_schema_request, 2);
+    ck_assert_str_eq(request->name, "trade");
+    ck_assert_uint_eq(request->descriptors.len, sizeof two - 1);
+    ck_assert_mem_eq(request->descriptors.data, two, sizeof two - 1);
+    saga__v1__register_schema_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* What a runbook shows is shown as the rest of it was asked for. */
+START_TEST(runbook__looks_as_it_was_told)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListAuditResponse audit = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
+    Saga__V1__AuditEntry entry = SAGA__V1__AUDIT_ENTRY__INIT, *entries[] = {&entry};
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    at.seconds = 1700000000;
+    entry.time = &at;
+    entry.method = text("Skip");
+    audit.entries = entries;
+    audit.n_entries = 1;
+    for (int utc = 0; utc < 2; utc++) {
+        anew();
+        tell("Status", &status.base);
+        tell("ListAudit", &audit.base);
+        ck_assert_int_eq(sagactl(utc ? "runbook SagadBreakerOpen --utc" : "runbook SagadBreakerOpen"), EXIT_DONE);
+        ck_assert_msg(strstr(said, utc ? "$ sagactl audit\n2023-11-14 22:13:20 UTC  Skip"
+                                       : "$ sagactl audit\n2023-11-14 22:13:20 +0000  Skip") != NULL,
+                      "%s", said);
+    }
+}
+END_TEST
+
+/* What an editor keeps beside it is none. */
+START_TEST(lint__takes_no_hidden_descriptors)
+{
+    char folder[] = "/tmp/saga-schemas-XXXXXX", file[64], words[128];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/.a.binpb", folder);
+    fclose(fopen(file, "w"));
+    snprintf(words, sizeof words, "lint --schema %s x.yaml", folder);
+    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+    ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
+    unlink(file);
+    rmdir(folder);
 }
 END_TEST
 
@@ -715,12 +1672,30 @@ START_TEST(wait__ends_as_the_saga_did)
 }
 END_TEST
 
+/* A sidecar that goes away meanwhile is waited for, and that is said once. */
+START_TEST(wait__outlives_a_sidecar)
+{
+    Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    answer.saga = &saga;
+    for (int i = 0; i < 3; i++) {
+        tell("Wait", NULL);
+        told[i].code = SAGA_E_UNAVAILABLE;
+        told[i].reason = i == 1 ? SAGA_REASON_UNREACHABLE : SAGA_REASON_LOST;
+    }
+    tell("Wait", &answer.base);
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_DONE);
+    ck_assert_str_eq(complained, "sagactl: the sidecar is gone; waiting until it is back\n");
+}
+END_TEST
+
 /* As the worst of its files. */
 START_TEST(lint__ends_as_its_worst_file)
 {
     char good[] = "/tmp/saga-lint-XXXXXX", bad[] = "/tmp/saga-lint-XXXXXX", words[160];
-    write_file(good,
-               "name: a\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
+    write_file(good, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+                     "  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
     write_file(bad, "name: a\nversion: 1.0.0\nsteps: []\n");
     const struct {
         const char *first, *second;
@@ -731,9 +1706,31 @@ START_TEST(lint__ends_as_its_worst_file)
             snprintf(words, sizeof words, "lint %s %s%s", cases[i].first, cases[i].second, sarif ? " -o sarif" : "");
             ck_assert_msg(sagactl(words) == cases[i].status, "%s", words);
             ck_assert_int_eq(strstr(said, sarif ? "\"results\": [" : "1.0.0, 1 step: ") != NULL, 1);
+            /* What is wrong with one is wrong with that one alone. */
+            for (int second = 0; !sarif && second < 2; second++) {
+                const char *path = second ? cases[i].second : cases[i].first;
+                snprintf(words, sizeof words, path == good ? "%s: a 1.0.0, 1 step: good\n" : "%s: 1 error\n", path);
+                ck_assert_msg(strstr(said, words) != NULL, "%s is not in %s", words, said);
+            }
+            const char *sign = sarif ? "\"ruleId\": " : ": error: ", *found = strstr(said, sign);
+            ck_assert_int_eq(found != NULL, cases[i].status != EXIT_DONE);
+            ck_assert(found == NULL || strstr(found + 1, sign) == NULL);
         }
     unlink(good);
     unlink(bad);
+    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does. */
+    char odd[] = "/tmp/saga-100%-XXXXXX", policy[] = "/tmp/saga-policy-XXXXXX";
+    write_file(odd, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+                    "  - {name: payment, target: t, action: /p.S/A, compensation: /p.S/B}\n"
+                    "  - {name: pay, target: u, action: /p.S/A, compensation: /p.S/B}\n");
+    write_file(policy,
+               "rules:\n  - id: no-u\n    severity: error\n    that: step.target != 'u'\n    else: u is closed\n");
+    snprintf(words, sizeof words, "lint --policy %s %s -o sarif", policy, odd);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_msg(strstr(said, "/tmp/saga-100%25-") != NULL, "%s", said);
+    ck_assert_ptr_nonnull(strstr(said, "\"startLine\": 6"));
+    unlink(odd);
+    unlink(policy);
     ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
     ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
 }
@@ -783,6 +1780,14 @@ START_TEST(every_command__ends_as_the_call_did)
             ck_assert_str_eq(said, "");
             ck_assert_ptr_nonnull(strstr(complained, "sagactl: it is refused\n"));
         }
+    /* A server without a sidecar's health is none. */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        asked_count = 0;
+        told[0].method = "Check";
+        told[0].code = cases[i].code;
+        ck_assert_int_eq(sagactl("status"), cases[i].status == EXIT_NOT_FOUND ? EXIT_REFUSED : cases[i].status);
+        ck_assert_str_eq(said, "");
+    }
 }
 END_TEST
 
@@ -796,7 +1801,11 @@ START_TEST(every_command__says_which_words_it_takes)
         {"schema frob", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
         {"schema list more", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
         {"contract check", "sagactl: contract check needs --schema FILE: "},
-        {"contract export", "sagactl: contract export needs --target NAME: "}};
+        {"contract export", "sagactl: contract export needs --target NAME: "},
+        {"list --request-id a --state stuck", "sagactl: --request-id names one saga: nothing else chooses beside it\n"},
+        {"list --request-id a --fleet", "sagactl: --request-id names one saga: nothing else chooses beside it\n"},
+        {"get --request-id a 9f03c1d2a4b7-2a", "sagactl: get takes a SAGA-ID, or --request-id and none\n"},
+        {"get", "sagactl: get takes a SAGA-ID, or --request-id and none\n"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(sagactl(cases[i].words) == EXIT_USAGE, "%s", cases[i].words);
         ck_assert_msg(strncmp(complained, cases[i].says, strlen(cases[i].says)) == 0, "%s", complained);
@@ -822,6 +1831,9 @@ START_TEST(every_command__says_why_there_was_no_answer)
          "sagactl: no sidecar answers at x (of some kind)", ""},
         {SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, "broken",
          "sagactl: the connection was lost before the answer came: it may have been carried out", ""},
+        {SAGA_E_DEADLINE_EXCEEDED, "DEADLINE", "no answer came in time", "sagactl: no answer came in time\n", ""},
+        {SAGA_E_FAILED_PRECONDITION, "SAGA_NOT_STUCK", "step: it is none", "sagactl: it is none (SAGA_NOT_STUCK)\n",
+         ""},
         {SAGA_E_UNIMPLEMENTED, NULL, "", "sagactl: what answers at unix:here.sock is a gRPC server, but no sidecar",
          "It is another program's address"},
     };
@@ -883,25 +1895,50 @@ int main(void)
     tcase_add_test(tc, fleet__does_not_turn_in_a_circle);
     tcase_add_test(tc, slo__adds_up_loops_and_parts_guests);
     tcase_add_test(tc, slo__rules_have_the_names_of_their_definitions);
+    tcase_add_test(tc, slo__of_a_budget_that_is_just_spent);
+    tcase_add_test(tc, slo__tells_of_each_guest_once);
     tcase_add_test(tc, slo__without_promises);
     tcase_add_test(tc, rules__say_how_each_stands);
     tcase_add_test(tc, rules__are_armed_and_undone);
     tcase_add_test(tc, drill__shows_the_faults_that_there_are);
     tcase_add_test(tc, drill__says_how);
     tcase_add_test(tc, acts__are_said);
+    tcase_add_test(tc, reload__says_what_has_changed);
+    tcase_add_test(tc, get__puts_its_pages_together);
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
+    tcase_add_test(tc, why__tells_a_deadline_that_counts);
+    tcase_add_test(tc, why__says_since_when_an_undo_waits);
+    tcase_add_test(tc, why__says_what_would_be_undone);
+    tcase_add_test(tc, why__tells_of_each_target_once);
+    tcase_add_test(tc, why__says_when_its_journal_stalls);
+    tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
+    tcase_add_test(tc, top__shows_what_matters_most);
     tcase_add_test(tc, status__says_whose_it_is);
+    tcase_add_test(tc, status__adds_up_its_loops);
     tcase_add_test(tc, definitions__are_shown_page_by_page);
     tcase_add_test(tc, start__sends_what_was_typed);
+    tcase_add_test(tc, start__can_be_asked_for_again);
+    tcase_add_test(tc, start__waits_longer_than_it_starts);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
     tcase_add_test(tc, deadletters__are_counted);
+    tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
+    tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
     tcase_add_test(tc, every_command__says_which_words_it_takes);
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
+    tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
+    tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
+    tcase_add_test(tc, list__looks_behind_an_empty_page);
     tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
+    tcase_add_test(tc, definitions__let_nothing_steer_a_terminal);
+    tcase_add_test(tc, register__says_what_came_of_each_file);
+    tcase_add_test(tc, register__asks_targets_for_their_types);
+    tcase_add_test(tc, runbook__looks_as_it_was_told);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
+    tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
+    tcase_add_test(tc, lint__takes_no_hidden_descriptors);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);
     suite_add_tcase(suite, tc);

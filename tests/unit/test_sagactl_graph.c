@@ -71,6 +71,44 @@ START_TEST(graph__of_a_saga_says_how_it_is)
 }
 END_TEST
 
+/* As bad as it is. */
+START_TEST(graph__paints_how_each_step_is)
+{
+    static const struct {
+        Saga__V1__ActionState action;
+        Saga__V1__CompensationState undo;
+        const char *shown;
+    } cases[] = {{SAGA__V1__ACTION_STATE__ACTION_STATE_DONE, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_NONE,
+                  "\033[32ma   \033[0m  DONE\n"},
+                 {SAGA__V1__ACTION_STATE__ACTION_STATE_REJECTED, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_NONE,
+                  "\033[31ma   \033[0m  REJECTED\n"},
+                 {SAGA__V1__ACTION_STATE__ACTION_STATE_UNKNOWN,
+                  SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_UNSPECIFIED, "\033[31ma   \033[0m  UNKNOWN\n"},
+                 {SAGA__V1__ACTION_STATE__ACTION_STATE_DONE, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_FAILED,
+                  "\033[31ma   \033[0m  DONE, undo FAILED\n"},
+                 {SAGA__V1__ACTION_STATE__ACTION_STATE_UNKNOWN, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_DONE,
+                  "\033[33ma   \033[0m  UNKNOWN, undo DONE\n"},
+                 {SAGA__V1__ACTION_STATE__ACTION_STATE_PENDING, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_NONE,
+                  "\033[2ma   \033[0m  PENDING\n"}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *list[] = {&step};
+    step.name = text("a");
+    saga.mode = SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED;
+    saga.steps = list;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        step.action = cases[i].action;
+        step.compensation = cases[i].undo;
+        anew();
+        tell("Get", &answer.base);
+        ck_assert_msg(sagactl("graph 9f03c1d2a4b7-2a --color always") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, cases[i].shown) != NULL, "%s is not in %s", cases[i].shown, said);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_graph");
@@ -78,6 +116,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
     tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
+    tcase_add_test(tc, graph__paints_how_each_step_is);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

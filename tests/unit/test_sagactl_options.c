@@ -153,12 +153,58 @@ START_TEST(options__of_an_operator)
     assert_refused("reject|" ID "|charge", "needs --reason");
     assert_refused("resolve|" ID, "needs --reason");
     assert_refused("skip|" ID "|--reason|x", "needs SAGA-ID STEP");
-    assert_refused("skip|" ID "|a/b|--reason|x", "is not the name of a step");
+    static const char *const steps[] = {"a/b", "a[]", "a[1", "a[x]", "a[1]b", "[1]"};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        char line[128];
+        snprintf(line, sizeof line, "skip|" ID "|%s|--reason|x", steps[i]);
+        assert_refused(line, "is not the name of a step");
+    }
+    assert_read("skip|" ID "|a[12]|--reason|x");
+    assert_refused("contract|check|--contract|c.json|--schema|s|--definition|d", "--contract says which target and");
+    assert_refused("contract|check|--contract|c.json|--schema|s|--target|t", "--contract says which target and");
     char line[400];
     snprintf(line, sizeof line, "pause|" ID "|--actor|%0129d", 0);
     assert_refused(line, "--actor takes 1 to 128 bytes");
     snprintf(line, sizeof line, "pause|" ID "|--reason|%0257d", 0);
     assert_refused(line, "--reason takes 1 to 256 bytes");
+}
+END_TEST
+
+START_TEST(options__of_a_bulk_job)
+{
+    static const struct {
+        const char *rate;
+        double per_second;
+    } rates[] = {{"10", 10}, {"10/s", 10}, {"0.01", 0.01}, {"10000/s", 10000}, {"30/m", 0.5}, {"600000/m", 10000}};
+    static const char *const bad[] = {"0.009", "10001", "0.5/m", "600001/m", "1/h", "/s", "nan", "-1"};
+    char line[128];
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        snprintf(line, sizeof line, "deadletters|retry|--where|true|--rate|%s", rates[i].rate);
+        assert_read(line);
+        ck_assert_double_eq_tol(options.per_second, rates[i].per_second, 1e-9);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(line, sizeof line, "deadletters|retry|--where|true|--rate|%s", bad[i]);
+        assert_refused(line, "is not a rate from 0.01/s to 10000/s");
+    }
+    assert_refused("deadletters|skip|--where|true", "needs --reason TEXT");
+    assert_read("deadletters|skip|--where|true|--dry-run");
+    assert_refused("deadletters|retry", "retry needs --where");
+    assert_refused("deadletters|drop|--where|true", "\"drop\" is none of retry, skip, resolve");
+    assert_refused("deadletters|--wait", "go with retry, skip and resolve");
+}
+END_TEST
+
+/* A mistake is told as the line asks for, wherever it says so. */
+START_TEST(options__mistakes_are_told_as_json)
+{
+    static const char *const lines[] = {"-o|json|lits", "lits|-o|json", "list|--limit|0|-ojson", "--output|json|lits",
+                                        "list|--limit|0|--output=json"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_refused(lines[i], "{\"error\":{\"code\":\"INVALID_ARGUMENT\",");
+        ck_assert_ptr_null(strstr(err_text, "Try: "));
+    }
+    assert_refused("list|--limit|0|-o|text", "Try: sagactl help list\n");
 }
 END_TEST
 
@@ -310,6 +356,31 @@ START_TEST(tables__completions_name_everything)
 END_TEST
 
 /* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
+/* Where a colon parts a name from what it is for, one in a text is marked. */
+START_TEST(tables__completions_of_zsh_mark_what_would_part)
+{
+    char *text = NULL;
+    size_t size, marked = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "zsh"));
+    fclose(out);
+    for (size_t c = 0; c < command_count; c++) {
+        char line[256], *to = line + snprintf(line, sizeof line, "\n        '%s:", command_rows[c].name);
+        for (const char *at = command_rows[c].summary; *at != '\0'; at++) {
+            if (strchr("[]:\\", *at) != NULL) {
+                *to++ = '\\';
+                marked++;
+            }
+            *to++ = *at;
+        }
+        *to = '\0';
+        ck_assert_msg(strchr(command_rows[c].summary, '\'') != NULL || strstr(text, line) != NULL, "%s", line);
+    }
+    ck_assert_uint_gt(marked, 0);
+    free(text);
+}
+END_TEST
+
 START_TEST(tables__completions_propose_the_words_of_a_command)
 {
     static const struct {
@@ -353,6 +424,8 @@ int main(void)
     tcase_add_test(tests, options__of_start);
     tcase_add_test(tests, options__of_list);
     tcase_add_test(tests, options__of_an_operator);
+    tcase_add_test(tests, options__of_a_bulk_job);
+    tcase_add_test(tests, options__mistakes_are_told_as_json);
     tcase_add_test(tests, options__refuse_what_is_no_saga);
     tcase_add_test(tests, options__name_the_nearest);
     tcase_add_test(tests, options__are_shown_safely);
@@ -361,6 +434,7 @@ int main(void)
     tcase_add_test(tests, tables__help_is_within_80_columns);
     tcase_add_test(tests, tables__the_manual_page_is_theirs);
     tcase_add_test(tests, tables__completions_name_everything);
+    tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -71,6 +71,7 @@ START_TEST(screen__shows_what_would_steer_a_terminal)
                      "a\\u{200b}b");
     ck_assert_str_eq(clean("\xe2\x81\xa6"), "\\u{2066}");
     ck_assert_str_eq(clean("\xef\xbb\xbf"), "\\u{feff}");
+    ck_assert_str_eq(clean("\xef\xbf\xb9\xef\xbf\xbb\xc2\xad"), "\\u{fff9}\\u{fffb}\\u{ad}");
     ck_assert_str_eq(clean("\xe2\x80\xa8"), "\\u{2028}");
     ck_assert_str_eq(clean("\xf3\xa0\x81\x81"), "\\u{e0041}");
 }
@@ -162,6 +163,27 @@ START_TEST(screen__wraps_behind_an_indent)
 }
 END_TEST
 
+/* As wide as the environment says, within reason. */
+START_TEST(screen__has_a_width)
+{
+    static const struct {
+        const char *columns;
+        unsigned width;
+    } cases[] = {{"79", 80}, {"81", 81}, {"200", 200}, {"201", 200}, {"99999999999", 200}, {"", 100}, {"wide", 100}};
+    struct screen s;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        setenv("COLUMNS", cases[i].columns, 1);
+        screen_init(&s, screen.out, COLOR_AUTO, i % 2 == 0);
+        ck_assert_msg(s.width == cases[i].width, "%s: %u", cases[i].columns, s.width);
+        ck_assert(!s.terminal && !s.color && s.utf8 && s.utc == (i % 2 == 0));
+    }
+    unsetenv("COLUMNS");
+    screen_init(&s, screen.out, COLOR_ALWAYS, false);
+    ck_assert_uint_eq(s.width, 100);
+    ck_assert(s.color);
+}
+END_TEST
+
 START_TEST(screen__paints_only_in_colour)
 {
     screen_put(&screen, PAINT_BAD, "%d", 1);
@@ -198,10 +220,17 @@ START_TEST(times__writes_spans_in_two_units)
     ck_assert_str_eq(span_text(999999), "999ms");
     ck_assert_str_eq(span_text(1500000), "1.5s");
     ck_assert_str_eq(span_text(2000000), "2s");
+    ck_assert_str_eq(span_text(1000000), "1s");
+    ck_assert_str_eq(span_text(9999999), "9.9s");
+    ck_assert_str_eq(span_text(10500000), "10s");
     ck_assert_str_eq(span_text(59900000), "59s");
     ck_assert_str_eq(span_text(INT64_C(60000000)), "1m");
     ck_assert_str_eq(span_text(INT64_C(200000000)), "3m 20s");
+    ck_assert_str_eq(span_text(INT64_C(3599999999)), "59m 59s");
+    ck_assert_str_eq(span_text(INT64_C(3600000000)), "1h");
     ck_assert_str_eq(span_text(INT64_C(7500000000)), "2h 5m");
+    ck_assert_str_eq(span_text(INT64_C(86399999999)), "23h 59m");
+    ck_assert_str_eq(span_text(INT64_C(86400000000)), "1d");
     ck_assert_str_eq(span_text(INT64_C(349200000000)), "4d 1h");
     ck_assert_uint_lt(strlen(span_text(INT64_MAX)), TIMES_TEXT_SIZE);
 }
@@ -212,7 +241,10 @@ START_TEST(times__writes_offsets)
     char text[TIMES_TEXT_SIZE];
     ck_assert_str_eq(times_write_offset((struct span){.us = 12000}, text), "+0.012s");
     ck_assert_str_eq(times_write_offset((struct span){.us = 59999000}, text), "+59.999s");
+    ck_assert_str_eq(times_write_offset((struct span){.us = 60000000}, text), "+1:00.0");
     ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(723100000)}, text), "+12:03.1");
+    ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(3599999000)}, text), "+59:59.9");
+    ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(3600000000)}, text), "+1:00:00");
     ck_assert_str_eq(times_write_offset((struct span){.us = INT64_C(3723000000)}, text), "+1:02:03");
     ck_assert_str_eq(times_write_offset((struct span){.us = -1}, text), "+0.000s");
     ck_assert_uint_le(strlen(times_write_offset((struct span){.us = INT64_C(359999000000)}, text)), TIMES_OFFSET_WIDTH);
@@ -261,6 +293,13 @@ START_TEST(times__reads_local_times)
     ck_assert_int_eq(at.us, INT64_C(1777890030000000));
     ck_assert_ptr_null(times_read("2026-05-04T10:20:30", times_now(), true, &at)); /* --utc says otherwise */
     ck_assert_int_eq(at.us, INT64_C(1777890030000000));
+    /* And so does the zone that stands behind it. */
+    static const char *const zoned[] = {"2026-05-04T10:20:30Z", "2026-05-04 12:20:30+02:00",
+                                        "2026-05-04T09:20:30-0100"};
+    for (size_t i = 0; i < sizeof zoned / sizeof zoned[0]; i++) {
+        ck_assert_ptr_null(times_read(zoned[i], times_now(), false, &at));
+        ck_assert_msg(at.us == INT64_C(1777890030000000), "%s: %lld", zoned[i], (long long)at.us);
+    }
     char text[TIMES_TEXT_SIZE];
     ck_assert_str_eq(times_write(&screen, at, text), "2026-05-04 13:20:30 +0300");
     screen.utc = true;
@@ -324,6 +363,7 @@ int main(void)
     tcase_add_test(tests, screen__breaks_lines_at_spaces);
     tcase_add_test(tests, screen__fills_and_cuts_cells);
     tcase_add_test(tests, screen__wraps_behind_an_indent);
+    tcase_add_test(tests, screen__has_a_width);
     tcase_add_test(tests, screen__paints_only_in_colour);
     tcase_add_test(tests, screen__quotes_words_for_a_shell);
     tcase_add_test(tests, times__writes_spans_in_two_units);

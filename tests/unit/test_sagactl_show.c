@@ -220,7 +220,11 @@ START_TEST(show__who_paused_it)
     make_stuck();
     saga.state = STATE(RUNNING);
     saga.paused = true;
-    Saga__V1__Event *e = add_event(2000, EVENT(PAUSED), TEXT(""));
+    Saga__V1__Event *e = add_event(1600, EVENT(PAUSED), TEXT(""));
+    e->actor = TEXT("bert@ops"); /* who did before, is not who does */
+    e->message = TEXT("lunch");
+    add_event(1700, EVENT(RESUMED), TEXT(""))->actor = TEXT("bert@ops");
+    e = add_event(2000, EVENT(PAUSED), TEXT(""));
     e->actor = TEXT("anna@ops");
     e->message = TEXT("let me look");
     show_saga(&screen, &answer, NULL);
@@ -321,6 +325,13 @@ START_TEST(show__payloads_as_text_or_digits)
     show_saga(&screen, &answer, NULL);
     ck_assert_ptr_nonnull(strstr(shown(), "  input      \"{\"sku\": 1}\"\n"));
     ck_assert_ptr_nonnull(strstr(shown(), "output   3 bytes: 089601\n"));
+    /* What is cut says so. */
+    static uint8_t zeros[65];
+    for (size_t size = 64; size <= 65; size++) {
+        saga.input = (ProtobufCBinaryData){.data = zeros, .len = size};
+        show_saga(&screen, &answer, NULL);
+        ck_assert_int_eq(strstr(shown(), "...\n") != NULL, size == 65);
+    }
 }
 END_TEST
 
@@ -342,6 +353,15 @@ START_TEST(show__lists_fit_80_columns)
 }
 END_TEST
 
+START_TEST(show__steps_fit_80_columns)
+{
+    make_stuck();
+    saga.steps[2]->name = TEXT("tell-the-customer-what-has-been-done-and-what-has-not-and-why-that-is-so");
+    show_saga(&screen, &answer, NULL);
+    ck_assert_ptr_nonnull(strstr(shown(), "\n  tell-the-customer-what-...  PENDING        NONE           \n"));
+}
+END_TEST
+
 START_TEST(show__a_row_of_a_list)
 {
     Saga__V1__Saga *list[] = {&saga};
@@ -351,6 +371,20 @@ START_TEST(show__a_row_of_a_list)
     show_list(&screen, list, 1);
     ck_assert_str_eq(shown(), "SAGA             STATE         DEFINITION          AGE     TOOK  WHY\n"
                               "9f03c1d2a4b7-2a  COMPENSATED   checkout 1.0.0       3m     1.2s  action rejec...\n");
+}
+END_TEST
+
+/* Of a stuck one why it is stuck, of others why they turned back. */
+START_TEST(show__how_it_ended_in_a_line)
+{
+    make_stuck();
+    show_end(&screen, &saga);
+    saga.state = STATE(COMPENSATED);
+    saga.ended_at = at_ms(1250);
+    saga.reason_message = TEXT("card declined");
+    show_end(&screen, &saga);
+    ck_assert_str_eq(shown(), "9f03c1d2a4b7-2a STUCK: compensation failed at reserve\n"
+                              "9f03c1d2a4b7-2a COMPENSATED after 1.2s: action rejected at charge: card declined\n");
 }
 END_TEST
 
@@ -412,6 +446,10 @@ START_TEST(show__dead_letters)
                               "    compensation failed at reserve\n"
                               "    reserve: compensation FAILED after 2 attempts, UNAVAILABLE: the stock system\n"
                               "             is away\n");
+    /* Of several that failed each is shown. */
+    add_step(TEXT("mail"), ACTION(DONE), UNDO(FAILED))->compensation_attempts = 1;
+    show_dead_letters(&screen, list, 1);
+    ck_assert_ptr_nonnull(strstr(shown(), "\n    mail: compensation FAILED after 1 attempt\n"));
 }
 END_TEST
 
@@ -467,6 +505,19 @@ START_TEST(json__of_a_saga)
 }
 END_TEST
 
+START_TEST(json__bytes_are_base64)
+{
+    static const char *const texts[] = {"", "/w==", "//8=", "////", "////AA=="};
+    uint8_t bytes[] = {255, 255, 255, 0};
+    for (size_t size = 0; size < 5; size++) {
+        saga.input = (ProtobufCBinaryData){.data = bytes, .len = size};
+        json_t *object = object_of(&saga.base);
+        ck_assert_str_eq(text_at(object, "input"), texts[size]);
+        json_decref(object);
+    }
+}
+END_TEST
+
 START_TEST(json__fractions_have_as_many_digits_as_they_need)
 {
     static const struct {
@@ -519,6 +570,17 @@ START_TEST(json__is_ascii_whatever_is_in_it)
     json_t *again = json_loads(text, 0, NULL);
     ck_assert_ptr_nonnull(again);
     json_decref(again);
+}
+END_TEST
+
+/* What is no text is marked, byte by byte; what is one stays, however wide. */
+START_TEST(json__mends_what_is_no_utf8)
+{
+    saga.definition = TEXT("\xff\xf0\x9f\x99\x82\xe2\x82\xac\xc3\xbc\xf0\x9f");
+    json_t *object = object_of(&saga.base);
+    ck_assert_str_eq(text_at(object, "definition"),
+                     "\xef\xbf\xbd\xf0\x9f\x99\x82\xe2\x82\xac\xc3\xbc\xef\xbf\xbd\xef\xbf\xbd");
+    json_decref(object);
 }
 END_TEST
 
@@ -596,6 +658,15 @@ START_TEST(words__of_every_state)
     ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_UNREACHABLE), "target unreachable");
     ck_assert_str_eq(words_reason(SAGA__V1__REASON__REASON_UNAVAILABLE), "target unavailable");
     ck_assert_str_eq(words_reason((Saga__V1__Reason)17), "?");
+    /* Why it cannot go on is told of each reason that a saga can be stuck for, each in words of its own. */
+    static const Saga__V1__Reason stuck[] = {REASON(COMPENSATION_FAILED), REASON(FORWARD_FAILED), REASON(PIVOT_UNKNOWN),
+                                             REASON(EXPRESSION_FAILED), REASON(REQUEST_CHANGED)};
+    static const char *const words[] = {"could not be undone: the attempts", "cannot be carried out",
+                                        "is the pivot and may", "could not be undone: what",
+                                        "would now be sent another request"};
+    for (size_t i = 0; i < sizeof stuck / sizeof stuck[0]; i++)
+        ck_assert_int_eq(strncmp(words_stuck(stuck[i]), words[i], strlen(words[i])), 0);
+    ck_assert_str_eq(words_stuck(REASON(UNSPECIFIED)), "cannot go on.");
     ck_assert_str_eq(words_reason((Saga__V1__Reason)-1), "?");
 }
 END_TEST
@@ -616,15 +687,19 @@ int main(void)
     tcase_add_test(tests, show__numbers_from_a_newer_sidecar);
     tcase_add_test(tests, show__payloads_as_text_or_digits);
     tcase_add_test(tests, show__lists_fit_80_columns);
+    tcase_add_test(tests, show__steps_fit_80_columns);
     tcase_add_test(tests, show__a_row_of_a_list);
+    tcase_add_test(tests, show__how_it_ended_in_a_line);
     tcase_add_test(tests, story__by_whom);
     tcase_add_test(tests, show__why_in_a_list);
     tcase_add_test(tests, show__dead_letters);
     tcase_add_test(tests, story__one_line_an_event);
     tcase_add_test(tests, json__of_a_saga);
+    tcase_add_test(tests, json__bytes_are_base64);
     tcase_add_test(tests, json__fractions_have_as_many_digits_as_they_need);
     tcase_add_test(tests, json__durations);
     tcase_add_test(tests, json__is_ascii_whatever_is_in_it);
+    tcase_add_test(tests, json__mends_what_is_no_utf8);
     tcase_add_test(tests, json__an_unknown_enum_is_its_number);
     tcase_add_test(tests, json__of_an_error);
     tcase_add_test(tests, words__states_by_name);

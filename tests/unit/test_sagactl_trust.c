@@ -85,8 +85,12 @@ START_TEST(verify__says_what_is_whole_and_what_was_changed)
     ck_assert_int_eq(sagactl("verify"), EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "\nloop 1: CHANGED: frame 4 was changed\n"));
     ck_assert_str_eq(complained, "");
+    one.head = text(""); /* what was changed may have no head, and was chained */
+    anew();
+    tell("Verify", &answer.base);
+    ck_assert_int_eq(sagactl("verify"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "");
     two.finding = text("");
-    one.head = text("");
     anew();
     tell("Verify", &answer.base);
     ck_assert_int_eq(sagactl("verify"), EXIT_DONE);
@@ -156,6 +160,14 @@ static Google__Protobuf__Duration span(int64_t seconds)
     return d;
 }
 
+/* Half a minute more, so that it is so for a while. */
+static Google__Protobuf__Timestamp hours_ago(int hours)
+{
+    Google__Protobuf__Timestamp t = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    t.seconds = time(NULL) - hours * 3600 - 30;
+    return t;
+}
+
 /* All loops together: sums, the longest, the latest, the worst of the breakers. */
 START_TEST(targets__are_added_up)
 {
@@ -207,6 +219,39 @@ START_TEST(targets__are_added_up)
                      "  breaker    half-open: few calls leave; of 4 that came back 1 failed, 2 were slow\n"
                      "  5 minutes  4 attempts ended: 50 % failed, 25 % were refused; 3.2s on average, 9s at most\n"
                      "  succeeded  never since the sidecar's start\n");
+    /* The latest of what each loop has seen. */
+    Google__Protobuf__Timestamp ago[] = {hours_ago(5), hours_ago(2), hours_ago(3), hours_ago(-7)};
+    for (int late = 0; late < 2; late++) {
+        targets[late].last_success = targets[1 - late].last_failure = &ago[0];
+        targets[1 - late].last_success = targets[late].last_failure = &ago[1];
+        targets[1 - late].last_failure_status = 14;
+        targets[late].last_failure_status = 9;
+        breaker.state = SAGA__V1__BREAKER_STATE__BREAKER_STATE_OPEN;
+        breaker.opened_at = &ago[2];
+        breaker.open_until = &ago[3];
+        breaker.openings = 2;
+        anew();
+        tell("Status", &answer.base);
+        ck_assert_int_eq(sagactl("targets"), EXIT_DONE);
+        ck_assert_msg(strstr(said, "  breaker    open since 3h ago, for 6h 59m more; opened 2 times in a row\n") !=
+                          NULL,
+                      "%s", said);
+        ck_assert_msg(strstr(said, "  succeeded  2h ago\n  failed     2h ago: FAILED_PRECONDITION\n") != NULL, "%s",
+                      said);
+    }
+    Saga__V1__Breaker other = SAGA__V1__BREAKER__INIT; /* the least closed is told of */
+    other.state = SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN;
+    for (int open = 0; open < 2; open++) {
+        targets[open].breaker = &breaker;
+        targets[1 - open].breaker = &other;
+        anew();
+        tell("Status", &answer.base);
+        ck_assert_int_eq(sagactl("targets"), EXIT_DONE);
+        ck_assert_msg(strstr(said, "  breaker    open since 3h ago") != NULL, "%s", said);
+    }
+    targets[0].breaker = NULL;
+    breaker.state = SAGA__V1__BREAKER_STATE__BREAKER_STATE_HALF_OPEN;
+    breaker.opened_at = NULL;
     breaker.held = true;
     targets[0].unreachable = true;
     targets[0].unreachable_for = &spans[1];

@@ -145,6 +145,7 @@ START_TEST(watch__shows_each_event_in_a_line)
     ck_assert_int_eq(sagactl("watch 9f03c1d2a4b7-2a"), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(said, " started\n"));
     ck_assert_ptr_null(strchr(said, '{'));
+    ck_assert_ptr_null(strstr(said, "9f03c1d2a4b7-2a")); /* it is of that one alone */
     begin(&one, 1);
     ck_assert_int_eq(sagactl("watch 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
     ck_assert_int_eq(strncmp(said, "{\"cursor\":\"c1\",", 15), 0);
@@ -165,6 +166,7 @@ START_TEST(watch__of_every_saga_has_no_end)
     ck_assert_uint_eq(opened, 2);
     ck_assert_str_eq(cursors[1], "c1");
     ck_assert_str_eq(sagas[1], "");
+    ck_assert_ptr_nonnull(strstr(said, "  9f03c1d2a4b7-2a  -- ")); /* whose it is */
     ck_assert_ptr_nonnull(strstr(complained, "it went away"));
 }
 END_TEST
