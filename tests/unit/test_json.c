@@ -96,6 +96,14 @@ START_TEST(json__goes_in_and_comes_out)
         {"Known",
          "{\"any\":{\"@type\":\"x/google.protobuf.Any\",\"value\":{\"@type\":\"x/shapes.Line\",\"sku\":\"a\"}}}",
          "{\"any\":{\"@type\":\"x/google.protobuf.Any\",\"value\":{\"@type\":\"x/shapes.Line\",\"sku\":\"a\"}}}"},
+        /* An Any within another's message, whose own type stands behind it. */
+        {"Known", "{\"any\":{\"any\":{\"sku\":\"a\",\"@type\":\"x/shapes.Line\"},\"@type\":\"x/shapes.Known\"}}",
+         "{\"any\":{\"@type\":\"x/shapes.Known\",\"any\":{\"@type\":\"x/shapes.Line\",\"sku\":\"a\"}}}"},
+        {"Known",
+         "{\"any\":{\"times\":[],\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{},\"@type\":\"x/shapes.Known\"}}",
+         "{\"any\":{\"@type\":\"x/shapes.Known\",\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{}}}"},
+        {"Numbers", "{\"d\":-0.0,\"f\":-0.0}", "{\"d\":-0.0,\"f\":-0.0}"},
+        {"Numbers", "{\"d\":0.0,\"i64\":-9223372036854775808.0,\"u64\":-0}", "{\"i64\":\"-9223372036854775808\"}"},
         {"Order", "{\"byRow\":{\"10\":{},\"9\":{},\"-1\":{},\"-10\":{}}}",
          "{\"byRow\":{\"-10\":{},\"-1\":{},\"9\":{},\"10\":{}}}"},
         {"Order", "{\"token\":\"YWJj\"}", "{\"token\":\"YWJj\"}"},
@@ -157,6 +165,17 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
         {"Order", "{\"orderId\":\"\\ud800\"}", "order_id", "this escape is none that JSON has", 1, 13},
         {"Order", "{\"orderId\":\"\xff\"}", "order_id", "the text is not UTF-8", 1, 13},
         {"Order", "{\"orderId\":\"a\nb\"}", "order_id",
+         "a string may not hold a control character; write it as an escape", 1, 14},
+        {"Known", "{\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{\"@type\":\"x\"}}", "nothing.@type",
+         "there is no such field in google.protobuf.Empty", 1, 45},
+        {"Known", "{\"any\":{\"any\":{\"@type\":\"x/shapes.Line\",\"@type2\":1},\"@type\":\"x/shapes.Known\"}}",
+         "any.any.@type2", "there is no such field in shapes.Line", 1, 40},
+        {"Known", "{\"any\":{\"@type\":\"shapes.Line\"}}", "any",
+         "\"@type\" must be a name with a '/' before it, of a type in the schema", 1, 8},
+        {"Known", "{\"bag\":{\"a\":{\"b\":[1,1e999]}}}", "bag.a.b[1]", "is out of the range of double", 1, 21},
+        {"Order", "{\"orderId\":null,\"orderId\":\"a\"}", "order_id", "is set twice", 1, 17},
+        {"Order", "{\"orderId\":\"a\",\"orderId\":null}", "order_id", "is set twice", 1, 16},
+        {"Order", "{\"orderId\":\"a\x1f\"}", "order_id",
          "a string may not hold a control character; write it as an escape", 1, 14},
         {"Order", "{\"cash\":\"true\"}", "cash", "must be true or false", 1, 9},
         {"Order", "{\"priority\":01}", "priority", "this is no number", 1, 13},
@@ -260,6 +279,11 @@ START_TEST(json__depth_and_size_are_bounded)
     memset(text + strlen(text), '[', 500);
     ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
     ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
+    /* Also where it is only passed over, to what tells its type. */
+    strcpy(text, "{\"any\":{\"x\":");
+    memset(text + strlen(text), '[', 500);
+    ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
+    ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
     ck_assert_int_eq(json_read(schema, shapes_type(schema, "Order"), bytes_of_text("{\"orderId\":\"0123456789\"}"),
                                &pool, 11, &wire, &detail),
                      E_PAYLOAD);
@@ -321,17 +345,27 @@ END_TEST
 /* Whoever sent it may have written a field more than once: of one value the last counts, of a message all parts do. */
 START_TEST(json__of_a_field_that_is_there_twice_the_last_counts)
 {
-    static const char wire[] = "\x0a\x01"
-                               "a\x0a\x01"
-                               "b\x12\x03\x0a\x01"
-                               "n\x48\x05\x48\x07\x12\x05\x12\x03\x12\x01"
-                               "8";
-    struct bytes json;
-    ck_assert_int_eq(json_write(schema, shapes_type(schema, "Order"), bytes_of(wire, sizeof wire - 1), false, &pool,
-                                1 << 20, &json, &detail),
-                     0);
-    ck_assert_str_eq((const char *)json.at,
-                     "{\"orderId\":\"b\",\"customer\":{\"name\":\"n\",\"address\":{\"zip\":\"8\"}},\"priority\":7}");
+    static const struct {
+        const char *type, *wire, *json;
+    } cases[] = {
+        {"Order", "1:'a' 1:'b' 2:{1:'n'} 9:5 9:7 2:{2:{2:'8'}}",
+         "{\"orderId\":\"b\",\"customer\":{\"name\":\"n\",\"address\":{\"zip\":\"8\"}},\"priority\":7}"},
+        /* And of a oneof the last of its fields. */
+        {"Order", "6:'4111' 8:1", "{\"cash\":true}"},
+        {"Order", "8:1 6:'4111'", "{\"card\":\"4111\"}"},
+        {"Order", "7:{1:'n'} 8:0 7:{2:{2:'8'}}", "{\"invoice\":{\"address\":{\"zip\":\"8\"}}}"},
+        {"Known", "5:{}", "{\"anyJson\":null}"},
+        {"Known", "5:{3:'a' 4:1}", "{\"anyJson\":true}"},
+        {"Known", "4:{} 6:{}", "{\"bag\":{},\"list\":[]}"},
+        {"Known", "6:{1:{}}", "{\"list\":[null]}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t wire[128];
+        struct bytes json, message = bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire));
+        ck_assert_int_eq(
+            json_write(schema, shapes_type(schema, cases[i].type), message, false, &pool, 1 << 20, &json, &detail), 0);
+        ck_assert_str_eq((const char *)json.at, cases[i].json);
+    }
 }
 END_TEST
 
