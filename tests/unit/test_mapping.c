@@ -5,6 +5,7 @@
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
 #include "tests/support/shapes.h"
+#include "tests/support/wire_text.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -252,6 +253,12 @@ START_TEST(mapping__what_is_wrong_is_told_with_its_place)
             "nothing has this name: steps.reserve; did you mean steps.reserve.output", 6, 16);
     refused(HEAD TYPED_STEP "output: {sku: =steps}\noutput_type: shapes.Line\n",
             "nothing has this name: steps; did you mean steps.reserve.output", 6, 16);
+    /* A deferred step is not over when the output is computed. */
+    refused(HEAD
+            "forward_only: true\nsteps: [{name: a, target: shop, action: /shapes.Shop/Reserve}, {name: mail, target: "
+            "shop, deferred: true, action: /shapes.Shop/Reserve}]\n"
+            "output: {a: =steps.mail.outcome}\n",
+            "nothing has this name: steps.mail", 7, 14);
     refused(HEAD STEP "{order_id: =definition}\n", "nothing has this name: definition; did you mean saga.definition?",
             10, 28);
     refused(HEAD STEP "=input.order_id\n", "this is string, and should be shapes.Order", 10, 17);
@@ -464,6 +471,142 @@ START_TEST(mapping__text_that_is_none_is_not_handed_on)
 }
 END_TEST
 
+/* A field of the input goes into a request as it is only where the two are of one kind, and where nothing is asked of it. */
+START_TEST(mapping__a_field_of_another_kind_is_not_just_copied)
+{
+    static const struct {
+        const char *input, *method, *request, *wire, *wanted; /* NULL: it does not fit */
+    } cases[] = {
+        {"Line", "Old", "{quantity: =input.price_cents}", "3:2147483647", "2:2147483647"},
+        {"Line", "Old", "{quantity: =input.price_cents}", "3:2147483648", NULL},
+        {"Line", "Old", "{price_cents: =input.quantity}", "2:7", "3:7"},
+        {"Line", "Old", "{price_cents: =input.quantity}", "2:-1", "3:-1"},
+        {"Numbers", "Old", "{quantity: =input.i64}", "3:4294967296", NULL},
+        {"Numbers", "Old", "{quantity: =input.s32}", "17:3", "2:-2"},
+        {"Order", "Reserve", "{cash: =input.cash}", "8:0", "8:0"},
+        {"Order", "Reserve", "{cash: =has(input.cash)}", "8:0", "8:1"},
+        {"Order", "Reserve", "{cash: =has(input.cash)}", "6:'4111'", "8:0"},
+        {"Order", "Reserve", "{priority: =input.priority}", "9:0", "9:0"},
+        {"Order", "Reserve", "{color: =input.color}", "10:-2", "10:-2"},
+        {"Order", "Reserve", "{token: =input.token}", "11:'ab'", "11:'ab'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char definition_text[512];
+        uint8_t wire[64], wanted[64];
+        snprintf(definition_text, sizeof definition_text,
+                 "name: checkout\nversion: 2.0.0\nschema: shop\ninput: shapes.%s\nsteps:\n  - name: a\n    target: "
+                 "shop\n    compensation: none\n    action: {method: /shapes.Shop/%s, request: %s}\n",
+                 cases[i].input, cases[i].method, cases[i].request);
+        struct definition *d = definition(definition_text);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes request;
+        view.input = bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire));
+        int code = mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail);
+        if (cases[i].wanted == NULL) {
+            ck_assert_int_eq(code, E_EXPRESSION);
+            ck_assert_ptr_nonnull(strstr(detail.text, "range: the number does not fit the field quantity"));
+        } else {
+            size_t size = wire_of_text(cases[i].wanted, wanted, sizeof wanted);
+            ck_assert_msg(code == 0 && bytes_equal(request, bytes_of(wanted, size)), "%s", definition_text);
+        }
+        definition_destroy(d);
+    }
+}
+END_TEST
+
+/* Three instances of the first step, of which the second was refused. */
+static struct mapping_step instance_of(const void *saga, unsigned step, unsigned instance)
+{
+    const struct bytes *outputs = saga;
+    if (step > 0)
+        return (struct mapping_step){.outcome = OUTCOME_OPEN};
+    return (struct mapping_step){.outcome = instance == 1 ? OUTCOME_REJECTED : OUTCOME_DONE,
+                                 .output = outputs[instance]};
+}
+
+static unsigned three(const void *saga, unsigned step)
+{
+    (void)saga;
+    return step == 0 ? 3 : 0;
+}
+
+/* Who comes behind a loop sees the outcome of each instance, and the outputs of those that have one, in their order. */
+START_TEST(mapping__what_comes_behind_a_loop_sees_all_of_it)
+{
+    struct definition *d = definition(
+        HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"[1, 2, 3]\"\n    max_items: 3\n    optional: "
+             "true\n    action: {method: /shapes.Shop/Old, request: {quantity: =item}}\n    compensation: none\n"
+             "  - name: note\n    after: [each]\n    target: shop\n    compensation: none\n    action: {method: "
+             "/shapes.Shop/Old, request: {sku: \"=steps.each.outcome.join('+') + '/' + steps.each.output.map(o, "
+             "o.sku).join('+')\"}}\n");
+    const struct bytes outputs[] = {line("a", 1), line("b", 2), line("c", 3)};
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    view.saga = outputs;
+    view.step = instance_of;
+    view.count = three;
+    int code = mapping_request(d->mapping, &view, 1, false, 4096, &pool, &request, &detail);
+    ck_assert_msg(code == 0, "%s", detail.text);
+    packs(request,
+          "\x0a\x16"
+          "done+rejected+done/a+c",
+          24);
+    definition_destroy(d);
+}
+END_TEST
+
+/* As many instances as a saga may have steps. */
+START_TEST(mapping__a_loop_may_have_as_many_items_as_a_saga_steps)
+{
+    char text[1024], letters[STEPS_LIMIT + 2] = "";
+    limits.steps_max = STEPS_LIMIT;
+    for (unsigned items = STEPS_LIMIT - 1; items <= STEPS_LIMIT + 1; items++) {
+        memset(letters, 'a', items);
+        snprintf(text, sizeof text,
+                 HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"'%s'.split('')\"\n    max_items: %d\n"
+                      "    action: {method: /shapes.Shop/Old, request: {sku: =item}}\n    compensation: none\n",
+                 letters, STEPS_LIMIT);
+        struct definition *d = definition(text);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes counts;
+        int code = mapping_counts(d->mapping, &view, &pool, &counts, &detail);
+        ck_assert_int_eq(code, items > STEPS_LIMIT ? E_STEPS : 0);
+        if (code == 0)
+            ck_assert_uint_eq(counts.at[0] + 256U * counts.at[1], items);
+        definition_destroy(d);
+    }
+}
+END_TEST
+
+/* The key of a last good answer is a text as tags are, within its bound. */
+START_TEST(mapping__a_key_has_its_bound)
+{
+    struct definition *d = definition(HEAD "steps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve, when: "
+                                           "\"true\", fallback: {last_good: {key: =input.order_id, max_age: 1h}}}\n");
+    for (size_t size = LAST_GOOD_KEY_BYTES_MAX - 1; size <= LAST_GOOD_KEY_BYTES_MAX + 1; size++) {
+        char id[LAST_GOOD_KEY_BYTES_MAX + 2] = "";
+        memset(id, 'k', size);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, id);
+        struct error_detail detail = {.text = ""};
+        struct bytes key;
+        int code = mapping_key(d->mapping, &view, 0, &pool, &key, &detail);
+        ck_assert_int_eq(code, size <= LAST_GOOD_KEY_BYTES_MAX ? 0 : E_EXPRESSION);
+        if (code == 0)
+            ck_assert(bytes_equal(key, bytes_of_text(id)));
+        else
+            ck_assert_str_eq(detail.text, "the key of a last good answer has at most 256 bytes: input.order_id");
+    }
+    definition_destroy(d);
+}
+END_TEST
+
 /* One of up to sixteen, each named once. */
 START_TEST(mapping__a_step_may_go_to_one_of_sixteen_targets)
 {
@@ -564,6 +707,10 @@ int main(void)
     tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
     tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
     tcase_add_test(c, mapping__text_that_is_none_is_not_handed_on);
+    tcase_add_test(c, mapping__a_field_of_another_kind_is_not_just_copied);
+    tcase_add_test(c, mapping__what_comes_behind_a_loop_sees_all_of_it);
+    tcase_add_test(c, mapping__a_loop_may_have_as_many_items_as_a_saga_steps);
+    tcase_add_test(c, mapping__a_key_has_its_bound);
     tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
     tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);
