@@ -1,5 +1,6 @@
 /* Messages as JSON and back: the forms of each kind, and what is refused, with its path, line and column. That the mapping is protobuf's own is
  * proven by make message-test. */
+#include "sidecar/base/utf8.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
@@ -237,6 +238,23 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
 }
 END_TEST
 
+/* A path that is too long is cut, and stays text. */
+START_TEST(json__a_long_path_is_cut_between_two_characters)
+{
+    for (size_t shift = 0; shift < 4; shift++) {
+        char json[256] = "{\"counts\":{\"aaa";
+        struct bytes wire;
+        json[strlen(json) - 3 + shift] = '\0';
+        for (size_t i = 0; i < 40; i++)
+            strcat(json, "\xe2\x82\xac");
+        strcat(json, "\":\"x\"}}");
+        ck_assert_int_eq(read("Order", json, &wire), E_ARGUMENT);
+        ck_assert_str_eq(detail.text, "must be a whole number, within the range of int64");
+        ck_assert(utf8_valid(bytes_of_text(detail.field)) && strlen(detail.field) > sizeof detail.field - 4);
+    }
+}
+END_TEST
+
 START_TEST(json__depth_and_size_are_bounded)
 {
     char text[2000] = "";
@@ -441,6 +459,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, json__goes_in_and_comes_out);
     tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
+    tcase_add_test(tests, json__a_long_path_is_cut_between_two_characters);
     tcase_add_test(tests, json__depth_and_size_are_bounded);
     tcase_add_test(tests, json__keys_of_maps_stand_in_their_order);
     tcase_add_test(tests, json__an_empty_message_in_an_any_has_no_bytes);
