@@ -150,6 +150,9 @@ START_TEST(expression__reads_messages_that_others_made)
         {"5:{4:1 3:'a'}", "anything.any_json == 'a'", false},
         {"5:{1:0 3:'a' 1:0}", "anything.any_json == null", false},
         {"5:{}", "anything.any_json == null", false},
+        /* And of values of one key. */
+        {"4:{1:{1:'a' 2:{3:'x'}} 1:{1:'b' 2:{3:'z'}} 1:{1:'a' 2:{3:'y'}}}", "anything.bag == {'a': 'y', 'b': 'z'}",
+         false},
         /* What the schema does not know is the same when its bytes are. */
         {"7:{1:'x/no.Such' 2:'a'}", "anything.any == 1", true},
         {"7:{1:'x/no.Such' 2:'a'}", "anything == anything", false},

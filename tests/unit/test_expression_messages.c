@@ -167,6 +167,8 @@ START_TEST(messages__are_read_as_they_were_made)
         "!has(dyn(Order{}).lines)",
         "dyn(Line{sku: 'a'}).?sku.value() == 'a' && !dyn(Line{}).?sku.hasValue() && optional.of(Line{}).?sku == "
         "optional.none()",
+        "!optional.ofNonZeroValue(Line{}).hasValue() && optional.ofNonZeroValue(Line{sku: 'a'}).hasValue()",
+        "Known{}.any == null && type(Known{}.any) == null_type && !has(Known{}.any)",
         "Known{any: 5u}.any == 5u && type(Known{any: 5u}.any) == uint",
         "type(Known{any: 5}.any) == int && type(Line{}) == Line && type(Known{}.maybe_number) == null_type",
     };
