@@ -60,6 +60,8 @@ START_TEST(json__goes_in_and_comes_out)
          "{\"byRow\":{\"-5\":{\"quantity\":100},\"2\":{}}}"},
         {"Order", "{\"color\":\"CRIMSON\"}", "{\"color\":\"RED\"}"},
         {"Order", "{\"color\":17}", "{\"color\":17}"},
+        {"Order", "{\"color\":-2}", "{\"color\":\"BLUE\"}"},
+        {"Order", "{\"color\":-3}", "{\"color\":-3}"},
         {"Order", "{\"orderId\":\"\\u00E9\"}", "{\"orderId\":\"\xc3\xa9\"}"},
         {"Order", "\t\r\n{\t\"orderId\"\r:\"a\\/\\b\\f\\r\\t\"}", "{\"orderId\":\"a/\\u0008\\u000c\\r\\t\"}"},
         {"Numbers", "{\"d\":1E+2,\"f\":5e-1}", "{\"d\":100,\"f\":0.5}"},
@@ -401,6 +403,14 @@ START_TEST(json__what_has_no_form_is_not_written)
         {"Known",
          "\x1a\x03\x0a\x01"
          "A",
+         "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
+        {"Known",
+         "\x1a\x05\x0a\x03"
+         "a_1",
+         "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
+        {"Known",
+         "\x1a\x04\x0a\x02"
+         "a_",
          "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
         {"Known", "\x1a\x03\x0a\x01\xff", "google.protobuf.FieldMask", "holds a string that is not UTF-8"},
         {"Known", "\x12\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Duration",

@@ -198,6 +198,12 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
          "is not declared as a map's entry is"},
         {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:2 4:3 5:9}}}"), "p.M.N",
          "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 8:{1:'o'} 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:2 4:1 5:9 9:0}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:2} 2:{1:'value' 3:2 4:1 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:12} 2:{1:'value' 3:2 4:1 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
         {FILE3("6:{1:'S' 2:{2:'.p.M' 3:'.p.M'}}"), "p.S", "has a method without a name"},
         {FILE3("6:{1:'S' 2:{1:'F' 2:'p.M' 3:'.p.M'}}"), "p.S.F", "names a type without its package"},
         {FILE3("4:{1:'M'} 6:{1:'S' 2:{1:'F' 2:'.p.N' 3:'.p.M'}}"), "p.S.F",
@@ -274,6 +280,42 @@ START_TEST(inspect__proto2_says_more_of_a_message)
 }
 END_TEST
 
+/* What a closed enum has not leaves the others of its oneof alone, and a string need not be text. */
+START_TEST(message__proto2_passes_over_what_it_does_not_know)
+{
+    static const struct {
+        const char *wire;
+        int found;
+    } cases[] = {{"2:5", 1}, {"2:5 1:7", 1}, {"2:5 1:1", 0}, {"1:1 2:5", 1}, {"2:5 1:'a'", 1}, {"1:1", 0}};
+    ck_assert_int_eq(read_set(FILE2("4:{1:'M' 8:{1:'o'} 2:{1:'e' 3:1 4:1 5:14 6:'.p.E' 9:0} 2:{1:'i' 3:2 4:1 5:5 9:0} "
+                                    "2:{1:'s' 3:3 4:1 5:9}} 5:{1:'E' 2:{1:'ONE' 2:1}}")),
+                     0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    uint8_t wire[64];
+    struct inspection seen;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct value v;
+        size_t size = wire_of_text(cases[i].wire, wire, sizeof wire);
+        ck_assert_int_eq(message_get(bytes_of(wire, size), &m->fields[1], NULL, &v), cases[i].found);
+        ck_assert_int_eq(v.i, cases[i].found == 1 ? 5 : 0);
+    }
+    ck_assert_int_eq(inspect_message(m, bytes_of_text("\x1a\x01\xff"), &seen, &detail), 0);
+}
+END_TEST
+
+/* 512 letters, and no more. */
+START_TEST(schema__names_have_a_length)
+{
+    for (size_t size = 512; size <= 513; size++) {
+        char text[1024] = "1:{1:'a.proto' 12:'proto3' 4:{1:'";
+        memset(text + strlen(text), 'M', size);
+        strcat(text, "'}}");
+        ck_assert_int_eq(read_set(text), size == 512 ? 0 : E_ARGUMENT);
+    }
+    ck_assert_str_eq(detail.text, "declares something whose name is no identifier");
+}
+END_TEST
+
 /* Messages within one another: 32 deep, and no more. */
 START_TEST(schema__declarations_have_a_depth)
 {
@@ -299,6 +341,8 @@ int main(void)
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
     tcase_add_test(c, inspect__proto2_says_more_of_a_message);
+    tcase_add_test(c, message__proto2_passes_over_what_it_does_not_know);
+    tcase_add_test(c, schema__names_have_a_length);
     tcase_add_test(c, schema__declarations_have_a_depth);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
