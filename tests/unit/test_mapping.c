@@ -221,6 +221,7 @@ START_TEST(mapping__conditions_and_requirements)
     view = view_of(&s, "");
     ck_assert_int_eq(mapping_require(d->mapping, &view, &pool, &detail), E_REQUIRED);
     ck_assert_str_eq(detail.text, "an order has an id");
+    ck_assert_str_eq(detail.field, "input");
     definition_destroy(d);
 }
 END_TEST
@@ -516,45 +517,47 @@ START_TEST(mapping__a_field_of_another_kind_is_not_just_copied)
 }
 END_TEST
 
-/* Three instances of the first step, of which the second was refused. */
+/* Six instances of the first step, of every outcome. */
 static struct mapping_step instance_of(const void *saga, unsigned step, unsigned instance)
 {
+    static const uint8_t outcomes[] = {OUTCOME_OPEN,    OUTCOME_DONE,    OUTCOME_REJECTED,
+                                       OUTCOME_UNKNOWN, OUTCOME_SKIPPED, OUTCOME_DONE};
     const struct bytes *outputs = saga;
     if (step > 0)
         return (struct mapping_step){.outcome = OUTCOME_OPEN};
-    return (struct mapping_step){.outcome = instance == 1 ? OUTCOME_REJECTED : OUTCOME_DONE,
-                                 .output = outputs[instance]};
+    return (struct mapping_step){.outcome = outcomes[instance], .output = outputs[instance]};
 }
 
-static unsigned three(const void *saga, unsigned step)
+static unsigned six(const void *saga, unsigned step)
 {
     (void)saga;
-    return step == 0 ? 3 : 0;
+    return step == 0 ? 6 : 0;
 }
 
 /* Who comes behind a loop sees the outcome of each instance, and the outputs of those that have one, in their order. */
 START_TEST(mapping__what_comes_behind_a_loop_sees_all_of_it)
 {
     struct definition *d = definition(
-        HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"[1, 2, 3]\"\n    max_items: 3\n    optional: "
+        HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"[1, 2, 3, 4, 5, 6]\"\n    max_items: 6\n    "
+             "optional: "
              "true\n    action: {method: /shapes.Shop/Old, request: {quantity: =item}}\n    compensation: none\n"
              "  - name: note\n    after: [each]\n    target: shop\n    compensation: none\n    action: {method: "
              "/shapes.Shop/Old, request: {sku: \"=steps.each.outcome.join('+') + '/' + steps.each.output.map(o, "
              "o.sku).join('+')\"}}\n");
-    const struct bytes outputs[] = {line("a", 1), line("b", 2), line("c", 3)};
+    const struct bytes outputs[] = {line("a", 1), line("b", 2), line("c", 3), line("d", 4), line("e", 5), line("f", 6)};
     struct saga s = {.unknown = true};
     struct mapping_view view = view_of(&s, "o-1");
     struct error_detail detail = {.text = ""};
     struct bytes request;
     view.saga = outputs;
     view.step = instance_of;
-    view.count = three;
+    view.count = six;
     int code = mapping_request(d->mapping, &view, 1, false, 4096, &pool, &request, &detail);
     ck_assert_msg(code == 0, "%s", detail.text);
     packs(request,
-          "\x0a\x16"
-          "done+rejected+done/a+c",
-          24);
+          "\x0a\x2b"
+          "open+done+rejected+unknown+skipped+done/b+f",
+          45);
     definition_destroy(d);
 }
 END_TEST
@@ -604,6 +607,71 @@ START_TEST(mapping__a_key_has_its_bound)
             ck_assert_str_eq(detail.text, "the key of a last good answer has at most 256 bytes: input.order_id");
     }
     definition_destroy(d);
+}
+END_TEST
+
+/* What is sent and what is given to who waits has as many bytes as it may have, and an undo sees how its action ended. */
+START_TEST(mapping__what_is_computed_keeps_its_bound)
+{
+    struct definition *d = definition(
+        HEAD "steps:\n  - name: a\n    target: shop\n    action: {method: /shapes.Shop/Reserve, request: =input}\n"
+             "    compensation: {method: /shapes.Shop/Old, request: {sku: =action.outcome}}\noutput: {sku: "
+             "=input.order_id}\noutput_type: shapes.Line\n");
+    static const char *const undo[] = {"\x0a\x04"
+                                       "done",
+                                       "\x0a\x07unknown"};
+    for (int unknown = 0; unknown < 2; unknown++) {
+        struct saga s = {.unknown = unknown == 1, .output = line("bolt", 1)};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes made[3];
+        for (int i = 0; i < 9; i++) {
+            size_t most = i < 3 ? 4096 : made[i % 3].size - (i >= 6);
+            struct bytes again;
+            int code = i % 3 < 2 ? mapping_request(d->mapping, &view, 0, i % 3 == 1, most, &pool, &again, &detail)
+                                 : mapping_output(d->mapping, &view, most, &pool, &again, &detail);
+            ck_assert_int_eq(code, i < 6 ? 0 : E_EXPRESSION);
+            if (i < 3)
+                made[i] = again;
+            else
+                ck_assert(i >= 6 ? strcmp(detail.text, "the request becomes larger than payload_bytes_max") == 0
+                                 : bytes_equal(made[i % 3], again));
+        }
+        packs(made[1], undo[unknown], strlen(undo[unknown]));
+    }
+    definition_destroy(d);
+}
+END_TEST
+
+/* Each list has room for sixteen. */
+START_TEST(mapping__tags_and_expectations_are_sixteen_at_most)
+{
+    static const struct {
+        const char *begin, *before, *behind, *end;
+        int most;
+    } lists[] = {
+        {HEAD "tags:\n", "  t", ": =input.order_id\n", TYPED_STEP, 16},
+        {HEAD "steps:\n  - name: a\n    target: shop\n    action: /shapes.Shop/Reserve\n    compensation: none\n"
+              "    expect:\n",
+         "      - {that: action.output.quantity > ", ", else: no}\n", "", 16},
+    };
+    for (unsigned i = 0; i < 4; i++) {
+        char text[4096];
+        struct definition *d = NULL;
+        struct error_detail detail = {.text = ""};
+        int count = lists[i / 2].most + (i % 2 == 1);
+        size_t used = (size_t)snprintf(text, sizeof text, "%s", lists[i / 2].begin);
+        for (int k = 0; k < count; k++)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%d%s", lists[i / 2].before, k,
+                                     lists[i / 2].behind);
+        snprintf(text + used, sizeof text - used, "%s", lists[i / 2].end);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg((code == 0) == (i % 2 == 0), "%d: %s", count, detail.text);
+        if (code == 0)
+            definition_destroy(d);
+        else
+            ck_assert_msg(strstr(detail.text, "16") != NULL, "%s", detail.text);
+    }
 }
 END_TEST
 
@@ -711,6 +779,8 @@ int main(void)
     tcase_add_test(c, mapping__what_comes_behind_a_loop_sees_all_of_it);
     tcase_add_test(c, mapping__a_loop_may_have_as_many_items_as_a_saga_steps);
     tcase_add_test(c, mapping__a_key_has_its_bound);
+    tcase_add_test(c, mapping__what_is_computed_keeps_its_bound);
+    tcase_add_test(c, mapping__tags_and_expectations_are_sixteen_at_most);
     tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
     tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);
