@@ -1,6 +1,7 @@
 /* payload.c - payloads whose type is known. */
 #include "sidecar/api/payload.h"
 
+#include "sidecar/base/utf8.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/message/inspect.h"
 #include "sidecar/message/json.h"
@@ -19,8 +20,10 @@ static int place(struct error_detail *detail, int code, const char *field)
 {
     struct error_detail said = *detail;
     error_set(detail, code, field, said.text[0] != '\0' ? said.text : error_row(code)->text);
-    if (said.field[0] != '\0')
-        snprintf(detail->field, sizeof detail->field, "%s.%.80s", field, said.field);
+    if (said.field[0] != '\0') {
+        utf8_append(detail->field, sizeof detail->field, ".");
+        utf8_append(detail->field, sizeof detail->field, said.field);
+    }
     if (said.line > 0) {
         char at[48];
         snprintf(at, sizeof at, " (line %d, column %d)", said.line, said.column);

@@ -23,6 +23,9 @@ static void append_place(const struct json_place *place, struct error_detail *de
         room--;
     }
     size_t size = text.size < room ? text.size : room;
+    /* A key may be any text; what is cut stays one. */
+    while (size > 0 && size < text.size && (text.at[size] & 0xc0) == 0x80)
+        size--;
     memcpy(detail->field + used, text.at, size);
     if (place->name.at == NULL && size < room)
         detail->field[used + size++] = ']';

@@ -6,6 +6,7 @@
 #include "sidecar/expression/run_inside.h"
 #include "sidecar/message/build.h"
 #include "tests/support/shapes.h"
+#include "tests/support/wire_text.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -129,6 +130,55 @@ START_TEST(expression__reads_the_fields_of_messages)
 }
 END_TEST
 
+/* What comes from outside may be what nothing here would make. */
+START_TEST(expression__reads_messages_that_others_made)
+{
+    static const struct {
+        const char *wire, *text; /* of a shapes.Known; a text that is NULL cannot be read */
+        bool fails;
+    } cases[] = {
+        {"1:{1:5 2:999999999}", "anything.at.getMilliseconds() == 999", false},
+        {"1:{1:5 2:1000000000}", "anything.at == timestamp(5)", true},
+        {"2:{1:5 2:999999999}", "anything.after == duration('5.999999999s')", false},
+        {"2:{1:5 2:1000000000}", "anything.after == duration('6s')", true},
+        {"2:{1:5 2:-1000000000}", "anything.after == duration('4s')", true},
+        {"2:{1:-5 2:-999999999}", "anything.after == duration('-5.999999999s')", false},
+        {"2:{1:9223372036}", "anything.after == duration('9223372036s')", false},
+        {"2:{1:9223372037}", "anything.after > duration('0s')", true},
+        /* Of the kinds that a value has the last counts. */
+        {"5:{3:'a' 4:1}", "anything.any_json == true", false},
+        {"5:{4:1 3:'a'}", "anything.any_json == 'a'", false},
+        {"5:{1:0 3:'a' 1:0}", "anything.any_json == null", false},
+        {"5:{}", "anything.any_json == null", false},
+        /* And of values of one key. */
+        {"4:{1:{1:'a' 2:{3:'x'}} 1:{1:'b' 2:{3:'z'}} 1:{1:'a' 2:{3:'y'}}}", "anything.bag == {'a': 'y', 'b': 'z'}",
+         false},
+        /* What the schema does not know is the same when its bytes are. */
+        {"7:{1:'x/no.Such' 2:'a'}", "anything.any == 1", true},
+        {"7:{1:'x/no.Such' 2:'a'}", "anything == anything", false},
+        {"7:{1:'x/no.Such' 2:'a'}", "anything != Known{}", false},
+    };
+    struct evaluation e = {.schema = schema, .pool = &pool, .cost_max = 1000};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t *wire = pool_take(&pool, 256);
+        size_t size = wire_of_text(cases[i].wire, wire, 256);
+        values[3] = datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(wire, size));
+        struct datum d = evaluated_within(cases[i].text, 1000);
+        ck_assert_msg((d.kind == DATUM_FAILURE) == cases[i].fails && (cases[i].fails || d.b), "%s: %s", cases[i].wire,
+                      cases[i].text);
+    }
+    static const char *const unknown[] = {"7:{1:'x/no.Such' 2:'a'}", "7:{1:'x/no.Such' 2:'b'}",
+                                          "7:{1:'y/no.Such' 2:'a'}", "7:{1:'x/no.Such'}"};
+    for (size_t i = 0; i < 16; i++) {
+        uint8_t *both = pool_take(&pool, 256);
+        size_t first = wire_of_text(unknown[i / 4], both, 128), second = wire_of_text(unknown[i % 4], both + 128, 128);
+        struct datum a = datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(both, first)), failed,
+                     b = datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(both + 128, second));
+        ck_assert_int_eq(datum_equal(&e, 0, &a, &b, &failed), i / 4 == i % 4);
+    }
+}
+END_TEST
+
 START_TEST(expression__makes_messages_with_their_fields_in_order)
 {
     is_true("Line{price_cents: 5, sku: 'x'}.price_cents == 5");
@@ -242,6 +292,9 @@ START_TEST(expression__bounds_have_their_errors)
     memset(text, ' ', sizeof text);
     text[EXPRESSION_BYTES_MAX + 1] = '\0';
     refused(text, E_PAYLOAD, "more than 16384 bytes", 1, 1);
+    text[EXPRESSION_BYTES_MAX] = '\0';
+    memcpy(text, "true", 4);
+    is_true(text);
     memset(text, '[', 300);
     text[300] = '\0';
     refused(text, E_PAYLOAD, "200 parts within one another", 1, 201);
@@ -407,6 +460,13 @@ START_TEST(expression__how_long_lists_are_is_read_from_conditions)
         ck_assert(five == 0 || cost == five);
         five = cost;
     }
+    /* Of several the smallest counts, wherever it stands. */
+    for (unsigned i = 0; i < 2; i++) {
+        struct examine_bounds both = {.items = 1000};
+        examine_add_bounds(&both, compiled(i == 0 ? "size(input.lines) <= 5" : "size(input.lines) <= 500"));
+        examine_add_bounds(&both, compiled(i == 0 ? "size(input.lines) <= 500" : "size(input.lines) <= 5"));
+        ck_assert_uint_eq(examine_cost(e, &both).cost, five);
+    }
 }
 END_TEST
 
@@ -568,6 +628,7 @@ int main(void)
     TCase *c = tcase_create("expression");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, expression__reads_the_fields_of_messages);
+    tcase_add_test(c, expression__reads_messages_that_others_made);
     tcase_add_test(c, expression__makes_messages_with_their_fields_in_order);
     tcase_add_test(c, expression__what_may_be_absent_is_asked_for);
     tcase_add_test(c, expression__a_wrong_text_is_refused_with_its_place);

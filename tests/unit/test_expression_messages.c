@@ -91,6 +91,9 @@ START_TEST(messages__are_made_of_values)
         {"Known{any: Line{sku: 'a'}}", "{\"any\":{\"@type\":\"type.googleapis.com/shapes.Line\",\"sku\":\"a\"}}"},
         {"Known{any: true}", "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.BoolValue\",\"value\":true}}"},
         {"Known{any: 5}", "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.Int64Value\",\"value\":\"5\"}}"},
+        {"Known{any: 18446744073709551615u}", "{\"any\":{\"@type\":\"type.googleapis.com/"
+                                              "google.protobuf.UInt64Value\",\"value\":\"18446744073709551615\"}}"},
+        {"Numbers{d: -0.0}", "{\"d\":-0.0}"},
         {"Known{any: 1.5}", "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.DoubleValue\",\"value\":1.5}}"},
         {"Known{any: 'a'}",
          "{\"any\":{\"@type\":\"type.googleapis.com/google.protobuf.StringValue\",\"value\":\"a\"}}"},
@@ -159,6 +162,14 @@ START_TEST(messages__are_read_as_they_were_made)
         "1.0}",
         "Known{times: [timestamp(1)]}.times == [timestamp(1)]",
         "google.protobuf.Int64Value{value: 3} == 3 && google.protobuf.StringValue{} == ''",
+        "type(Line{}) != Order && type(dyn(Line{})) != type(dyn(Order{})) && type(Line{}) != google.protobuf.Timestamp",
+        "has(dyn(Line{sku: 'a'}).sku) && !has(dyn(Line{}).sku) && !has(dyn(Order{}).priority) && "
+        "!has(dyn(Order{}).lines)",
+        "dyn(Line{sku: 'a'}).?sku.value() == 'a' && !dyn(Line{}).?sku.hasValue() && optional.of(Line{}).?sku == "
+        "optional.none()",
+        "!optional.ofNonZeroValue(Line{}).hasValue() && optional.ofNonZeroValue(Line{sku: 'a'}).hasValue()",
+        "Known{}.any == null && type(Known{}.any) == null_type && !has(Known{}.any)",
+        "Known{any: 5u}.any == 5u && type(Known{any: 5u}.any) == uint",
         "type(Known{any: 5}.any) == int && type(Line{}) == Line && type(Known{}.maybe_number) == null_type",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -1,5 +1,6 @@
 /* Messages as JSON and back: the forms of each kind, and what is refused, with its path, line and column. That the mapping is protobuf's own is
  * proven by make message-test. */
+#include "sidecar/base/utf8.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
@@ -59,6 +60,8 @@ START_TEST(json__goes_in_and_comes_out)
          "{\"byRow\":{\"-5\":{\"quantity\":100},\"2\":{}}}"},
         {"Order", "{\"color\":\"CRIMSON\"}", "{\"color\":\"RED\"}"},
         {"Order", "{\"color\":17}", "{\"color\":17}"},
+        {"Order", "{\"color\":-2}", "{\"color\":\"BLUE\"}"},
+        {"Order", "{\"color\":-3}", "{\"color\":-3}"},
         {"Order", "{\"orderId\":\"\\u00E9\"}", "{\"orderId\":\"\xc3\xa9\"}"},
         {"Order", "\t\r\n{\t\"orderId\"\r:\"a\\/\\b\\f\\r\\t\"}", "{\"orderId\":\"a/\\u0008\\u000c\\r\\t\"}"},
         {"Numbers", "{\"d\":1E+2,\"f\":5e-1}", "{\"d\":100,\"f\":0.5}"},
@@ -96,6 +99,14 @@ START_TEST(json__goes_in_and_comes_out)
         {"Known",
          "{\"any\":{\"@type\":\"x/google.protobuf.Any\",\"value\":{\"@type\":\"x/shapes.Line\",\"sku\":\"a\"}}}",
          "{\"any\":{\"@type\":\"x/google.protobuf.Any\",\"value\":{\"@type\":\"x/shapes.Line\",\"sku\":\"a\"}}}"},
+        /* An Any within another's message, whose own type stands behind it. */
+        {"Known", "{\"any\":{\"any\":{\"sku\":\"a\",\"@type\":\"x/shapes.Line\"},\"@type\":\"x/shapes.Known\"}}",
+         "{\"any\":{\"@type\":\"x/shapes.Known\",\"any\":{\"@type\":\"x/shapes.Line\",\"sku\":\"a\"}}}"},
+        {"Known",
+         "{\"any\":{\"times\":[],\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{},\"@type\":\"x/shapes.Known\"}}",
+         "{\"any\":{\"@type\":\"x/shapes.Known\",\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{}}}"},
+        {"Numbers", "{\"d\":-0.0,\"f\":-0.0}", "{\"d\":-0.0,\"f\":-0.0}"},
+        {"Numbers", "{\"d\":0.0,\"i64\":-9223372036854775808.0,\"u64\":-0}", "{\"i64\":\"-9223372036854775808\"}"},
         {"Order", "{\"byRow\":{\"10\":{},\"9\":{},\"-1\":{},\"-10\":{}}}",
          "{\"byRow\":{\"-10\":{},\"-1\":{},\"9\":{},\"10\":{}}}"},
         {"Order", "{\"token\":\"YWJj\"}", "{\"token\":\"YWJj\"}"},
@@ -158,6 +169,17 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
         {"Order", "{\"orderId\":\"\xff\"}", "order_id", "the text is not UTF-8", 1, 13},
         {"Order", "{\"orderId\":\"a\nb\"}", "order_id",
          "a string may not hold a control character; write it as an escape", 1, 14},
+        {"Known", "{\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{\"@type\":\"x\"}}", "nothing.@type",
+         "there is no such field in google.protobuf.Empty", 1, 45},
+        {"Known", "{\"any\":{\"any\":{\"@type\":\"x/shapes.Line\",\"@type2\":1},\"@type\":\"x/shapes.Known\"}}",
+         "any.any.@type2", "there is no such field in shapes.Line", 1, 40},
+        {"Known", "{\"any\":{\"@type\":\"shapes.Line\"}}", "any",
+         "\"@type\" must be a name with a '/' before it, of a type in the schema", 1, 8},
+        {"Known", "{\"bag\":{\"a\":{\"b\":[1,1e999]}}}", "bag.a.b[1]", "is out of the range of double", 1, 21},
+        {"Order", "{\"orderId\":null,\"orderId\":\"a\"}", "order_id", "is set twice", 1, 17},
+        {"Order", "{\"orderId\":\"a\",\"orderId\":null}", "order_id", "is set twice", 1, 16},
+        {"Order", "{\"orderId\":\"a\x1f\"}", "order_id",
+         "a string may not hold a control character; write it as an escape", 1, 14},
         {"Order", "{\"cash\":\"true\"}", "cash", "must be true or false", 1, 9},
         {"Order", "{\"priority\":01}", "priority", "this is no number", 1, 13},
         {"Numbers", "{\"i64\":9223372036854775808}", "i64", "is out of the range of int64", 1, 8},
@@ -218,6 +240,23 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
 }
 END_TEST
 
+/* A path that is too long is cut, and stays text. */
+START_TEST(json__a_long_path_is_cut_between_two_characters)
+{
+    for (size_t shift = 0; shift < 4; shift++) {
+        char json[256] = "{\"counts\":{\"aaa";
+        struct bytes wire;
+        json[strlen(json) - 3 + shift] = '\0';
+        for (size_t i = 0; i < 40; i++)
+            strcat(json, "\xe2\x82\xac");
+        strcat(json, "\":\"x\"}}");
+        ck_assert_int_eq(read("Order", json, &wire), E_ARGUMENT);
+        ck_assert_str_eq(detail.text, "must be a whole number, within the range of int64");
+        ck_assert(utf8_valid(bytes_of_text(detail.field)) && strlen(detail.field) > sizeof detail.field - 4);
+    }
+}
+END_TEST
+
 START_TEST(json__depth_and_size_are_bounded)
 {
     char text[2000] = "";
@@ -257,6 +296,11 @@ START_TEST(json__depth_and_size_are_bounded)
         ck_assert(i % 2 == 0 || strcmp(detail.text, "the JSON is more than 100 deep") == 0);
     }
     strcpy(text, "{\"anyJson\":");
+    memset(text + strlen(text), '[', 500);
+    ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
+    ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
+    /* Also where it is only passed over, to what tells its type. */
+    strcpy(text, "{\"any\":{\"x\":");
     memset(text + strlen(text), '[', 500);
     ck_assert_int_eq(read("Known", text, &wire), E_ARGUMENT);
     ck_assert_str_eq(detail.text, "the JSON is more than 100 deep");
@@ -321,17 +365,27 @@ END_TEST
 /* Whoever sent it may have written a field more than once: of one value the last counts, of a message all parts do. */
 START_TEST(json__of_a_field_that_is_there_twice_the_last_counts)
 {
-    static const char wire[] = "\x0a\x01"
-                               "a\x0a\x01"
-                               "b\x12\x03\x0a\x01"
-                               "n\x48\x05\x48\x07\x12\x05\x12\x03\x12\x01"
-                               "8";
-    struct bytes json;
-    ck_assert_int_eq(json_write(schema, shapes_type(schema, "Order"), bytes_of(wire, sizeof wire - 1), false, &pool,
-                                1 << 20, &json, &detail),
-                     0);
-    ck_assert_str_eq((const char *)json.at,
-                     "{\"orderId\":\"b\",\"customer\":{\"name\":\"n\",\"address\":{\"zip\":\"8\"}},\"priority\":7}");
+    static const struct {
+        const char *type, *wire, *json;
+    } cases[] = {
+        {"Order", "1:'a' 1:'b' 2:{1:'n'} 9:5 9:7 2:{2:{2:'8'}}",
+         "{\"orderId\":\"b\",\"customer\":{\"name\":\"n\",\"address\":{\"zip\":\"8\"}},\"priority\":7}"},
+        /* And of a oneof the last of its fields. */
+        {"Order", "6:'4111' 8:1", "{\"cash\":true}"},
+        {"Order", "8:1 6:'4111'", "{\"card\":\"4111\"}"},
+        {"Order", "7:{1:'n'} 8:0 7:{2:{2:'8'}}", "{\"invoice\":{\"address\":{\"zip\":\"8\"}}}"},
+        {"Known", "5:{}", "{\"anyJson\":null}"},
+        {"Known", "5:{3:'a' 4:1}", "{\"anyJson\":true}"},
+        {"Known", "4:{} 6:{}", "{\"bag\":{},\"list\":[]}"},
+        {"Known", "6:{1:{}}", "{\"list\":[null]}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t wire[128];
+        struct bytes json, message = bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire));
+        ck_assert_int_eq(
+            json_write(schema, shapes_type(schema, cases[i].type), message, false, &pool, 1 << 20, &json, &detail), 0);
+        ck_assert_str_eq((const char *)json.at, cases[i].json);
+    }
 }
 END_TEST
 
@@ -349,6 +403,14 @@ START_TEST(json__what_has_no_form_is_not_written)
         {"Known",
          "\x1a\x03\x0a\x01"
          "A",
+         "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
+        {"Known",
+         "\x1a\x05\x0a\x03"
+         "a_1",
+         "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
+        {"Known",
+         "\x1a\x04\x0a\x02"
+         "a_",
          "google.protobuf.FieldMask", "holds a path that has no form in JSON"},
         {"Known", "\x1a\x03\x0a\x01\xff", "google.protobuf.FieldMask", "holds a string that is not UTF-8"},
         {"Known", "\x12\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Duration",
@@ -407,6 +469,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, json__goes_in_and_comes_out);
     tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
+    tcase_add_test(tests, json__a_long_path_is_cut_between_two_characters);
     tcase_add_test(tests, json__depth_and_size_are_bounded);
     tcase_add_test(tests, json__keys_of_maps_stand_in_their_order);
     tcase_add_test(tests, json__an_empty_message_in_an_any_has_no_bytes);

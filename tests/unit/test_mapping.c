@@ -5,6 +5,7 @@
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
 #include "tests/support/shapes.h"
+#include "tests/support/wire_text.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -220,6 +221,7 @@ START_TEST(mapping__conditions_and_requirements)
     view = view_of(&s, "");
     ck_assert_int_eq(mapping_require(d->mapping, &view, &pool, &detail), E_REQUIRED);
     ck_assert_str_eq(detail.text, "an order has an id");
+    ck_assert_str_eq(detail.field, "input");
     definition_destroy(d);
 }
 END_TEST
@@ -252,6 +254,12 @@ START_TEST(mapping__what_is_wrong_is_told_with_its_place)
             "nothing has this name: steps.reserve; did you mean steps.reserve.output", 6, 16);
     refused(HEAD TYPED_STEP "output: {sku: =steps}\noutput_type: shapes.Line\n",
             "nothing has this name: steps; did you mean steps.reserve.output", 6, 16);
+    /* A deferred step is not over when the output is computed. */
+    refused(HEAD
+            "forward_only: true\nsteps: [{name: a, target: shop, action: /shapes.Shop/Reserve}, {name: mail, target: "
+            "shop, deferred: true, action: /shapes.Shop/Reserve}]\n"
+            "output: {a: =steps.mail.outcome}\n",
+            "nothing has this name: steps.mail", 7, 14);
     refused(HEAD STEP "{order_id: =definition}\n", "nothing has this name: definition; did you mean saga.definition?",
             10, 28);
     refused(HEAD STEP "=input.order_id\n", "this is string, and should be shapes.Order", 10, 17);
@@ -464,6 +472,209 @@ START_TEST(mapping__text_that_is_none_is_not_handed_on)
 }
 END_TEST
 
+/* A field of the input goes into a request as it is only where the two are of one kind, and where nothing is asked of it. */
+START_TEST(mapping__a_field_of_another_kind_is_not_just_copied)
+{
+    static const struct {
+        const char *input, *method, *request, *wire, *wanted; /* NULL: it does not fit */
+    } cases[] = {
+        {"Line", "Old", "{quantity: =input.price_cents}", "3:2147483647", "2:2147483647"},
+        {"Line", "Old", "{quantity: =input.price_cents}", "3:2147483648", NULL},
+        {"Line", "Old", "{price_cents: =input.quantity}", "2:7", "3:7"},
+        {"Line", "Old", "{price_cents: =input.quantity}", "2:-1", "3:-1"},
+        {"Numbers", "Old", "{quantity: =input.i64}", "3:4294967296", NULL},
+        {"Numbers", "Old", "{quantity: =input.s32}", "17:3", "2:-2"},
+        {"Order", "Reserve", "{cash: =input.cash}", "8:0", "8:0"},
+        {"Order", "Reserve", "{cash: =has(input.cash)}", "8:0", "8:1"},
+        {"Order", "Reserve", "{cash: =has(input.cash)}", "6:'4111'", "8:0"},
+        {"Order", "Reserve", "{priority: =input.priority}", "9:0", "9:0"},
+        {"Order", "Reserve", "{color: =input.color}", "10:-2", "10:-2"},
+        {"Order", "Reserve", "{token: =input.token}", "11:'ab'", "11:'ab'"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char definition_text[512];
+        uint8_t wire[64], wanted[64];
+        snprintf(definition_text, sizeof definition_text,
+                 "name: checkout\nversion: 2.0.0\nschema: shop\ninput: shapes.%s\nsteps:\n  - name: a\n    target: "
+                 "shop\n    compensation: none\n    action: {method: /shapes.Shop/%s, request: %s}\n",
+                 cases[i].input, cases[i].method, cases[i].request);
+        struct definition *d = definition(definition_text);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes request;
+        view.input = bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire));
+        int code = mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail);
+        if (cases[i].wanted == NULL) {
+            ck_assert_int_eq(code, E_EXPRESSION);
+            ck_assert_ptr_nonnull(strstr(detail.text, "range: the number does not fit the field quantity"));
+        } else {
+            size_t size = wire_of_text(cases[i].wanted, wanted, sizeof wanted);
+            ck_assert_msg(code == 0 && bytes_equal(request, bytes_of(wanted, size)), "%s", definition_text);
+        }
+        definition_destroy(d);
+    }
+}
+END_TEST
+
+/* Six instances of the first step, of every outcome. */
+static struct mapping_step instance_of(const void *saga, unsigned step, unsigned instance)
+{
+    static const uint8_t outcomes[] = {OUTCOME_OPEN,    OUTCOME_DONE,    OUTCOME_REJECTED,
+                                       OUTCOME_UNKNOWN, OUTCOME_SKIPPED, OUTCOME_DONE};
+    const struct bytes *outputs = saga;
+    if (step > 0)
+        return (struct mapping_step){.outcome = OUTCOME_OPEN};
+    return (struct mapping_step){.outcome = outcomes[instance], .output = outputs[instance]};
+}
+
+static unsigned six(const void *saga, unsigned step)
+{
+    (void)saga;
+    return step == 0 ? 6 : 0;
+}
+
+/* Who comes behind a loop sees the outcome of each instance, and the outputs of those that have one, in their order. */
+START_TEST(mapping__what_comes_behind_a_loop_sees_all_of_it)
+{
+    struct definition *d = definition(
+        HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"[1, 2, 3, 4, 5, 6]\"\n    max_items: 6\n    "
+             "optional: "
+             "true\n    action: {method: /shapes.Shop/Old, request: {quantity: =item}}\n    compensation: none\n"
+             "  - name: note\n    after: [each]\n    target: shop\n    compensation: none\n    action: {method: "
+             "/shapes.Shop/Old, request: {sku: \"=steps.each.outcome.join('+') + '/' + steps.each.output.map(o, "
+             "o.sku).join('+')\"}}\n");
+    const struct bytes outputs[] = {line("a", 1), line("b", 2), line("c", 3), line("d", 4), line("e", 5), line("f", 6)};
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    view.saga = outputs;
+    view.step = instance_of;
+    view.count = six;
+    int code = mapping_request(d->mapping, &view, 1, false, 4096, &pool, &request, &detail);
+    ck_assert_msg(code == 0, "%s", detail.text);
+    packs(request,
+          "\x0a\x2b"
+          "open+done+rejected+unknown+skipped+done/b+f",
+          45);
+    definition_destroy(d);
+}
+END_TEST
+
+/* As many instances as a saga may have steps. */
+START_TEST(mapping__a_loop_may_have_as_many_items_as_a_saga_steps)
+{
+    char text[1024], letters[STEPS_LIMIT + 2] = "";
+    limits.steps_max = STEPS_LIMIT;
+    for (unsigned items = STEPS_LIMIT - 1; items <= STEPS_LIMIT + 1; items++) {
+        memset(letters, 'a', items);
+        snprintf(text, sizeof text,
+                 HEAD "steps:\n  - name: each\n    target: shop\n    for_each: \"'%s'.split('')\"\n    max_items: %d\n"
+                      "    action: {method: /shapes.Shop/Old, request: {sku: =item}}\n    compensation: none\n",
+                 letters, STEPS_LIMIT);
+        struct definition *d = definition(text);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes counts;
+        int code = mapping_counts(d->mapping, &view, &pool, &counts, &detail);
+        ck_assert_int_eq(code, items > STEPS_LIMIT ? E_STEPS : 0);
+        if (code == 0)
+            ck_assert_uint_eq(counts.at[0] + 256U * counts.at[1], items);
+        definition_destroy(d);
+    }
+}
+END_TEST
+
+/* The key of a last good answer is a text as tags are, within its bound. */
+START_TEST(mapping__a_key_has_its_bound)
+{
+    struct definition *d = definition(HEAD "steps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve, when: "
+                                           "\"true\", fallback: {last_good: {key: =input.order_id, max_age: 1h}}}\n");
+    for (size_t size = LAST_GOOD_KEY_BYTES_MAX - 1; size <= LAST_GOOD_KEY_BYTES_MAX + 1; size++) {
+        char id[LAST_GOOD_KEY_BYTES_MAX + 2] = "";
+        memset(id, 'k', size);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, id);
+        struct error_detail detail = {.text = ""};
+        struct bytes key;
+        int code = mapping_key(d->mapping, &view, 0, &pool, &key, &detail);
+        ck_assert_int_eq(code, size <= LAST_GOOD_KEY_BYTES_MAX ? 0 : E_EXPRESSION);
+        if (code == 0)
+            ck_assert(bytes_equal(key, bytes_of_text(id)));
+        else
+            ck_assert_str_eq(detail.text, "the key of a last good answer has at most 256 bytes: input.order_id");
+    }
+    definition_destroy(d);
+}
+END_TEST
+
+/* What is sent and what is given to who waits has as many bytes as it may have, and an undo sees how its action ended. */
+START_TEST(mapping__what_is_computed_keeps_its_bound)
+{
+    struct definition *d = definition(
+        HEAD "steps:\n  - name: a\n    target: shop\n    action: {method: /shapes.Shop/Reserve, request: =input}\n"
+             "    compensation: {method: /shapes.Shop/Old, request: {sku: =action.outcome}}\noutput: {sku: "
+             "=input.order_id}\noutput_type: shapes.Line\n");
+    static const char *const undo[] = {"\x0a\x04"
+                                       "done",
+                                       "\x0a\x07unknown"};
+    for (int unknown = 0; unknown < 2; unknown++) {
+        struct saga s = {.unknown = unknown == 1, .output = line("bolt", 1)};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes made[3];
+        for (int i = 0; i < 9; i++) {
+            size_t most = i < 3 ? 4096 : made[i % 3].size - (i >= 6);
+            struct bytes again;
+            int code = i % 3 < 2 ? mapping_request(d->mapping, &view, 0, i % 3 == 1, most, &pool, &again, &detail)
+                                 : mapping_output(d->mapping, &view, most, &pool, &again, &detail);
+            ck_assert_int_eq(code, i < 6 ? 0 : E_EXPRESSION);
+            if (i < 3)
+                made[i] = again;
+            else
+                ck_assert(i >= 6 ? strcmp(detail.text, "the request becomes larger than payload_bytes_max") == 0
+                                 : bytes_equal(made[i % 3], again));
+        }
+        packs(made[1], undo[unknown], strlen(undo[unknown]));
+    }
+    definition_destroy(d);
+}
+END_TEST
+
+/* Each list has room for sixteen. */
+START_TEST(mapping__tags_and_expectations_are_sixteen_at_most)
+{
+    static const struct {
+        const char *begin, *before, *behind, *end;
+        int most;
+    } lists[] = {
+        {HEAD "tags:\n", "  t", ": =input.order_id\n", TYPED_STEP, 16},
+        {HEAD "steps:\n  - name: a\n    target: shop\n    action: /shapes.Shop/Reserve\n    compensation: none\n"
+              "    expect:\n",
+         "      - {that: action.output.quantity > ", ", else: no}\n", "", 16},
+    };
+    for (unsigned i = 0; i < 4; i++) {
+        char text[4096];
+        struct definition *d = NULL;
+        struct error_detail detail = {.text = ""};
+        int count = lists[i / 2].most + (i % 2 == 1);
+        size_t used = (size_t)snprintf(text, sizeof text, "%s", lists[i / 2].begin);
+        for (int k = 0; k < count; k++)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%d%s", lists[i / 2].before, k,
+                                     lists[i / 2].behind);
+        snprintf(text + used, sizeof text - used, "%s", lists[i / 2].end);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg((code == 0) == (i % 2 == 0), "%d: %s", count, detail.text);
+        if (code == 0)
+            definition_destroy(d);
+        else
+            ck_assert_msg(strstr(detail.text, "16") != NULL, "%s", detail.text);
+    }
+}
+END_TEST
+
 /* One of up to sixteen, each named once. */
 START_TEST(mapping__a_step_may_go_to_one_of_sixteen_targets)
 {
@@ -564,6 +775,12 @@ int main(void)
     tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
     tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
     tcase_add_test(c, mapping__text_that_is_none_is_not_handed_on);
+    tcase_add_test(c, mapping__a_field_of_another_kind_is_not_just_copied);
+    tcase_add_test(c, mapping__what_comes_behind_a_loop_sees_all_of_it);
+    tcase_add_test(c, mapping__a_loop_may_have_as_many_items_as_a_saga_steps);
+    tcase_add_test(c, mapping__a_key_has_its_bound);
+    tcase_add_test(c, mapping__what_is_computed_keeps_its_bound);
+    tcase_add_test(c, mapping__tags_and_expectations_are_sixteen_at_most);
     tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
     tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);

@@ -275,6 +275,30 @@ START_TEST(message__what_is_built_is_read)
 }
 END_TEST
 
+/* What a length counts is moved when it takes more bytes than one. */
+START_TEST(message__a_length_takes_as_many_bytes_as_it_needs)
+{
+    static const size_t sizes[] = {124, 125, 126, 16379, 16380, 16381, 20000};
+    const struct message_type *order = shapes_type(schema, "Order"), *line = shapes_type(schema, "Line");
+    static char sku[20001];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct value v;
+        memset(sku, 'a' + (int)i, sizes[i]);
+        sku[sizes[i]] = '\0';
+        builder_init(&b, &pool, 1 << 16);
+        size_t mark = build_open(&b, shapes_field(order, "lines"));
+        add(line, "sku", text(sku));
+        build_close(&b, mark);
+        add(order, "order_id", text("o"));
+        struct bytes wire = finish();
+        ck_assert_int_eq(message_item(wire, shapes_field(order, "lines"), 0, &v), 1);
+        ck_assert_int_eq(get(v.text, line, "sku", &v), 1);
+        ck_assert(bytes_equal(v.text, bytes_of(sku, sizes[i])));
+        ck_assert_int_eq(get(wire, order, "order_id", &v), 1);
+    }
+}
+END_TEST
+
 START_TEST(message__the_last_of_a_oneof_counts)
 {
     const struct message_type *order = shapes_type(schema, "Order");
@@ -381,6 +405,7 @@ START_TEST(inspect__what_is_no_message_is_refused_with_its_path)
         {"\x0a\x02x", "", "the bytes are no message"},
         {"\x1a\x03\x0a\x01x\x1a\x03\x0a\x01\xff", "lines[1].sku", "a string must be UTF-8"},
         {"\x12\x02\x12\x05", "customer", "the bytes are no message"},
+        {"\x0a\x01x\x2a\x01\x02\x1a\x02\x10\x01\x1a\x03\x0a\x01\xff", "lines[1].sku", "a string must be UTF-8"},
         {"\x2a\x01\xff", "shifts[0]", "its packed values end within one"},
         {"\x9b\x06", "", "the bytes are no message"},
         {"\x9b\x06\xa4\x06", "", "the bytes are no message"},
@@ -409,6 +434,16 @@ START_TEST(inspect__messages_have_a_bounded_depth)
     }
     ck_assert_int_eq(inspect("Tree", wire, &seen), E_ARGUMENT);
     ck_assert_str_eq(detail.text, "messages are more than 100 within one another");
+    /* Groups within one another, which nobody knows, too. */
+    uint8_t groups[4 * (MESSAGE_DEPTH_MAX + 1)];
+    for (size_t deep = MESSAGE_DEPTH_MAX; deep <= MESSAGE_DEPTH_MAX + 1; deep++) {
+        for (size_t i = 0; i < deep; i++) {
+            memcpy(groups + 2 * i, "\x9b\x06", 2);
+            memcpy(groups + 2 * deep + 2 * i, "\x9c\x06", 2);
+        }
+        ck_assert_int_eq(inspect("Tree", bytes_of(groups, 4 * deep), &seen),
+                         deep == MESSAGE_DEPTH_MAX ? 0 : E_ARGUMENT);
+    }
 }
 END_TEST
 
@@ -489,6 +524,7 @@ int main(void)
     tcase_add_test(tests, schema__what_proto2_says_else);
     tcase_add_test(tests, schema__a_key_is_no_enum);
     tcase_add_test(tests, message__what_is_built_is_read);
+    tcase_add_test(tests, message__a_length_takes_as_many_bytes_as_it_needs);
     tcase_add_test(tests, message__the_last_of_a_oneof_counts);
     tcase_add_test(tests, message__parts_of_a_message_are_one);
     tcase_add_test(tests, message__maps_are_looked_up);

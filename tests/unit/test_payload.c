@@ -96,6 +96,18 @@ START_TEST(payload__what_is_no_message_of_its_type_is_refused)
         request.input_json = text_of(texts[i].json);
         refused(texts[i].field);
     }
+    /* What is too long of a path is cut between two characters. */
+    for (size_t shift = 0; shift < 2; shift++) {
+        char json[256] = "{\"a", field[128] = "input_json.a";
+        json[2 + shift] = field[11 + shift] = '\0';
+        for (size_t i = 0; i < 60; i++)
+            strcat(json, "\xc3\xa9");
+        for (size_t i = shift; i < 42; i++)
+            strcat(field, "\xc3\xa9");
+        strcat(json, "\": 5}");
+        request.input_json = json;
+        refused(field);
+    }
     request.input = data_of(bytes_of(line, sizeof line));
     request.input_json = text_of("{}");
     refused("input_json"); /* not both */

@@ -1,6 +1,7 @@
 /* Sets of descriptors, written field by field: what each of them comes to, and what no compiler of protobuf would have let through. */
 #include "sidecar/core/heap.h"
 #include "sidecar/message/inspect.h"
+#include "sidecar/message/message.h"
 #include "sidecar/message/schema.h"
 #include "tests/support/wire_text.h"
 
@@ -82,6 +83,22 @@ START_TEST(schema__each_part_of_a_set_comes_to_something)
     ck_assert(schema_method(schema, bytes_of_text("/p.S/Up"))->client_streaming &&
               !schema_method(schema, bytes_of_text("/p.S/Up"))->server_streaming);
     ck_assert(schema_method(schema, bytes_of_text("/p.S/Gone"))->deprecated && !both->deprecated);
+}
+END_TEST
+
+/* As protoc makes them. */
+START_TEST(schema__names_in_json_are_made_of_those_in_the_file)
+{
+    static const char *const names[][2] = {{"a", "a"},       {"old_one", "oldOne"}, {"x_1y", "x1y"},
+                                           {"a_1_b", "a1B"}, {"_a", "A"},           {"a_", "a"},
+                                           {"a__b", "aB"},   {"A_Bc", "ABc"},       {"abc_Def", "abcDef"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[128];
+        snprintf(text, sizeof text, FILE3("4:{1:'M' 2:{1:'%s' 3:1 4:1 5:5}}"), names[i][0]);
+        ck_assert_int_eq(read_set(text), 0);
+        ck_assert_str_eq((const char *)schema_message(schema, bytes_of_text("p.M"))->fields[0].json_name.at,
+                         names[i][1]);
+    }
 }
 END_TEST
 
@@ -181,6 +198,12 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
          "is not declared as a map's entry is"},
         {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:2 4:3 5:9}}}"), "p.M.N",
          "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 8:{1:'o'} 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:2 4:1 5:9 9:0}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:2} 2:{1:'value' 3:2 4:1 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
+        {FILE3("4:{1:'M' 3:{1:'N' 7:{7:1} 2:{1:'key' 3:1 4:1 5:12} 2:{1:'value' 3:2 4:1 5:9}}}"), "p.M.N",
+         "is not declared as a map's entry is"},
         {FILE3("6:{1:'S' 2:{2:'.p.M' 3:'.p.M'}}"), "p.S", "has a method without a name"},
         {FILE3("6:{1:'S' 2:{1:'F' 2:'p.M' 3:'.p.M'}}"), "p.S.F", "names a type without its package"},
         {FILE3("4:{1:'M'} 6:{1:'S' 2:{1:'F' 2:'.p.N' 3:'.p.M'}}"), "p.S.F",
@@ -189,6 +212,16 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
          "uses a type that is not in the set (make it with --include_imports): p.N"},
         {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Timestamp' 2:{1:'seconds' 3:1 4:1 5:9}} 12:'proto3'}",
          "google.protobuf.Timestamp", "is not declared as protobuf's own type of this name is"},
+        {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Duration' 2:{1:'seconds' 3:1 4:3 5:3} 2:{1:'nanos' 3:2 4:1 5:5}} "
+         "12:'proto3'}",
+         "google.protobuf.Duration", "is not declared as protobuf's own type of this name is"},
+        {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Duration' 2:{1:'seconds' 3:1 4:1 5:3} 2:{1:'nanos' 3:2 4:3 5:5}} "
+         "12:'proto3'}",
+         "google.protobuf.Duration", "is not declared as protobuf's own type of this name is"},
+        {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'FieldMask' 2:{1:'paths' 3:1 4:1 5:9}} 12:'proto3'}",
+         "google.protobuf.FieldMask", "is not declared as protobuf's own type of this name is"},
+        {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Any' 2:{1:'type_url' 3:1 4:1 5:9}} 12:'proto3'}",
+         "google.protobuf.Any", "is not declared as protobuf's own type of this name is"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         ck_assert_msg(read_set(cases[i].set) == E_ARGUMENT, "%s", cases[i].set);
@@ -220,6 +253,20 @@ START_TEST(inspect__proto2_says_more_of_a_message)
                                     "2:{1:'m' 3:3 4:3 5:11 6:'.p.M'}} 5:{1:'E' 2:{1:'ONE' 2:1} 2:{1:'TWO' 2:2}}")),
                      0);
     const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    /* Nor are they among a list's items. */
+    static const struct {
+        const char *wire;
+        int64_t count, last;
+    } lists[] = {{"2:1 2:7 2:2", 2, 2}, {"2:'\x01\x07\x08\x02'", 2, 2}, {"2:7", 0, 0}, {"2:'\x07\x01' 2:9", 1, 1}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        uint8_t wire[64];
+        struct value last = {.i = 0};
+        struct bytes list = bytes_of(wire, wire_of_text(lists[i].wire, wire, sizeof wire));
+        ck_assert_int_eq(message_count(list, &m->fields[1]), lists[i].count);
+        if (lists[i].count > 0)
+            ck_assert_int_eq(message_item(list, &m->fields[1], (uint64_t)lists[i].count - 1, &last), 1);
+        ck_assert_int_eq(last.i, lists[i].last);
+    }
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         uint8_t wire[128];
         struct inspection seen;
@@ -230,6 +277,42 @@ START_TEST(inspect__proto2_says_more_of_a_message)
                           seen.unknown_in == (cases[i].unknown > 0 ? m : NULL),
                       "%s: %u %u %u", cases[i].wire, seen.known, seen.unknown, seen.unknown_number);
     }
+}
+END_TEST
+
+/* What a closed enum has not leaves the others of its oneof alone, and a string need not be text. */
+START_TEST(message__proto2_passes_over_what_it_does_not_know)
+{
+    static const struct {
+        const char *wire;
+        int found;
+    } cases[] = {{"2:5", 1}, {"2:5 1:7", 1}, {"2:5 1:1", 0}, {"1:1 2:5", 1}, {"2:5 1:'a'", 1}, {"1:1", 0}};
+    ck_assert_int_eq(read_set(FILE2("4:{1:'M' 8:{1:'o'} 2:{1:'e' 3:1 4:1 5:14 6:'.p.E' 9:0} 2:{1:'i' 3:2 4:1 5:5 9:0} "
+                                    "2:{1:'s' 3:3 4:1 5:9}} 5:{1:'E' 2:{1:'ONE' 2:1}}")),
+                     0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    uint8_t wire[64];
+    struct inspection seen;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct value v;
+        size_t size = wire_of_text(cases[i].wire, wire, sizeof wire);
+        ck_assert_int_eq(message_get(bytes_of(wire, size), &m->fields[1], NULL, &v), cases[i].found);
+        ck_assert_int_eq(v.i, cases[i].found == 1 ? 5 : 0);
+    }
+    ck_assert_int_eq(inspect_message(m, bytes_of_text("\x1a\x01\xff"), &seen, &detail), 0);
+}
+END_TEST
+
+/* 512 letters, and no more. */
+START_TEST(schema__names_have_a_length)
+{
+    for (size_t size = 512; size <= 513; size++) {
+        char text[1024] = "1:{1:'a.proto' 12:'proto3' 4:{1:'";
+        memset(text + strlen(text), 'M', size);
+        strcat(text, "'}}");
+        ck_assert_int_eq(read_set(text), size == 512 ? 0 : E_ARGUMENT);
+    }
+    ck_assert_str_eq(detail.text, "declares something whose name is no identifier");
 }
 END_TEST
 
@@ -254,9 +337,12 @@ int main(void)
     Suite *s = suite_create("schema_read");
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
+    tcase_add_test(c, schema__names_in_json_are_made_of_those_in_the_file);
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
     tcase_add_test(c, inspect__proto2_says_more_of_a_message);
+    tcase_add_test(c, message__proto2_passes_over_what_it_does_not_know);
+    tcase_add_test(c, schema__names_have_a_length);
     tcase_add_test(c, schema__declarations_have_a_depth);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
