@@ -60,8 +60,9 @@ $(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock
 $(B)/tests/unit/test_rpc_settings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,grpc_server_create grpc_channel_create grpc_resource_quota_resize transport_server_credentials \
 	transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_reflecting: LINK_MORE := -Wl,--wrap=rpc_call_out_for
+$(B)/tests/unit/test_sidecar: LINK_MORE := -Wl,--wrap=core_is_tight,--wrap=rpc_set_serving
 $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
-$(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find
+$(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register
 $(B)/tests/unit/test_rpc_room: LINK_MORE := -Wl,--wrap=getaddrinfo
 $(B)/tests/unit/test_rpc_abuse: LINK_MORE := -Wl,--wrap=accept4,--wrap=clock_gettime
 $(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)

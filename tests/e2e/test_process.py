@@ -257,6 +257,12 @@ class Process(Case):
             alone = run("-n", option, "Retry")
             self.assertEqual(2, alone.returncode)
             self.assertIn("--method and --definition go with --as", alone.stderr)
+        # What the command line or the file asks for, and cannot be had, is no trouble of the database.
+        for arguments, words in ((["--migrate"], "it names no database"), (["--print-sql=x"], "a version is a number"),
+                                 (["--print-sql=0"], "a version is a number"), (["--print-sql=999"], "there is nothing to be done")):
+            refused = run(*arguments)
+            self.assertEqual((2, ""), (refused.returncode, refused.stdout), arguments)
+            self.assertIn(words, refused.stderr)
         missing = run("-f", "/nowhere/sagad.yaml")
         self.assertEqual(2, missing.returncode)
         self.assertIn("/nowhere/sagad.yaml", missing.stderr)

@@ -60,6 +60,22 @@ START_TEST(clock__a_journal_of_the_past_changes_nothing)
 }
 END_TEST
 
+/* However the wall clock was set: so far it and the sidecar's are apart. */
+START_TEST(clock__how_far_the_wall_clock_is_from_it)
+{
+    struct clock c;
+    clock_init(&c);
+    for (int sign = -1; sign <= 1; sign += 2) {
+        int64_t offset = c.offset_us;
+        c.offset_us += sign * SPAN_S(3600).us;
+        struct span apart = clock_difference(&c);
+        ck_assert_int_gt(apart.us, SPAN_S(3590).us);
+        ck_assert_int_lt(apart.us, SPAN_S(3610).us);
+        c.offset_us = offset;
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("clock");
@@ -68,6 +84,7 @@ int main(void)
     tcase_add_test(tests, clock__never_runs_backwards);
     tcase_add_test(tests, clock__goes_on_from_what_the_journal_holds);
     tcase_add_test(tests, clock__a_journal_of_the_past_changes_nothing);
+    tcase_add_test(tests, clock__how_far_the_wall_clock_is_from_it);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -727,6 +727,7 @@ START_TEST(config__what_an_entry_does_not_say_is_usual)
     struct config *c = read_text("objectives: {shop: {success: 99}}\n"
                                  "synthetics: {shop: {}}\n"
                                  "definition_limits: {shop: {starts_per_second: 5}}\n"
+                                 "fault_injection: true\nfaults: [{kind: duplicate, for: 1m}]\n"
                                  "remediation: {r: {when: \"deadletters > 0\", do: hold, definition: shop}}\n");
     const struct config_objective *o = &c->objectives[0], *promised = &c->synthetics[0].promised;
     ck_assert_uint_eq(o->latency_percent, 99000);
@@ -744,6 +745,9 @@ START_TEST(config__what_an_entry_does_not_say_is_usual)
     const struct config_limit *l = &c->definition_limits[0];
     ck_assert_uint_eq(l->starts_burst, 5);
     ck_assert_uint_eq(l->live_sagas_max, 0);
+    const struct config_fault *f = &c->faults[0];
+    ck_assert(f->permille == 1000 && f->calls == 0 && f->status == 0 && f->delay.us == 0);
+    ck_assert(f->target[0] == '\0' && f->definition[0] == '\0' && f->tag[0] == '\0' && f->tag_value[0] == '\0');
     const struct config_remedy *m = &c->remediation[0];
     ck_assert(!m->acts); /* nothing is done that nobody has said in so many words */
     ck_assert_uint_eq(m->per_second, 1);
@@ -751,6 +755,50 @@ START_TEST(config__what_an_entry_does_not_say_is_usual)
     ck_assert_int_eq(m->every.us, SPAN_S(600).us);
     ck_assert_int_eq(m->settle.us, SPAN_S(300).us);
     ck_assert_str_eq(m->where, "true");
+    config_destroy(c);
+}
+END_TEST
+
+/* In the units of its fields. */
+START_TEST(config__what_an_entry_says_is_what_is_kept)
+{
+    struct config *c =
+        read_text("objectives: {shop: {success: 99.5, latency: 1s, latency_percent: 98.25, freshness: 2m, "
+                  "freshness_percent: 97, window: 48h}}\n"
+                  "synthetics: {shop: {every: 2m, version: 1.2.0, input_json: x, deadline: 1500ms, "
+                  "success: 96, latency: 3s, latency_percent: 95.125, window: 72h}}\n"
+                  "definition_limits: {shop: {live_sagas_max: 7, starts_per_second: 5, starts_burst: 6}}\n"
+                  "remediation: {r: {when: \"deadletters > 0\", do: retry, definition: shop, target: a, "
+                  "where: \"false\", per_second: 3, for: 1m, every: 2m, settle: 3m, mode: act}}\n"
+                  "targets: {a: localhost:1, b: localhost:2}\nfault_injection: true\n"
+                  "faults: [{kind: delay, target: b, definition: shop, tag: t, tag_value: v, "
+                  "calls: compensations, percent: 12.5, delay: 200ms, for: 1m},\n"
+                  "  {kind: abort, calls: actions, status: ABORTED, percent: 0.1, for: 1h}]\n");
+    const struct config_objective *o = &c->objectives[0], *promised = &c->synthetics[0].promised;
+    ck_assert(o->success == 99500 && o->latency_percent == 98250 && o->freshness_percent == 97000);
+    ck_assert(o->latency.us == 1000000 && o->freshness.us == 120000000 && o->window.us == SPAN_S(48 * 3600).us);
+    ck_assert(promised->success == 96000 && promised->latency_percent == 95125);
+    ck_assert(promised->latency.us == 3000000 && promised->window.us == SPAN_S(72 * 3600).us);
+    const struct config_synthetic *s = &c->synthetics[0];
+    ck_assert(s->every.us == 120000000 && s->deadline.us == 1500000);
+    ck_assert_str_eq(s->version, "1.2.0");
+    ck_assert_str_eq(s->input, "");
+    ck_assert_str_eq(s->input_json, "x");
+    const struct config_limit *l = &c->definition_limits[0];
+    ck_assert(l->live_sagas_max == 7 && l->starts_per_second == 5 && l->starts_burst == 6);
+    const struct config_remedy *m = &c->remediation[0];
+    ck_assert(m->act == CONFIG_REMEDY_RETRY && m->acts && m->per_second == 3);
+    ck_assert(m->lasts.us == 60000000 && m->every.us == 120000000 && m->settle.us == 180000000);
+    ck_assert_str_eq(m->where, "false");
+    ck_assert_str_eq(m->target, "a");
+    const struct config_fault *f = &c->faults[0];
+    ck_assert(f[0].permille == 125 && f[0].delay.us == 200000 && f[0].lasts.us == 60000000);
+    ck_assert(f[0].calls == 2 && f[0].status == 0);
+    ck_assert_str_eq(f[0].target, "b");
+    ck_assert_str_eq(f[0].definition, "shop");
+    ck_assert_str_eq(f[0].tag, "t");
+    ck_assert_str_eq(f[0].tag_value, "v");
+    ck_assert(f[1].permille == 1 && f[1].calls == 1 && f[1].status == 10 && f[1].lasts.us == SPAN_S(3600).us);
     config_destroy(c);
 }
 END_TEST
@@ -838,6 +886,7 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
         {REMEDY("do: trip, definition: shop"), "trip acts on a target"},
         {REMEDY("do: reset"), "reset acts on a target"},
         {REMEDY("do: retry, target: a"), "retry acts on a definition"},
+        {REMEDY("do: hold, target: a"), "hold acts on a definition"},
         {LIMITS("starts_burst: 5"), "starts_burst goes with starts_per_second"},
         {LIMITS(""), "bounds nothing"},
         {OBJECTIVES("latency_percent: 99"), "promises nothing"},
@@ -1117,6 +1166,7 @@ int main(void)
     tcase_add_test(whole, config__listens_at_no_foreign_address);
     tcase_add_test(whole, config__watchers_come_to_a_number);
     tcase_add_test(whole, config__what_an_entry_does_not_say_is_usual);
+    tcase_add_test(whole, config__what_an_entry_says_is_what_is_kept);
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
     tcase_add_test(whole, config__numbers_of_entries_have_bounds);

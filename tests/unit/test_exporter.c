@@ -427,6 +427,37 @@ START_TEST(exporter__what_was_not_taken_is_lost)
 }
 END_TEST
 
+/* That a part was left out is told once, until all was taken; a word of the collector's alone is told, too. */
+START_TEST(exporter__what_is_left_out_is_told_once)
+{
+    static const struct {
+        int64_t rejected;
+        const char *text;
+    } answers[] = {{1, "too old"}, {1, ""}, {0, ""}, {0, "soon no more"}, {0, ""}};
+    uint8_t packed[64];
+    script_count = 0;
+    run_for(SPAN_S(1));
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        Otlp__PartialSuccess partly = OTLP__PARTIAL_SUCCESS__INIT;
+        Otlp__ExportResponse response = OTLP__EXPORT_RESPONSE__INIT;
+        partly.rejected = answers[i].rejected;
+        partly.error_message = (char *)(uintptr_t)answers[i].text;
+        response.partial_success = &partly;
+        said = bytes_of(packed, otlp__export_response__pack(&response, packed));
+        script_count = left_count + 1;
+        script[left_count] = CODE_OK;
+        add(0);
+        go_on(5000000);
+    }
+    ck_assert_uint_eq(left_count, sizeof answers / sizeof *answers);
+    ck_assert_str_eq(words,
+                     "level=warn msg=\"the collector did not take all traces\" not_taken=1 of=1 text=\"too old\"\n"
+                     "level=warn msg=\"the collector did not take all traces\" not_taken=0 of=1 "
+                     "text=\"soon no more\"\n");
+    teardown();
+}
+END_TEST
+
 /* The log's lines that find no room; those of the exporter's own thread are none of its business. */
 START_TEST(exporter__lines_that_find_no_room_are_lost)
 {
@@ -551,6 +582,7 @@ int main(void)
     tcase_add_loop_test(t, exporter__what_is_left_at_the_end_is_sent_once, 0, 2);
     tcase_add_test(t, exporter__what_finds_no_room_is_lost_in_every_loop);
     tcase_add_test(t, exporter__what_was_not_taken_is_lost);
+    tcase_add_test(t, exporter__what_is_left_out_is_told_once);
     tcase_add_test(t, exporter__lines_that_find_no_room_are_lost);
     tcase_add_loop_test(t, exporter__lines_go_where_they_are_wanted, 0, 4);
     tcase_add_test(t, exporter__a_telling_that_is_refused_is_lost_as_a_whole);

@@ -3,6 +3,7 @@
 
 #include "sidecar/definition/reader.h"
 #include "sidecar/runtime/definitions_dir.h"
+#include "sidecar/runtime/schemas_dir.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -227,6 +228,45 @@ START_TEST(definitions_dir__the_check_knows_the_targets)
 }
 END_TEST
 
+/* ---- schemas_dir ---- */
+
+static int take_set(void *self, const char *name, struct bytes set, struct error_detail *why)
+{
+    ck_assert_ptr_eq(self, taken);
+    ck_assert_uint_eq(set.size, 3);
+    strcat(strcat(taken, name), " ");
+    return refuse_with == 0 ? 0 : error_set(why, refuse_with, "", "not today");
+}
+
+static int read_sets(void)
+{
+    struct config of_sets = *config;
+    of_sets.schemas_dir = folder;
+    taken[0] = '\0';
+    return schemas_dir_read(&of_sets, take_set, taken, &detail);
+}
+
+START_TEST(schemas_dir__sets_are_read_by_name)
+{
+    static const char *const names[] = {"b.binpb",   "a.binpb",     "shop.v2.binpb", ".binpb",
+                                        "..c.binpb", "c.binpb.old", "binpb",         "d.pb"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        write_file(names[i], "set");
+    ck_assert_int_eq(read_sets(), 0);
+    ck_assert_str_eq(taken, "a b shop.v2 ");
+    write_file("a b.binpb", "set");
+    ck_assert_int_eq(read_sets(), E_ARGUMENT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "a b.binpb: the file's name must be letters"));
+    ck_assert_str_eq(taken, "");
+    ck_assert_int_eq(unlink(in_folder("a b.binpb")), 0);
+    refuse_with = E_DEFINITIONS;
+    ck_assert_int_eq(read_sets(), E_DEFINITIONS);
+    ck_assert_str_eq(taken, "a "); /* the first that is not taken ends it */
+    ck_assert_ptr_nonnull(strstr(detail.text, "a.binpb: not today"));
+    refuse_with = 0;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("files");
@@ -244,6 +284,7 @@ int main(void)
     tcase_add_test(t, definitions_dir__a_file_that_is_too_large_is_refused);
     tcase_add_test(t, definitions_dir__what_cannot_be_opened_is_told);
     tcase_add_test(t, definitions_dir__the_check_knows_the_targets);
+    tcase_add_test(t, schemas_dir__sets_are_read_by_name);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -517,15 +517,18 @@ END_TEST
 /* A latency without a time, and a freshness without one, is no promise; what is promised no more is not shown. */
 START_TEST(gauges__what_is_promised_is_shown_until_it_is_not)
 {
-    const struct config_objective promised = {.definition = "few",
-                                              .success = 99900,
-                                              .latency_percent = 95000,
-                                              .freshness_percent = 95000,
-                                              .window = SPAN_S(86400)};
-    const struct config_synthetic beat = {
-        .promised = {.definition = "beat", .latency = SPAN_S(1), .latency_percent = 90000, .window = SPAN_S(86400)}};
+    struct config_objective promised[] = {{.definition = "few",
+                                           .success = 99900,
+                                           .latency_percent = 95000,
+                                           .freshness_percent = 95000,
+                                           .window = SPAN_S(86400)}};
+    const struct config_synthetic beat = {.promised = {.definition = "beat",
+                                                       .success = 99000,
+                                                       .latency = SPAN_S(1),
+                                                       .latency_percent = 90000,
+                                                       .window = SPAN_S(86400)}};
     struct config next = config;
-    next.objectives = &promised;
+    next.objectives = promised;
     next.objective_count = 1;
     next.synthetics = &beat;
     next.synthetic_count = 1;
@@ -535,7 +538,17 @@ START_TEST(gauges__what_is_promised_is_shown_until_it_is_not)
     is("sagad_slo_promised_ratio{definition=\"few\",objective=\"freshness\"}", -1);
     is("sagad_slo_promised_ratio{definition=\"beat\",objective=\"synthetic_latency\"}", 0.9);
     is("sagad_slo_burn_rate{definition=\"few\",objective=\"success\",window=\"3d\"}", 0);
+    promised[0].latency = SPAN_S(1);
+    promised[0].freshness = SPAN_S(60);
+    promised[0].freshness_percent = 97000;
+    ck_assert_int_eq(objectives_take(&s, &next), 0);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"latency\"}", 0.95);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"freshness\"}", 0.97);
+    /* What was counted is counted, though nobody has looked before the change. */
+    slis_missed(s.slis, "beat");
     ck_assert_int_eq(objectives_take(&s, &config), 0);
+    is("sagad_slo_events_total{definition=\"beat\",objective=\"synthetic_success\"}", 1);
+    is("sagad_slo_bad_events_total{definition=\"beat\",objective=\"synthetic_success\"}", 1);
     is("sagad_slo_promised_ratio{definition=\"few\",objective=\"success\"}", -1);
     is("sagad_slo_burn_rate{definition=\"few\",objective=\"success\",window=\"3d\"}", -1);
     is("sagad_slo_promised_ratio{definition=\"beat\",objective=\"synthetic_latency\"}", -1);

@@ -155,6 +155,10 @@ START_TEST(http__a_silent_loop_makes_numbers_old_and_then_unready)
     ck_assert(gauges_age() > 0.2); /* it was waited for */
     atomic_fetch_sub(&vitals[1].told_at, 3000000);
     ck_assert(gauges_age() > 3.2);
+    silent[2] = true; /* the oldest counts, whichever loop's it is */
+    ck_assert(gauges_age() > 3.2);
+    silent[2] = false;
+    wake(&vitals[2]);
     ck_assert_int_eq(ask("GET", "/readyz"), 200);
     atomic_fetch_sub(&vitals[1].told_at, 3000000);
     ck_assert_int_eq(ask("GET", "/readyz"), 503);

@@ -37,6 +37,7 @@ static void forget(void)
 /* More rows than are looked at in one go: the damage of each go is told, a line each, and the last one says what to do. */
 START_TEST(journal_check__rows_after_damaged_ones_are_looked_at)
 {
+    static const char *const beside[] = {"", "-wal", "-journal", ".lock", ".reserve"};
     enum { ROWS = 10001 }; /* one more than it looks at in one go */
     static struct ended_row rows[ROWS];
     open_store();
@@ -59,6 +60,17 @@ START_TEST(journal_check__rows_after_damaged_ones_are_looked_at)
     ck_assert_msg(lines == 3, "%s", said);
     ck_assert_msg(strstr(said, "the row 10001 ") != NULL && strstr(said, "the row 1 ") != NULL, "%s", said);
     ck_assert_ptr_nonnull(strstr(said, ": damaged: copy the whole data directory"));
+
+    /* That another loop's is sound makes it no better. */
+    strcpy(strrchr(path, '.'), "-1.db");
+    open_store();
+    close_store();
+    ck_assert_int_eq(check_it(), E_JOURNAL_CORRUPT);
+    ck_assert_msg(strstr(said, "journal.db: damaged") != NULL && strstr(said, "journal-1.db: sound") != NULL, "%s",
+                  said);
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++)
+        remove_beside(beside[i]);
+    strcpy(strrchr(path, '-'), ".db");
 }
 END_TEST
 

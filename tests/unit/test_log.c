@@ -3,6 +3,7 @@
 #include "tests/support/until.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
@@ -388,6 +389,28 @@ START_TEST(log__who_listens_hears_each_line_once_until_he_has_gone)
 }
 END_TEST
 
+static void hear_and_fail(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    (void)entry;
+    errno = EIO;
+}
+
+/* What went wrong is often told of before it is looked at. */
+START_TEST(log__leaves_errno_as_it_was)
+{
+    int nowhere = open("/dev/null", O_WRONLY);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = nowhere});
+    log_listen(hear_and_fail, NULL);
+    errno = ENOENT;
+    log_say(LOG_LEVEL_INFO, "a line");
+    ck_assert_int_eq(errno, ENOENT);
+    log_listen(NULL, NULL);
+    log_close(SPAN_S(10));
+    close(nowhere);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("log");
@@ -406,6 +429,7 @@ int main(void)
     tcase_add_test(lines, log__the_end_waits_for_the_lines_that_are_being_written);
     tcase_add_test(lines, log__of_one_kind_so_many_a_second);
     tcase_add_test(lines, log__who_listens_hears_each_line_once_until_he_has_gone);
+    tcase_add_test(lines, log__leaves_errno_as_it_was);
     tcase_set_timeout(lines, 20);
     suite_add_tcase(suite, lines);
     SRunner *runner = srunner_create(suite);

@@ -141,6 +141,29 @@ START_TEST(precheck__what_it_is_to_read_is_there)
 }
 END_TEST
 
+/* What names the database and the fleet goes together. */
+START_TEST(precheck__a_fleet_has_a_database)
+{
+    ck_refused("store", "mysql://there", "must be a URI");
+    ck_refused("fleet", "shop", "a fleet shares a database");
+    ck_refused("fleet_address", "127.0.0.1:1", "nobody asks for it without a fleet");
+}
+END_TEST
+
+/* The journals of several loops are made from the last to the first: a start that was cut short may be gone on with, by as many loops or more. */
+START_TEST(precheck__the_data_are_those_of_as_many_loops)
+{
+    ck_assert_int_eq(mkdir(in_folder("data"), 0700), 0);
+    write_file(in_folder("data/journal-3.db"), "", 0600);
+    ck_refused("loops", "2", "the data directory was made with loops: 4, and cannot be used with 2: write loops: 4");
+    ck_good("loops", "4");
+    ck_good("loops", "5");
+    write_file(in_folder("data/journal.db"), "", 0600);
+    ck_refused("loops", "5", "the data directory was made with loops: 4, and cannot be used with 5");
+    ck_good("loops", "4");
+}
+END_TEST
+
 /* The directory of the data is there, or can be made; nobody else uses it, and trying makes nothing. */
 START_TEST(precheck__the_data_can_be_kept)
 {
@@ -171,6 +194,8 @@ int main(void)
     tcase_add_test(t, precheck__a_port_is_free);
     tcase_add_test(t, precheck__keys_can_be_read);
     tcase_add_test(t, precheck__what_it_is_to_read_is_there);
+    tcase_add_test(t, precheck__a_fleet_has_a_database);
+    tcase_add_test(t, precheck__the_data_are_those_of_as_many_loops);
     tcase_add_test(t, precheck__the_data_can_be_kept);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

@@ -4,6 +4,8 @@
 #include "sidecar/core/retries.h"
 #include "sidecar/core/schemas.h"
 #include "sidecar/definition/reader.h"
+#include "sidecar/lint/lint.h"
+#include "sidecar/runtime/sidecar_inside.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -12,7 +14,8 @@
 static const char source[] = "name: order\nversion: 1.2.0\ndeadline: 2h\nsteps:\n"
                              "  - {name: a, target: t, action: {method: /t.T/A, request: {constant: \"0123456789\"}},"
                              " compensation: {method: /t.T/UndoA, timeout: 90m}}\n"
-                             "  - {name: b, target: t, after: [a], action: {method: /t.T/B}}\n";
+                             "  - {name: b, target: t, after: [a], action: {method: /t.T/B}, "
+                             "fallback: {last_good: {key: all, max_age: 3h}}}\n";
 
 static struct loop s;
 static struct config config;
@@ -28,13 +31,28 @@ const struct retry_defaults *__wrap_retries_find(const struct retries *r, uint32
     return is_kept ? &kept : NULL;
 }
 
+/* What the core was told to register, which takes it; tests.mk wraps this, too. */
+static struct definition *given;
+int __wrap_core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
+                         struct error_detail *detail);
+int __wrap_core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
+                         struct error_detail *detail)
+{
+    (void)c;
+    (void)now;
+    (void)detail;
+    ck_assert(token == 0 && given == NULL); /* nobody waits for it */
+    given = definition;
+    return 0;
+}
+
 static void setup(void)
 {
     s = (struct loop){.config = &config, .limits = definition_limits_default()};
     s.limits.source_bytes_max = 50;
     s.limits.steps_max = 1;
     s.limits.payload_bytes_max = 5;
-    s.limits.deadline_max = SPAN_S(60);
+    s.limits.deadline_max = s.limits.last_good_age_max = SPAN_S(60);
     config.earlier_retry = s.limits.retry.action;
     config.earlier_retry.max_attempts = 9;
     kept = s.limits.retry;
@@ -57,6 +75,15 @@ static int recover(const char *text)
     return registered_recover(&s, &row);
 }
 
+/* Of what stands in place of an answer. */
+static struct span age_of(const struct definition *d)
+{
+    struct span age = {0};
+    for (unsigned i = 0; i < d->step_count; i++)
+        age = span_max(age, d->steps[i].max_age);
+    return age;
+}
+
 START_TEST(registered__what_was_accepted_stays)
 {
     struct definition *fresh;
@@ -68,7 +95,8 @@ START_TEST(registered__what_was_accepted_stays)
     ck_assert_uint_eq(entry->definition->number, 7);
     ck_assert_str_eq(entry->definition->version, "1.2.0");
     ck_assert_int_eq(entry->definition->deadline.us, SPAN_S(7200).us);
-    ck_assert_uint_eq(entry->definition->step_count, 2);
+    ck_assert_uint_eq(entry->definition->step_count, 3); /* what stands in is one, too */
+    ck_assert_int_eq(age_of(entry->definition).us, SPAN_S(3 * 3600).us);
 }
 END_TEST
 
@@ -89,6 +117,66 @@ START_TEST(registered__retries_are_those_of_its_time)
 }
 END_TEST
 
+/* After a crash between two loops the second takes from the first what that has taken, by the same limits, and with its retries. */
+START_TEST(registered__what_another_loop_has_taken_is_taken)
+{
+    is_kept = true;
+    ck_assert_int_eq(recover(source), 0);
+    const struct definition *first = catalog_at(s.catalog, 0)->definition;
+    struct loop other = {.config = &config, .limits = s.limits, .schemas = s.schemas, .index = 1};
+    ck_assert_int_eq(catalog_create(1, &other.catalog), 0);
+    ck_assert_msg(registered_take_definition(&other, first, &other.failure.detail) == 0, "%s",
+                  other.failure.detail.text);
+    ck_assert_ptr_nonnull(given);
+    ck_assert(bytes_equal(given->source, first->source));
+    ck_assert_uint_eq(given->steps[0].action.retry.max_attempts, 11);
+    ck_assert_uint_eq(given->steps[0].compensation.retry.max_attempts, 12);
+    ck_assert_int_eq(age_of(given).us, SPAN_S(3 * 3600).us);
+    definition_destroy(given);
+    given = NULL;
+    ck_assert_int_eq(registered_take_definition(&s, first, &s.failure.detail), 0); /* it has it */
+    ck_assert_ptr_null(given);
+    catalog_destroy(other.catalog);
+}
+END_TEST
+
+static struct lint_report linted;
+static unsigned warned;
+
+static void note(void *list, const struct warning *warning)
+{
+    ck_assert_ptr_eq(list, &linted);
+    ck_assert_uint_lt(warned, linted.count);
+    const struct lint_finding *f = &linted.findings[warned++];
+    ck_assert_str_eq(warning->rule, lint_rows[f->rule].id);
+    ck_assert_str_eq(warning->field, f->field);
+    ck_assert_str_eq(warning->text, f->text);
+    ck_assert(warning->line == f->line && warning->column == f->column);
+    ck_assert_int_eq(warning->is_warning, lint_rows[f->rule].severity == LINT_WARNING);
+}
+
+/* Whoever registers is warned of what lint finds, by the first loop alone. */
+START_TEST(registered__warnings_are_those_of_lint)
+{
+    struct sidecar sidecar = {.config_now = &config};
+    s.sidecar = &sidecar;
+    ck_assert_int_eq(recover(source), 0);
+    const struct definition *d = catalog_at(s.catalog, 0)->definition;
+    linted.count = linted.more = warned = 0;
+    ck_assert_int_eq(lint_definition(d, &config.participants, &linted), 0);
+    ck_assert_uint_gt(linted.count, 0);
+    bool apart = false;
+    for (unsigned i = 0; i < linted.count; i++)
+        apart |= linted.findings[i].line != linted.findings[i].column;
+    ck_assert(apart);
+    ck_assert_int_eq(registered_warn(&s, d, note, &linted), 0);
+    ck_assert_uint_eq(warned, linted.count);
+    s.index = 1;
+    ck_assert_int_eq(registered_warn(&s, d, note, &linted), 0);
+    ck_assert_uint_eq(warned, linted.count);
+}
+END_TEST
+
 START_TEST(registered__what_cannot_be_read_is_told)
 {
     ck_assert_int_eq(recover("name: order\n"), E_ARGUMENT);
@@ -104,6 +192,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, registered__what_was_accepted_stays);
     tcase_add_test(t, registered__retries_are_those_of_its_time);
+    tcase_add_test(t, registered__what_another_loop_has_taken_is_taken);
+    tcase_add_test(t, registered__warnings_are_those_of_lint);
     tcase_add_test(t, registered__what_cannot_be_read_is_told);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

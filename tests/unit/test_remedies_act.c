@@ -307,9 +307,11 @@ END_TEST
 
 START_TEST(remedies_act__a_page_says_what_it_is_about)
 {
+    config.when = "target.matches(\"^a\\\\.b\")\n";
     acts(CONFIG_REMEDY_PAGE, REMEDY_ORDER_ACT);
-    ck_assert_str_eq(posted, "{\"rule\": \"calm\", \"when\": \"always\", \"definition\": \"order\", "
-                             "\"target\": \"bank\", \"said\": \"it \\\"burns\\\"\", \"number\": 3}");
+    ck_assert_str_eq(
+        posted, "{\"rule\": \"calm\", \"when\": \"target.matches(\\\"^a\\\\\\\\.b\\\")\", \"definition\": \"order\", "
+                "\"target\": \"bank\", \"said\": \"it \\\"burns\\\"\", \"number\": 3}");
     ck_assert_uint_eq(asks, 0);
     fate = WEBHOOK_WAITS;
     remedies_follow_pages(&s);

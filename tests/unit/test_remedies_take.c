@@ -193,10 +193,11 @@ START_TEST(remedies_take__every_option_reaches_its_rule)
                 {CONFIG_REMEDY_RESET, true, false, false},
                 {CONFIG_REMEDY_PAGE, false, false, false}};
     struct config_remedy rules[5] = {{0}};
-    const struct config_objective promised = {.definition = "order", .success = 1};
+    const struct config_objective promised[] = {{.definition = "other", .latency = SPAN_S(1), .latency_percent = 99000},
+                                                {.definition = "order", .success = 1}};
     struct config config = config_of(rules, 5);
-    config.objectives = &promised;
-    config.objective_count = 1;
+    config.objectives = promised;
+    config.objective_count = 2;
     for (unsigned i = 0; i < 5; i++)
         rules[i] = (struct config_remedy){.name = "calm",
                                           .when = "live > 3",
@@ -214,7 +215,7 @@ START_TEST(remedies_take__every_option_reaches_its_rule)
         ck_assert_str_eq(made[i].name, "calm");
         ck_assert_str_eq(o->definition, i == 1 ? "other" : "order");
         ck_assert_str_eq(o->target, "bank");
-        ck_assert_int_eq(o->by_objective, i != 1); /* of which nothing is promised */
+        ck_assert_int_eq(o->by_objective, i != 1); /* of which no success is promised */
         ck_assert_int_eq(s.remedies->rules[i]->by_objective, i != 1);
         ck_assert_int_eq(o->act, SAGA__V1__RULE_ACT__RULE_ACT_RETRY + i);
         ck_assert_str_eq(o->remedy.when, "live > 3");

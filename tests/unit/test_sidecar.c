@@ -1,5 +1,6 @@
 /* A whole sidecar within the test: who waits and watches, many messages in flight, and what is cancelled. */
 #include "sidecar/base/account.h"
+#include "sidecar/base/saga_id.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -162,6 +163,27 @@ START_TEST(sidecar__retries_stay_those_of_the_time_of_registration)
 }
 END_TEST
 
+/* A request_id says in which loop a saga begins; what has none begins where its connection is. */
+static void begin_in(unsigned loop, char id[64])
+{
+    static unsigned number;
+    struct saga_id begun;
+    do {
+        Saga__V1__BeginRequest m = SAGA__V1__BEGIN_REQUEST__INIT;
+        ProtobufCMessage *response;
+        char request_id[16];
+        snprintf(request_id, sizeof request_id, "r%u", number++);
+        m.name = (char *)(uintptr_t) "shop";
+        m.request_id = request_id;
+        ck_assert_msg(world_ask(&w, COORDINATOR "Begin", &m.base, &saga__v1__begin_response__descriptor, 0, &response,
+                                &error) == SAGA_OK,
+                      "%s", error.message);
+        snprintf(id, 64, "%s", ((Saga__V1__BeginResponse *)response)->saga_id);
+        protobuf_c_message_free_unpacked(response, NULL);
+        ck_assert(saga_id_parse(id, strlen(id), &begun));
+    } while (begun.tag % SAGA_LOOPS_MAX != loop);
+}
+
 static char told[4][LOG_LINE_SIZE];
 static unsigned told_count;
 
@@ -179,35 +201,75 @@ START_TEST(sidecar__targets_that_are_gone_are_told_of_once_each)
     static const char *const sources[] = {
         "name: one\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A, compensation: /p.S/B}\n"
         "  - {name: b, target: x, action: /p.S/A}\n  - {name: c, target: y, action: /p.S/A}\n",
-        "name: two\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A}\n"};
+        "name: two\nversion: 1.0.0\nsteps:\n  - {name: a, target: x, action: /p.S/A}\n"
+        "  - {name: b, target: x, after: [a], action: /p.S/A, compensation: {target: z, method: /p.S/B}}\n"};
     char id[64];
-    world_open_sidecar(&w, "loops: 1\ntargets: {x: 'unix:/nowhere/x.sock', y: 'unix:/nowhere/y.sock'}\n");
+    world_open_sidecar(&w, "loops: 2\ntargets: {x: 'unix:/nowhere/x.sock', y: 'unix:/nowhere/y.sock', "
+                           "z: 'unix:/nowhere/z.sock'}\n");
     for (int i = 0; i < 2; i++)
         ck_assert_msg(register_definition(sources[i]) == SAGA_OK, "%s", error.message);
-    for (int i = 0; i < 3; i++) {
-        world_begin(&w, id);
+    for (unsigned i = 0; i < 3; i++) {
+        begin_in(i % 2, id);
         for (int k = 0; k < 2; k++)
             ck_assert_int_eq(world_enlist(&w, id, k == 0 ? "a" : "b", i == 0 ? "y" : "x", 4, 0, NULL), SAGA_OK);
     }
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
     log_listen(hear_of_absent, NULL);
-    world_run_sidecar(&w, "loops: 1\n");
+    world_run_sidecar(&w, "loops: 2\n");
     log_listen(NULL, NULL);
-    ck_assert_uint_eq(told_count, 2);
+    ck_assert_uint_eq(told_count, 3);
     ck_assert_msg(strstr(told[0], "target=x live_sagas=2 definitions=2") != NULL, "%s", told[0]);
     ck_assert_msg(strstr(told[1], "target=y live_sagas=1 definitions=1") != NULL, "%s", told[1]);
+    ck_assert_msg(strstr(told[2], "target=z live_sagas=0 definitions=1") != NULL, "%s", told[2]);
 }
 END_TEST
 
 /* ---- its configuration, read again ---- */
 
-static atomic_uint read_again;
+static atomic_uint reads; /* that have ended, one way or the other */
+static char heard[512];   /* of the last: what was taken, and with a ! what needs a restart; or why it was refused */
 
 static void hear_of_reload(void *self, const struct log_entry *entry)
 {
+    static const struct {
+        const char *text, *mark;
+        unsigned field; /* that is heard of */
+    } rows[] = {{"the configuration was read again: taken", ", ", 0},
+                {"an option has changed that takes effect at the next start", ", !", 0},
+                {"the configuration cannot be taken as it is", "refused: ", 1}};
     (void)self;
-    atomic_fetch_add(&read_again, strcmp(entry->text, "the configuration was read again") == 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(entry->text, rows[i].text) == 0)
+            snprintf(heard + strlen(heard), sizeof heard - strlen(heard), "%s%.*s", rows[i].mark,
+                     (int)entry->fields[rows[i].field].text.size, (const char *)entry->fields[rows[i].field].text.at);
+    atomic_fetch_add(&reads, strcmp(entry->text, "the configuration was read again") == 0 ||
+                                 strcmp(entry->text, rows[2].text) == 0);
+}
+
+static void listen_to_reloads(void)
+{
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_reload, NULL);
+}
+
+/* With these options, and else as world_run_sidecar. Returns what was heard of it. */
+static const char *read_again(const char *options)
+{
+    char path[96];
+    unsigned before = atomic_load(&reads);
+    heard[0] = '\0';
+    snprintf(path, sizeof path, "%s/sagad.yaml", w.folder);
+    FILE *to = fopen(path, "w");
+    ck_assert_ptr_nonnull(to);
+    fprintf(to, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s", w.folder, w.address,
+            options);
+    if (strstr(options, "targets:") == NULL)
+        fprintf(to, "targets: {nobody: 'unix:/nowhere/nobody.sock', itself: '%s'}\n", w.address);
+    ck_assert_int_eq(fclose(to), 0);
+    sidecar_reload(w.sidecar, path);
+    WORLD_WAIT_UNTIL(atomic_load(&reads) == before + 1);
+    return heard[0] == ',' ? heard + 2 : heard;
 }
 
 /* Of several loops each takes it, before it is said to be taken; and then the next may come. */
@@ -215,28 +277,220 @@ START_TEST(sidecar__every_loop_takes_what_is_read_again)
 {
     enum { LOOPS = 3 };
     static const char *const names[] = {"later", "latest"};
-    char id[64], path[96];
+    char id[64], options[96];
     world_open_sidecar(&w, "loops: 3\n");
-    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
-    log_listen(hear_of_reload, NULL);
-    snprintf(path, sizeof path, "%s/sagad.yaml", w.folder);
+    listen_to_reloads();
     for (unsigned i = 0; i < 2; i++) {
-        for (unsigned k = 0; k < 2 * LOOPS; k++) { /* begun in one after the other */
-            world_begin(&w, id);
+        for (unsigned k = 0; k < LOOPS; k++) {
+            begin_in(k, id);
             ck_assert_int_eq(world_enlist(&w, id, "a", names[i], 4, 0, &error), SAGA_E_INVALID_ARGUMENT);
         }
-        FILE *to = fopen(path, "w");
-        fprintf(to, "data_dir: %s/data\nlisten: ['%s']\nloops: 3\ntargets: {%s: 'unix:/nowhere/x.sock'}\n", w.folder,
-                w.address, names[i]);
-        ck_assert_int_eq(fclose(to), 0);
-        sidecar_reload(w.sidecar, path);
-        WORLD_WAIT_UNTIL(atomic_load(&read_again) == i + 1);
-        for (unsigned k = 0; k < 2 * LOOPS; k++) {
-            world_begin(&w, id);
+        snprintf(options, sizeof options, "loops: 3\ntargets: {%s: 'unix:/nowhere/x.sock'}\n", names[i]);
+        read_again(options);
+        for (unsigned k = 0; k < LOOPS; k++) {
+            begin_in(k, id);
             ck_assert_msg(world_enlist(&w, id, "a", names[i], 4, 0, &error) == SAGA_OK, "%s", error.message);
         }
     }
     log_listen(NULL, NULL);
+}
+END_TEST
+
+/* What is taken differs from what was taken last; what needs a restart differs from what there was at the start. */
+START_TEST(sidecar__what_is_read_again_is_held_against_what_is_in_force)
+{
+#define PATIENT "default_retry: {maxAttempts: 9, initialBackoff: 1h, maxBackoff: 1h}\n"
+#define BOUND   PATIENT "definition_limits: {shop: {live_sagas_max: 1}}\n"
+#define RULES   PATIENT "authorization: [{who: anyone, may: [service, operator]}]\n"
+    static const char source[] = "name: shop\nversion: 1.0.0\nsteps:\n  - {name: a, target: nobody, action: /p.S/A}\n";
+    static const struct {
+        const char *options, *heard;
+        int starts; /* what a Start of one more saga says then */
+    } rows[] = {
+        {PATIENT, "", SAGA_OK},
+        {BOUND "log_level: debug\nlive_sagas_max: 77\n", "definition_limits, log_level: debug, !live_sagas_max",
+         SAGA_E_RESOURCE_EXHAUSTED},
+        {BOUND "log_level: debug\nlive_sagas_max: 77\n", "!live_sagas_max", SAGA_E_RESOURCE_EXHAUSTED},
+        {PATIENT "steps_max: 99\n", "definition_limits, log_level: info, !steps_max", SAGA_OK},
+        {PATIENT, "", SAGA_OK},
+        /* Who may connect stays as it was, so what they may do does, too. */
+        {RULES "unix_access: group\n", "!unix_access, !authorization", SAGA_OK},
+        {RULES, "authorization", SAGA_OK},
+        {RULES "plaintext_operators: false\n", "refused", SAGA_OK},
+        {RULES, "", SAGA_OK},
+        {PATIENT, "authorization", SAGA_OK},
+    };
+    char id[64];
+    world_open_sidecar(&w, PATIENT "loops: 1\n");
+    ck_assert_msg(register_definition(source) == SAGA_OK, "%s", error.message);
+    ck_assert_msg(start("shop", id) == SAGA_OK, "%s", error.message);
+    listen_to_reloads();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char options[512];
+        snprintf(options, sizeof options, "%sloops: 1\n", rows[i].options);
+        const char *said = read_again(options);
+        /* Why one is refused is told with the place of its file. */
+        ck_assert_msg(strncmp(said, rows[i].heard, strcmp(rows[i].heard, "refused") == 0 ? 7 : sizeof heard) == 0,
+                      "%zu: %s", i, said);
+        ck_assert_msg(start("shop", id) == rows[i].starts, "%zu: %s", i, error.message);
+    }
+    log_listen(NULL, NULL);
+}
+END_TEST
+
+static void write_file(const char *name, const char *text)
+{
+    char path[160];
+    snprintf(path, sizeof path, "%s/%s", w.folder, name);
+    FILE *to = fopen(path, "w");
+    ck_assert_ptr_nonnull(to);
+    fputs(text, to);
+    ck_assert_int_eq(fclose(to), 0);
+}
+
+/* A definition of this text; that is what its policy is about, too. */
+#define DEFINITION(name) "name: " name "\nversion: 1.0.0\nsteps:\n  - {name: a, target: nobody, action: /p.S/A}\n"
+
+/* What a reload tries is tried by its own policy. Where it is refused for what it tried, the one before judges on. */
+START_TEST(sidecar__a_policy_is_in_force_with_the_reload_that_brought_it)
+{
+    char directory[160], both[512], policy[256];
+    world_open_sidecar(&w, "loops: 1\n");
+    snprintf(directory, sizeof directory, "%s/definitions", w.folder);
+    ck_assert_int_eq(mkdir(directory, 0700), 0);
+    write_file("policy.yaml", "rules:\n  - {id: none, that: \"definition.name.startsWith('good')\", else: no}\n");
+    snprintf(policy, sizeof policy, "loops: 1\npolicy_file: %s/policy.yaml\n", w.folder);
+    snprintf(both, sizeof both, "%sdefinitions_dir: %s\n", policy, directory);
+    ck_assert_msg(register_definition(DEFINITION("good")) == SAGA_OK, "%s", error.message);
+    listen_to_reloads();
+    write_file("definitions/a.yaml", DEFINITION("bad"));
+    ck_assert_ptr_nonnull(strstr(read_again(both), "definition bad 1.0.0: "));
+    ck_assert_msg(register_definition(DEFINITION("bad1")) == SAGA_OK, "%s", error.message);
+    write_file("definitions/a.yaml", DEFINITION("good") "# another text\n");
+    ck_assert_ptr_nonnull(strstr(read_again(both), "definition good 1.0.0: "));
+    ck_assert_msg(register_definition(DEFINITION("bad2")) == SAGA_OK, "%s", error.message);
+    write_file("definitions/a.yaml", DEFINITION("good2"));
+    snprintf(directory, sizeof directory, "policy_file: %s/policy.yaml, definition good2 1.0.0", w.folder);
+    ck_assert_str_eq(read_again(both), directory);
+    ck_assert_int_eq(register_definition(DEFINITION("bad3")), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_str_eq(error.reason, "POLICY_VIOLATED");
+    /* And the other way round: one that lets everything pass goes again. */
+    write_file("definitions/a.yaml", DEFINITION("good") "# another text\n");
+    snprintf(both, sizeof both, "loops: 1\ndefinitions_dir: %s/definitions\n", w.folder);
+    ck_assert_ptr_nonnull(strstr(read_again(both), "definition good 1.0.0: "));
+    ck_assert_int_eq(register_definition(DEFINITION("bad3")), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_str_eq(read_again("loops: 1\n"), "policy_file: none");
+    ck_assert_msg(register_definition(DEFINITION("bad3")) == SAGA_OK, "%s", error.message);
+    log_listen(NULL, NULL);
+}
+END_TEST
+
+/* ---- what it begins with ---- */
+
+/* Faults of the configuration are shown as those that an operator injects. */
+START_TEST(sidecar__faults_are_those_of_its_configuration)
+{
+    Saga__V1__ListFaultsRequest m = SAGA__V1__LIST_FAULTS_REQUEST__INIT;
+    ProtobufCMessage *response;
+    world_open_sidecar(&w, "loops: 1\nfault_injection: true\nfaults:\n"
+                           "  - {kind: delay, target: nobody, definition: shop, tag: tenant, tag_value: acme, "
+                           "calls: compensations, percent: 12.5, delay: 1500ms, for: 1h}\n"
+                           "  - {kind: abort, calls: actions, status: ABORTED, for: 1h}\n");
+    ck_assert_msg(world_ask(&w, OPERATOR "ListFaults", &m.base, &saga__v1__list_faults_response__descriptor, 0,
+                            &response, &error) == SAGA_OK,
+                  "%s", error.message);
+    const Saga__V1__ListFaultsResponse *all = (const void *)response;
+    ck_assert_uint_eq(all->n_faults, 2);
+    const Saga__V1__Fault *one = all->faults[0], *two = all->faults[1];
+    ck_assert(one->kind == SAGA__V1__FAULT_KIND__FAULT_KIND_DELAY && one->status == 0);
+    ck_assert_str_eq(one->target, "nobody");
+    ck_assert_str_eq(one->definition, "shop");
+    ck_assert_str_eq(one->tag, "tenant");
+    ck_assert_str_eq(one->tag_value, "acme");
+    ck_assert_int_eq(one->calls, SAGA__V1__FAULT_CALLS__FAULT_CALLS_COMPENSATIONS);
+    ck_assert_double_eq(one->percent, 12.5);
+    ck_assert(one->delay->seconds == 1 && one->delay->nanos == 500000000);
+    ck_assert(two->kind == SAGA__V1__FAULT_KIND__FAULT_KIND_ABORT && two->status == 10 && two->delay == NULL);
+    ck_assert_int_eq(two->calls, SAGA__V1__FAULT_CALLS__FAULT_CALLS_ACTIONS);
+    ck_assert_double_eq(two->percent, 100);
+    ck_assert_str_eq(two->tag, "");
+    protobuf_c_message_free_unpacked(response, NULL);
+}
+END_TEST
+
+static atomic_uint heads;
+
+static void hear_of_heads(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    atomic_fetch_add(&heads, strcmp(entry->text, "where the journal's chains stand") == 0);
+}
+
+/* At the end, since they have grown; and at the start, if there are any; and no second time. */
+START_TEST(sidecar__where_the_chains_stand_is_told_once)
+{
+    char id[64], options[128];
+    world_open_sidecar(&w, "");
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    write_file("keys", "k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n");
+    snprintf(options, sizeof options, "%s/keys", w.folder);
+    ck_assert_int_eq(chmod(options, 0600), 0);
+    snprintf(options, sizeof options, "loops: 1\naudit_key_file: %s/keys\n", w.folder);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_heads, NULL);
+    for (int again = 0; again < 2; again++) {
+        atomic_store(&heads, 0);
+        world_run_sidecar(&w, options);
+        if (again)
+            WORLD_WAIT_UNTIL(atomic_load(&heads) == 1);
+        else
+            world_begin(&w, id);
+        ck_assert_int_eq(world_stop_sidecar(&w), 0);
+        ck_assert_uint_eq(atomic_load(&heads), 1);
+    }
+    log_listen(NULL, NULL);
+}
+END_TEST
+
+/* ---- whether it serves, as health tells ---- */
+
+static atomic_bool tight;
+static atomic_int serving[3]; /* the whole, Coordinator, Operator; as it was told last */
+bool __wrap_core_is_tight(const struct core *c);
+bool __real_core_is_tight(const struct core *c);
+void __wrap_rpc_set_serving(struct rpc *r, const char *name, bool is);
+void __real_rpc_set_serving(struct rpc *r, const char *name, bool is);
+
+bool __wrap_core_is_tight(const struct core *c)
+{
+    return __real_core_is_tight(c) || atomic_load(&tight);
+}
+
+void __wrap_rpc_set_serving(struct rpc *r, const char *name, bool is)
+{
+    __real_rpc_set_serving(r, name, is);
+    atomic_store(&serving[name == NULL ? 0 : strcmp(name, "saga.v1.Coordinator") == 0 ? 1 : 2], is);
+}
+
+static int services(void)
+{
+    return atomic_load(&serving[0]) * 100 + atomic_load(&serving[1]) * 10 + atomic_load(&serving[2]);
+}
+
+/* New sagas find no room in a journal that is full; and they do again when it is not. People may look on. */
+START_TEST(sidecar__coordinator_serves_while_its_journal_has_room)
+{
+    char id[64];
+    world_open_sidecar(&w, "loops: 1\n");
+    WORLD_WAIT_UNTIL(services() == 111);
+    for (int i = 0; i < 2; i++) {
+        atomic_store(&tight, true);
+        WORLD_WAIT_UNTIL((world_begin(&w, id), services() == 101));
+        atomic_store(&tight, false);
+        WORLD_WAIT_UNTIL((world_begin(&w, id), services() == 111));
+    }
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    ck_assert_int_eq(services(), 0);
 }
 END_TEST
 
@@ -720,6 +974,11 @@ int main(void)
     tcase_add_test(t, sidecar__retries_stay_those_of_the_time_of_registration);
     tcase_add_test(t, sidecar__targets_that_are_gone_are_told_of_once_each);
     tcase_add_test(t, sidecar__every_loop_takes_what_is_read_again);
+    tcase_add_test(t, sidecar__what_is_read_again_is_held_against_what_is_in_force);
+    tcase_add_test(t, sidecar__a_policy_is_in_force_with_the_reload_that_brought_it);
+    tcase_add_test(t, sidecar__faults_are_those_of_its_configuration);
+    tcase_add_test(t, sidecar__where_the_chains_stand_is_told_once);
+    tcase_add_test(t, sidecar__coordinator_serves_while_its_journal_has_room);
     tcase_add_test(t, sidecar__a_journal_that_is_looked_at_is_sound_or_in_use);
     tcase_add_test(t, sidecar__wait_is_answered_at_the_end);
     tcase_add_test(t, sidecar__wait_until_stuck_is_answered_when_it_is);

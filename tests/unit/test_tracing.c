@@ -108,6 +108,17 @@ static const char *attributes(size_t number)
     return text;
 }
 
+/* What its status says; NULL: that it went well, by having none. */
+static void failed_with(size_t number, const char *error)
+{
+    const Otlp__Status *status = made[number]->status;
+    ck_assert_int_eq(status == NULL, error == NULL);
+    if (status == NULL)
+        return;
+    ck_assert_int_eq(status->code, OTLP__STATUS_CODE__STATUS_CODE_ERROR);
+    ck_assert_str_eq(status->message, error);
+}
+
 START_TEST(tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did)
 {
     record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
@@ -129,41 +140,51 @@ START_TEST(tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first
 }
 END_TEST
 
-/* What finds no room is counted, once. */
 /* As docs/observability.md tells. */
 START_TEST(tracing__each_says_what_it_is)
 {
     record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
-    record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14});
+    record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14, .message = bytes_of_text("away")});
     record(RECORD_ACTION_ENDED, 150, (struct record){.attempt = 2, .action_state = SAGA_ACTION_DONE});
     record(RECORD_COMPENSATION_ENDED, 70,
-           (struct record){.step = 1, .attempt = 3, .compensation_state = SAGA_COMPENSATION_FAILED, .status = 13});
+           (struct record){.step = 1,
+                           .attempt = 3,
+                           .compensation_state = SAGA_COMPENSATION_FAILED,
+                           .status = 13,
+                           .message = bytes_of_text("broken")});
     record(RECORD_STUCK, 70, (struct record){.step = 1, .reason = REASON_COMPENSATION_FAILED});
     record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
     take();
-    static const char *const said[] = {
-        "saga.step=a saga.phase=action saga.attempt=1 saga.target=t rpc.system.name=grpc rpc.method=p.S/A "
-        "rpc.response.status_code=UNAVAILABLE error.type=UNAVAILABLE",
-        "saga.step=a saga.phase=action saga.attempt=2 saga.target=t rpc.system.name=grpc rpc.method=p.S/A "
-        "rpc.response.status_code=OK",
-        "saga.step=a saga.phase=action",
-        "saga.step=b saga.phase=compensation saga.attempt=3 saga.target=u rpc.system.name=grpc rpc.method=p.S/UndoB "
-        "rpc.response.status_code=INTERNAL error.type=INTERNAL",
-        "saga.step=b saga.phase=compensation",
-        "saga.step=b saga.reason=COMPENSATION_FAILED",
-        "saga.state=COMMITTED",
+    static const struct {
+        const char *said, *error; /* NULL: it went well */
+    } rows[] = {
+        {"saga.step=a saga.phase=action saga.attempt=1 saga.target=t rpc.system.name=grpc rpc.method=p.S/A "
+         "rpc.response.status_code=UNAVAILABLE error.type=UNAVAILABLE",
+         "away"},
+        {"saga.step=a saga.phase=action saga.attempt=2 saga.target=t rpc.system.name=grpc rpc.method=p.S/A "
+         "rpc.response.status_code=OK",
+         NULL},
+        {"saga.step=a saga.phase=action", NULL},
+        {"saga.step=b saga.phase=compensation saga.attempt=3 saga.target=u rpc.system.name=grpc rpc.method=p.S/UndoB "
+         "rpc.response.status_code=INTERNAL error.type=INTERNAL",
+         "broken"},
+        {"saga.step=b saga.phase=compensation", "broken"},
+        {"saga.step=b saga.reason=COMPENSATION_FAILED", "COMPENSATION_FAILED"},
+        {"saga.state=COMMITTED", NULL},
     };
-    ck_assert_uint_eq(made_count, sizeof said / sizeof *said);
+    ck_assert_uint_eq(made_count, sizeof rows / sizeof *rows);
     for (size_t i = 0; i < made_count; i++) {
         char whole[400], id[SAGA_ID_TEXT_SIZE];
         saga_id_format(saga->id, id);
-        snprintf(whole, sizeof whole, "saga.id=%s saga.definition=two %s", id, said[i]);
+        snprintf(whole, sizeof whole, "saga.id=%s saga.definition=two %s", id, rows[i].said);
         ck_assert_str_eq(attributes(i), whole);
+        failed_with(i, rows[i].error);
     }
     drop();
 }
 END_TEST
 
+/* What finds no room is counted, once. */
 START_TEST(tracing__what_finds_no_room_is_counted)
 {
     struct tracing_counts counts = {0};
@@ -193,6 +214,9 @@ START_TEST(tracing__undo_has_spans_of_its_own)
     is(2, "p.S/UndoA", 40, 70, 3);
     is(3, "undo a", 40, 70, 4);
     is(4, "two", 0, 80, -1);
+    for (size_t i = 0; i < 4; i++) /* an undo that is done has not failed, though its saga has */
+        failed_with(i, NULL);
+    failed_with(4, record_reason_name(saga->reason));
     ck_assert_uint_eq(made[4]->parent_span_id.len, 0);
     drop();
 }
