@@ -187,7 +187,14 @@ static int find_request_now(const char *request_id, const char *owner, struct en
     return code;
 }
 
-/* One that retention has taken is not found, though it was known a moment ago; and two that ask under one request_id are told of their own. */
+static void add_serial(void *self, const struct ended_row *row)
+{
+    uint64_t *serials = self;
+    *serials = *serials * 10 + row->saga.serial;
+}
+
+/* One that retention has taken is not found, though it was known a moment ago; two that ask under one request_id are told of their own; and a list
+ * up to a time has what has ended since the opening. */
 START_TEST(postgres_store__what_is_remembered_is_what_is_there)
 {
     const struct ended_row rows[] = {ended_of(1, "r", "ann"), ended_of(2, "r", "bob")};
@@ -204,6 +211,11 @@ START_TEST(postgres_store__what_is_remembered_is_what_is_there)
     ck_assert_uint_eq(row.saga.serial, 2);
     ck_assert_int_eq(find_request_now("r", "ann", &row), 0);
     ck_assert_uint_eq(row.saga.serial, 1);
+    const struct ended_query query = {
+        .below = UINT64_MAX, .started_before = {.us = 1001}, .rows_max = 9, .examine_max = 9};
+    uint64_t serials = 0, examined_to;
+    ck_assert_int_eq(store->list_ended(store, &query, add_serial, &serials, &examined_to, &detail), 0);
+    ck_assert_uint_eq(serials, 21); /* newest first */
 
     ck_assert_int_eq(store->find_ended(store, 2, &row, &detail), 0);
     ck_assert_int_eq(store->drop(store, (struct instant){.us = 3000}, 1, 100, &more, &detail), 0);

@@ -288,10 +288,13 @@ START_TEST(sealed__another_key_takes_over)
 }
 END_TEST
 
+/* Data keys of which one is left when a commit has taken over as many as it may. */
+#define ONE_TOO_MANY 17
+
 /* The owner is asked for a commit of nothing else, as often as it takes. */
 START_TEST(sealed__another_key_takes_over_while_nothing_happens)
 {
-    for (uint64_t frame = 1; frame <= 20; frame++) {
+    for (uint64_t frame = 1; frame <= ONE_TOO_MANY; frame++) {
         open_sealed();
         commit_frames(frame, frame);
         close_store();
@@ -625,7 +628,7 @@ END_TEST
 START_TEST(sealed__keys_are_taken_over_one_commit_at_a_time)
 {
     const struct store_commit nothing = {.frame = 0};
-    for (uint64_t frame = 1; frame <= 20; frame++) {
+    for (uint64_t frame = 1; frame <= ONE_TOO_MANY; frame++) {
         open_sealed();
         commit_frames(frame, frame);
         close_store();
