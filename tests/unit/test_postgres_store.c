@@ -590,10 +590,12 @@ START_TEST(postgres_store__known_request_ids_are_read_anew)
     known_whole();
     ck_assert_int_eq(find("request"), 0);
     /* From the beginning each time. */
-    filter()->since = UINT64_C(1) << 40;
-    ck_assert_int_eq(find_at_once("other"), E_SAGA_NOT_FOUND);
-    known_whole();
-    ck_assert_int_eq(find("request"), 0);
+    for (int again = 0; again < 2; again++) {
+        filter()->since = UINT64_C(1) << 40;
+        ck_assert_int_eq(find_at_once("other"), E_SAGA_NOT_FOUND);
+        known_whole();
+        ck_assert_int_eq(find("request"), 0);
+    }
     /* With too many everybody asks. */
     filter()->since = UINT64_C(1) << 40;
     ck_assert_int_eq(find_at_once("other"), E_SAGA_NOT_FOUND);
