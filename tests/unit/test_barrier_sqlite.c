@@ -340,16 +340,20 @@ START_TEST(barrier_sqlite__statement_that_is_left_open_is_named_and_wedges_nothi
     ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
     query_on(other, "INSERT INTO ledger VALUES ('y', 1)");
     expect(barrier_action("b", 0), &script, SAGA_OK, "booked 4");
-    /* Whoever had borrowed the connection. */
+    /* Whoever had borrowed the connection, and left several. */
+    sqlite3_stmt *another;
     sqlite3 *db = saga_sqlite_lock(store);
     ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT saga FROM ledger", -1, &left_open, NULL), SQLITE_OK);
     ck_assert_int_eq(sqlite3_step(left_open), SQLITE_ROW);
+    ck_assert_int_eq(sqlite3_prepare_v2(db, "SELECT saga FROM ledger", -1, &another, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_step(another), SQLITE_ROW);
     saga_sqlite_unlock(store);
     query_on(other, "INSERT INTO ledger VALUES ('y', 1)");
     sqlite3_close(other);
     expect(barrier_action("c", 0), &script, SAGA_E_UNAVAILABLE, "SELECT saga FROM ledger");
     expect(barrier_action("c", 0), &script, SAGA_OK, "booked 5");
     sqlite3_finalize(left_open);
+    sqlite3_finalize(another);
 }
 END_TEST
 

@@ -178,7 +178,7 @@ END_TEST
 static int take_answer(void *self, const struct subject_row *row)
 {
     (void)self;
-    return bytes_equal(row->value, bytes_of_text("an answer that nobody else may read")) ? 1 : 2;
+    return bytes_equal(row->value, bytes_of_text("an answer that nobody else may read")) && row->version == 1 ? 1 : 2;
 }
 
 /* Copies the row of slot 7 to slot 5, of which the number is 6. */
@@ -200,8 +200,10 @@ static int move_answer(void *self, const struct subject_row *row)
 
 static int take_sound(void *self, const struct subject_row *row)
 {
-    (void)self;
-    ck_assert(bytes_equal(row->value, bytes_of_text("an answer that nobody else may read")));
+    ck_assert(bytes_equal(row->value, bytes_of_text(row->name.size == 1 ? "an answer that nobody else may read"
+                                                                        : "another of the same commit")));
+    ck_assert_uint_eq(row->version, 1); /* as it was given */
+    ++*(unsigned *)self;
     return 0;
 }
 
@@ -288,10 +290,13 @@ START_TEST(sealed__another_key_takes_over)
 }
 END_TEST
 
+/* Data keys of which one is left when a commit has taken over as many as it may. */
+#define ONE_TOO_MANY 17
+
 /* The owner is asked for a commit of nothing else, as often as it takes. */
 START_TEST(sealed__another_key_takes_over_while_nothing_happens)
 {
-    for (uint64_t frame = 1; frame <= 20; frame++) {
+    for (uint64_t frame = 1; frame <= ONE_TOO_MANY; frame++) {
         open_sealed();
         commit_frames(frame, frame);
         close_store();
@@ -625,7 +630,7 @@ END_TEST
 START_TEST(sealed__keys_are_taken_over_one_commit_at_a_time)
 {
     const struct store_commit nothing = {.frame = 0};
-    for (uint64_t frame = 1; frame <= 20; frame++) {
+    for (uint64_t frame = 1; frame <= ONE_TOO_MANY; frame++) {
         open_sealed();
         commit_frames(frame, frame);
         close_store();
@@ -777,12 +782,16 @@ END_TEST
 START_TEST(sealed__the_key_of_each_answer_stays)
 {
     for (uint64_t start = 1; start <= 3; start++) {
-        char name[2] = {(char)('0' + start), '\0'};
-        struct subject_row row = {.kind = SUBJECT_ANSWER,
-                                  .name = bytes_of_text(name),
-                                  .version = 1,
-                                  .value = bytes_of_text("an answer that nobody else may read")};
-        const struct store_commit c = {.subjects = &row, .subject_count = 1};
+        char name[3] = {(char)('0' + start), '0', '\0'};
+        struct subject_row rows[2] = {{.kind = SUBJECT_ANSWER,
+                                       .name = bytes_of(name, 1),
+                                       .version = 1,
+                                       .value = bytes_of_text("an answer that nobody else may read")},
+                                      {.kind = SUBJECT_ANSWER,
+                                       .name = bytes_of(name, 2),
+                                       .version = 1,
+                                       .value = bytes_of_text("another of the same commit")}};
+        const struct store_commit c = {.subjects = rows, .subject_count = 2};
         open_sealed();
         commit_frames(start, start);
         ck_assert_int_eq(store->commit(store, &c, &detail), 0);
@@ -797,7 +806,9 @@ START_TEST(sealed__the_key_of_each_answer_stays)
         close_store();
     }
     open_sealed();
-    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, take_sound, NULL, &detail), 0);
+    unsigned sound = 0;
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_ANSWER, take_sound, &sound, &detail), 0);
+    ck_assert_uint_eq(sound, 6);
     close_store();
 }
 END_TEST
@@ -807,7 +818,8 @@ START_TEST(sealed__a_key_is_read_however_it_is_written)
     static const char *const texts[] = {
         "k 0123456789abcdef0123456789ABCDEF00ff00ff00ff00ff00ff00ff00ff00ff\n",
         "\n# the one to use\n\tk  0123456789ABCDEF0123456789abcdef00FF00FF00FF00FF00FF00FF00FF00FF # old\r\n",
-        "k 0123456789abcdef0123456789abcdef00ff00ff00ff00ff00ff00ff00ff00ff"};
+        "k 0123456789abcdef0123456789abcdef00ff00ff00ff00ff00ff00ff00ff00ff",
+        "\r\nk 0123456789abcdef0123456789abcdef00ff00ff00ff00ff00ff00ff00ff00ff\r\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct seal_keys out = keys(texts[i]);
         ck_assert_uint_eq(out.count, 1);
@@ -893,6 +905,30 @@ START_TEST(sealed__each_bit_counts)
 }
 END_TEST
 
+/* The checksum that whoever changed it would have to make. */
+static void sum_anew(uint8_t *at, size_t size)
+{
+    uint32_t sum = (uint32_t)crc32(0, at + 8, (uInt)(size - 8));
+    for (int i = 0; i < 4; i++)
+        at[4 + i] = (uint8_t)(sum >> 8 * i);
+}
+
+/* A later sagad may say more of a frame than this one knows. */
+START_TEST(sealed__a_flag_that_is_not_known_is_not_passed_over)
+{
+    const struct envelope e = {.at.us = 7, .content = bytes_of_text("what is kept")};
+    struct envelope read;
+    uint8_t at[ENVELOPE_SIZE_MAX + 16];
+    memcpy(envelope_begin(&e, at), e.content.at, e.content.size);
+    size_t size = envelope_end(&e, at);
+    for (unsigned flag = 4; flag <= 128; flag *= 2) {
+        at[9] = (uint8_t)flag;
+        sum_anew(at, size);
+        ck_assert(!envelope_read(bytes_of(at, size), &read));
+    }
+}
+END_TEST
+
 /* The numbers by which a key is used are from 1: 0 is of nothing that was sealed, whatever the checksum says. */
 START_TEST(sealed__what_has_no_number_was_not_sealed)
 {
@@ -911,9 +947,7 @@ START_TEST(sealed__what_has_no_number_was_not_sealed)
     for (uint8_t last = 2; last-- > 0;) {
         memset(where, 0, sizeof number);
         where[0] = last;
-        uint32_t sum = (uint32_t)crc32(0, at + 8, (uInt)(size - 8));
-        for (int i = 0; i < 4; i++)
-            at[4 + i] = (uint8_t)(sum >> 8 * i);
+        sum_anew(at, size);
         ck_assert(envelope_read(bytes_of(at, size), &read) == (last > 0));
     }
 }
@@ -1094,6 +1128,7 @@ int main(void)
     tcase_add_test(tests, sealed__keys_are_sixteen_at_most);
     tcase_add_test(tests, sealed__what_is_bound_is_fixed);
     tcase_add_test(tests, sealed__each_bit_counts);
+    tcase_add_test(tests, sealed__a_flag_that_is_not_known_is_not_passed_over);
     tcase_add_test(tests, sealed__what_has_no_number_was_not_sealed);
     tcase_add_test(tests, sealed__a_key_of_a_newer_form_is_not_guessed_at);
     tcase_add_test(tests, sealed__what_it_does_not_seal_it_passes_on);

@@ -1,4 +1,5 @@
 /* A journal that is damaged, or not one, is refused with words that say what to do, and never gives frames that were not written. */
+#include "sidecar/journal/sqlite/sqlite_inside.h"
 #include "tests/support/frames.h"
 #include "tests/support/sqlite_place.h"
 
@@ -35,11 +36,14 @@ START_TEST(sqlite_damage__file_that_is_no_database)
 }
 END_TEST
 
+/* Also of one that says nothing of itself. */
 START_TEST(sqlite_damage__database_of_another_program)
 {
+    static const char *const made[] = {"CREATE TABLE t(a); PRAGMA application_id = 77", "CREATE TABLE t(a)",
+                                       "PRAGMA user_version = 1"};
     sqlite3 *db;
     ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, "CREATE TABLE t(a); PRAGMA application_id = 77", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, made[_i], NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     struct stat before;
     struct stat after;
@@ -285,6 +289,34 @@ START_TEST(sqlite_damage__damaged_log)
     open_store();
     ck_assert_uint_eq(state.last_frame, FRAMES - 1);
     ck_assert_uint_eq(state.dropped_bytes % LOG_FRAME, LOG_FRAME - 2000);
+}
+END_TEST
+
+/* Behind what was written over, the log still has frames of an earlier round: they are in the database, and nobody lost them. */
+START_TEST(sqlite_damage__an_earlier_round_of_the_log_is_not_dropped)
+{
+    char log[128];
+    struct stat about;
+    snprintf(log, sizeof log, "%s-wal", path);
+    options.checkpoint_pages = 50;
+    pid_t child = fork();
+    if (child == 0) {
+        const struct sqlite_store *s;
+        uint64_t frame = 1;
+        open_store();
+        for (s = (const struct sqlite_store *)store; frame == 1 || s->wal_pages > 0; frame++)
+            commit_frames(frame, frame);
+        commit_frames(frame, frame); /* the first of the next round */
+        _exit(0);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(stat(log, &about), 0);
+    ck_assert_int_gt(about.st_size, 40 * 4096); /* it was not cut */
+    open_store();
+    ck_assert_uint_gt(state.last_frame, 2);
+    ck_assert_uint_eq(state.dropped_bytes, 0);
 }
 END_TEST
 
@@ -543,6 +575,62 @@ START_TEST(sqlite_damage__row_of_a_definition)
 }
 END_TEST
 
+static int ignore_subject(void *self, const struct subject_row *row)
+{
+    (void)row;
+    ++*(int *)self;
+    return 0;
+}
+
+START_TEST(sqlite_damage__row_of_a_subject)
+{
+    static const char *const changes[] = {
+        "UPDATE subjects SET name = CAST('orders' AS BLOB)",
+        "UPDATE subjects SET version = 2",
+        "UPDATE subjects SET value = CAST('open' AS BLOB)",
+        "UPDATE subjects SET checksum = checksum + 1",
+        "UPDATE subjects SET kind = kind + 1",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        open_store();
+        const struct subject_row row = {
+            .kind = SUBJECT_HOLD, .name = bytes_of_text("order"), .version = 1, .value = bytes_of_text("held")};
+        const struct store_commit commit = {.subjects = &row, .subject_count = 1};
+        ck_assert_int_eq(store->commit(store, &commit, &detail), 0);
+        close_store();
+        change(changes[i]);
+        open_store();
+        int given = 0;
+        assert_refused(store->scan_subjects(store, SUBJECT_HOLD + (i == 4), ignore_subject, &given, &detail));
+        ck_assert_int_eq(given, 0);
+        close_store();
+        remove_beside("");
+    }
+}
+END_TEST
+
+/* An index that leads to rows that are gone is made anew from those that are there: nothing is lost by it. */
+START_TEST(sqlite_damage__index_with_a_row_too_many)
+{
+    char back[200];
+    struct ended_row rows[] = {ended(1, SAGA_COMPENSATED, "order", ""), ended(2, SAGA_COMPENSATED, "order", "")};
+    open_store();
+    commit_ended(rows, 2);
+    close_store();
+    snprintf(back, sizeof back,
+             "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES('index', 'ended_rare', 'ended', %d, "
+             "'CREATE INDEX ended_rare ON ended(state, serial) WHERE state <> 2')",
+             root_of("ended_rare"));
+    change("PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'ended_rare'");
+    change("DELETE FROM ended WHERE serial = 1");
+    change(back);
+    open_store();
+    ck_assert_int_eq(sqlite_store_inspect(store, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_msg(strstr(detail.text, "entries in index") != NULL && strstr(detail.text, "REINDEX") != NULL, "%s",
+                  detail.text);
+}
+END_TEST
+
 static int ignore_audit(void *self, const struct audit_row *row)
 {
     (void)self;
@@ -655,7 +743,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_damage__file_that_is_no_database);
-    tcase_add_test(t, sqlite_damage__database_of_another_program);
+    tcase_add_loop_test(t, sqlite_damage__database_of_another_program, 0, 3);
     tcase_add_test(t, sqlite_damage__newer_schema);
     tcase_add_test(t, sqlite_damage__refusal_leaves_the_log_alone);
     tcase_add_test(t, sqlite_damage__log_without_its_database);
@@ -663,10 +751,13 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_damage__garbage_pages);
     tcase_add_test(t, sqlite_damage__retention_tells_of_it);
     tcase_add_test(t, sqlite_damage__damaged_log);
+    tcase_add_test(t, sqlite_damage__an_earlier_round_of_the_log_is_not_dropped);
     tcase_add_loop_test(t, sqlite_damage__hidden_rows_are_found_by_verifying, 0, 3);
     tcase_add_test(t, sqlite_damage__flipped_bit_in_a_frame);
     tcase_add_test(t, sqlite_damage__row_of_an_ended_saga);
     tcase_add_test(t, sqlite_damage__row_of_a_definition);
+    tcase_add_test(t, sqlite_damage__row_of_a_subject);
+    tcase_add_test(t, sqlite_damage__index_with_a_row_too_many);
     tcase_add_test(t, sqlite_damage__row_of_the_audit_trail);
     tcase_add_test(t, sqlite_damage__number_where_recovery_starts);
     tcase_add_test(t, sqlite_damage__missing_frames);

@@ -52,6 +52,28 @@ START_TEST(sqlite_store__files_are_the_owners_alone)
 }
 END_TEST
 
+/* Frames that are read again and again: each is as it was committed, whatever was kept in its place before. */
+START_TEST(sqlite_store__a_frame_that_is_read_again_is_whole)
+{
+    open_store();
+    for (uint64_t frame = 1; frame <= 20; frame++)
+        ck_assert_int_eq(try_commit(frame, frame % 10 * 400, (int64_t)frame), 0);
+    for (uint64_t frame = 20; frame >= 1; frame--)
+        for (int again = 0; again < 2; again++)
+            assert_frame(frame, frame % 10 * 400, (int64_t)frame);
+}
+END_TEST
+
+/* What has been told of the fsyncs is not told again. */
+START_TEST(sqlite_store__the_time_of_an_fsync_is_told_once)
+{
+    open_store();
+    commit_frames(1, 5);
+    ck_assert_int_gt(store->synced(store).us, 0);
+    ck_assert_int_eq(store->synced(store).us, 0);
+}
+END_TEST
+
 /* ---- the audit trail ---- */
 
 static int add_audit(uint64_t seq)
@@ -592,6 +614,8 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_store__fresh_one_holds_nothing);
     tcase_add_test(t, sqlite_store__files_are_the_owners_alone);
+    tcase_add_test(t, sqlite_store__a_frame_that_is_read_again_is_whole);
+    tcase_add_test(t, sqlite_store__the_time_of_an_fsync_is_told_once);
     tcase_add_test(t, sqlite_store__the_audit_trail_loses_what_is_old_and_never_its_count);
     tcase_add_test(t, sqlite_store__frames_are_there_after_reopening);
     tcase_add_test(t, sqlite_store__scan_stops_when_told);

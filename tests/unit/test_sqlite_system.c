@@ -224,6 +224,48 @@ START_TEST(sqlite_system__a_broken_journal_is_not_copied_at_the_end)
 }
 END_TEST
 
+/* A log that cannot be copied at the start, since the database may not grow, keeps nobody from starting: it is synced, as on a full disk. Nor do
+ * request_ids that cannot be sorted in. */
+START_TEST(sqlite_system__a_limit_on_files_keeps_nobody_from_starting)
+{
+    struct rlimit before, low;
+    struct stat about;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite", (sqlite3_syscall_ptr)failing_pwrite), SQLITE_OK);
+    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pwrite64", (sqlite3_syscall_ptr)failing_pwrite), SQLITE_OK);
+    signal(SIGXFSZ, SIG_IGN);
+    options.checkpoint_pages = 10000;
+    open_store();
+    commit_frames(1, 300);
+    struct ended_row got, rows[9];
+    for (uint64_t i = 0; i < 9; i++)
+        rows[i] = ended(1 + i, SAGA_COMMITTED, "order", i == 0 ? "r-1" : "r");
+    commit_ended(rows, 9);
+    writes_fail = 1; /* so that closing leaves the log */
+    ck_assert_int_eq(try_commit(301, 300, 301000), E_JOURNAL);
+    close_store();
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    low = before;
+    low.rlim_cur = (rlim_t)about.st_size;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &low), 0);
+    options.unsorted_max = 1;
+    remove_beside(".reserve");
+    int code = try_open();
+    if (code == 0) {
+        assert_frame(300, 300, 300000);
+        code = store->find_request(store, bytes_of_text("r-1"), bytes_of(NULL, 0), &got, &detail);
+    }
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert_msg(code == 0, "%d %s", code, detail.text);
+    ck_assert_uint_eq(state.last_frame, 300);
+    char reserve[128];
+    snprintf(reserve, sizeof reserve, "%s.reserve", path);
+    ck_assert_int_ne(stat(reserve, &about), 0); /* nor does a part of one take what room there is */
+    ck_assert_int_eq(try_commit(301, 300, 301000), 0);
+}
+END_TEST
+
 START_TEST(sqlite_system__a_log_that_is_removed_takes_nothing)
 {
     char log[256];
@@ -323,6 +365,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_system__a_log_that_is_replaced_takes_nothing);
     tcase_add_test(t, sqlite_system__a_limit_on_files_is_a_full_disk);
     tcase_add_test(t, sqlite_system__a_full_log_is_copied);
+    tcase_add_test(t, sqlite_system__a_limit_on_files_keeps_nobody_from_starting);
     tcase_add_test(t, sqlite_system__a_broken_journal_is_not_copied_at_the_end);
     tcase_set_timeout(t, 60);
     tcase_add_test(t, sqlite_system__a_full_volume_heals_by_retention);

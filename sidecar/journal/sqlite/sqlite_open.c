@@ -208,7 +208,7 @@ static int settle_log(struct sqlite_store *s, struct error_detail *detail)
 {
     int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     /* The log is synced before it is copied; on a full disk that is enough. */
-    if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_FULL)
+    if (rc == SQLITE_OK || inside_is_full(s, rc))
         return 0;
     return inside_open_failed(s, rc, "settling the write-ahead log", detail);
 }

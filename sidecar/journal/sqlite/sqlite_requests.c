@@ -545,7 +545,7 @@ int requests_open(struct sqlite_store *s, struct error_detail *detail)
         return rc;
     rc = sort_all(s);
     /* Where there is no room for it, it stays as it is. */
-    if ((rc & 0xff) == SQLITE_FULL) {
+    if (inside_is_full(s, rc)) {
         if (sqlite3_get_autocommit(s->db) == 0)
             inside_run(inside_statement(s, SQL_ROLLBACK));
         return 0;
