@@ -693,7 +693,7 @@ START_TEST(stuck__a_person_says_that_the_pivot_did_not_happen)
                      "COMPENSATION_ENDED 1 a #1 DONE\n"
                      "ENDED 1 COMPENSATED\n"
                      "> reject 1 b\n"
-                     "reply SAGA_NOT_STUCK\n");
+                     "reply SAGA_ENDED\n");
 }
 END_TEST
 
