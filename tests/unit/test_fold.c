@@ -191,7 +191,12 @@ START_TEST(fold__a_saga_has_its_definition_and_its_place)
     struct record r = {
         .type = RECORD_STARTED, .mode = SAGA_ORCHESTRATED, .step = RECORD_NO_STEP, .saga = {.tag = 1, .serial = 1}};
     ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), E_JOURNAL_CORRUPT);
+    r.counts = bytes_of("\1", 1); /* of loops, of which it has none */
+    ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "its loops are not those of its definition"));
     r.mode = SAGA_ENLISTED;
+    ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), E_JOURNAL_CORRUPT);
+    r.counts = bytes_of(NULL, 0);
     ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
     for (; r.saga.serial <= 2; r.saga.serial++)
         ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), 0);
