@@ -379,16 +379,22 @@ END_TEST
 /* A target's counters go on over a reload, and begin anew with the process. */
 START_TEST(ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then)
 {
-    facts.all = 100;
-    facts.good = 90;
     open_patient("one", false, false, true);
     ck_assert_int_eq(look(1), REMEDY_NOTHING);
+    facts.all = 100;
+    facts.good = 90;
     ck_assert_int_eq(look(30), REMEDY_ACT);
     answer(REMEDY_ORDER_ACT, NULL);
     open_patient("one", false, true, false);
     ck_assert(ruling_mark(rule)->pending);
     ck_assert_uint_eq(ruling_mark(rule)->at_all, 100);
     ck_assert_uint_eq(ruling_mark(rule)->at_good, 90);
+    facts.all = 110;
+    facts.good = 91;
+    facts.held = true;
+    ck_assert_int_eq(look(10), REMEDY_WORSE);
+    ck_assert_str_eq(ruling_said(rule), "it made things worse, and is disarmed: before its act 90 of 100 went well, "
+                                        "after it 1 of 10");
     ck_assert_int_eq(ruling_leave(rule, left), 0);
     ruling_go_on(rule, left, true, NULL, false);
     ck_assert_uint_eq(ruling_mark(rule)->at_all, 0);
