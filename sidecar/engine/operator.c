@@ -21,6 +21,16 @@ static struct saga *begin(const struct turn *t, const struct event *event, bool 
     return is_signed(t, event, actor_needed, reason_needed) ? reply_find_saga(t, event) : NULL;
 }
 
+/* The same for what only a saga can take that has not ended: one whose end is on its way to the disk has. */
+static struct saga *begin_live(const struct turn *t, const struct event *event, bool reason_needed)
+{
+    struct saga *s = begin(t, event, true, reason_needed);
+    if (s == NULL || !saga_ended(s))
+        return s;
+    reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
+    return NULL;
+}
+
 static struct record act(const struct turn *t, const struct saga *s, const struct event *event, uint8_t type,
                          unsigned step)
 {
@@ -61,13 +71,9 @@ void operator_cancel(const struct turn *t, const struct event *event)
 
 void operator_pause(const struct turn *t, const struct event *event)
 {
-    struct saga *s = begin(t, event, true, false);
+    struct saga *s = begin_live(t, event, false);
     if (s == NULL)
         return;
-    if (saga_ended(s)) {
-        reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
-        return;
-    }
     if (!s->paused) {
         advance_unqueue(t, s);
         struct record r = act(t, s, event, RECORD_PAUSED, RECORD_NO_STEP);
@@ -79,13 +85,9 @@ void operator_pause(const struct turn *t, const struct event *event)
 
 void operator_resume(const struct turn *t, const struct event *event)
 {
-    struct saga *s = begin(t, event, true, false);
+    struct saga *s = begin_live(t, event, false);
     if (s == NULL)
         return;
-    if (saga_ended(s)) {
-        reply_refuse(t, event, E_SAGA_ENDED, "", NULL);
-        return;
-    }
     if (s->paused) {
         struct record r = act(t, s, event, RECORD_RESUMED, RECORD_NO_STEP);
         advance_emit(t, s, &r);
@@ -113,7 +115,7 @@ static int stuck_step(const struct turn *t, const struct event *event, const str
 
 void operator_retry(const struct turn *t, const struct event *event)
 {
-    struct saga *s = begin(t, event, true, false);
+    struct saga *s = begin_live(t, event, false);
     if (s == NULL)
         return;
     int only = -1;
@@ -130,8 +132,7 @@ void operator_retry(const struct turn *t, const struct event *event)
         advance_emit(t, s, &r);
     }
     if (!any) {
-        reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : E_SAGA_NOT_STUCK, "",
-                     "no step is stuck, or waits for its next attempt");
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "", "no step is stuck, or waits for its next attempt");
         return;
     }
     reply_ok(t, event, s, false);
@@ -170,7 +171,7 @@ static int held_step(const struct turn *t, const struct event *event, const stru
 
 void operator_skip(const struct turn *t, const struct event *event)
 {
-    struct saga *s = begin(t, event, true, true);
+    struct saga *s = begin_live(t, event, true);
     if (s == NULL)
         return;
     int index = held_step(t, event, s);
@@ -195,7 +196,7 @@ void operator_skip(const struct turn *t, const struct event *event)
 
 void operator_reject(const struct turn *t, const struct event *event)
 {
-    struct saga *s = begin(t, event, true, true);
+    struct saga *s = begin_live(t, event, true);
     if (s == NULL)
         return;
     int index = stuck_step(t, event, s, false);
@@ -214,11 +215,11 @@ void operator_reject(const struct turn *t, const struct event *event)
 
 void operator_resolve(const struct turn *t, const struct event *event)
 {
-    struct saga *s = begin(t, event, true, true);
+    struct saga *s = begin_live(t, event, true);
     if (s == NULL)
         return;
     if (s->state != SAGA_STUCK) {
-        reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : E_SAGA_NOT_STUCK, "", NULL);
+        reply_refuse(t, event, E_SAGA_NOT_STUCK, "", NULL);
         return;
     }
     if (saga_call_is_out(s, SAGA_PHASE_ACTION) || saga_call_is_out(s, SAGA_PHASE_COMPENSATION)) {

@@ -194,6 +194,13 @@ START_TEST(doubt__the_backoff_after_a_shed_goes_on)
                      "at 900\n"
                      "ACTION_STARTED 1 a #3\n"
                      "call 1 a action #3 2000ms \"in\"\n"
+                     /* One after another: the wait grows all the same. */
+                     "> shed 1 a UNAVAILABLE\n"
+                     "UNREACHED 1 a #3 UNAVAILABLE next@1700\n"
+                     "> tick\n"
+                     "at 1700\n"
+                     "ACTION_STARTED 1 a #3\n"
+                     "call 1 a action #3 2000ms \"in\"\n"
                      "> answer 1 a OK\n"
                      "ACTION_ENDED 1 a #3 DONE\n"
                      "ACTION_STARTED 1 b #1\n"

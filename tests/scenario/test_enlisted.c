@@ -311,6 +311,29 @@ START_TEST(enlisted__a_paused_saga_takes_outcomes_and_no_new_step)
 }
 END_TEST
 
+/* Its owner cannot go on, and need not say that it lives; the deadline holds all the same. */
+START_TEST(enlisted__a_paused_saga_has_a_deadline_and_no_lease)
+{
+    engine_trace_run(NULL, 8,
+                     "> begin r1 enlist=a lease=1000 deadline=3000\n"
+                     "STARTED 1\n"
+                     "ENLISTED 1 a\n"
+                     "reply 1\n"
+                     "> pause 1\n"
+                     "PAUSED 1\n"
+                     "reply 1\n"
+                     "> tick\n"
+                     "at 3000\n"
+                     "ACTION_ENDED 1 a UNKNOWN DEADLINE_EXCEEDED quiet@1000\n"
+                     "TURNED_BACK 1 DEADLINE\n"
+                     "> resume 1\n"
+                     "RESUMED 1\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"undo it\" UNKNOWN\n");
+}
+END_TEST
+
 /* From the resume on its owner has a whole lease, also when nothing is heard of him. */
 START_TEST(enlisted__a_lease_begins_anew_with_the_resume)
 {
@@ -403,6 +426,7 @@ int main(void)
     tcase_add_test(t, enlisted__an_unknown_settlement_cannot_commit);
     tcase_add_test(t, enlisted__a_step_that_was_refused_is_not_enlisted_anew);
     tcase_add_test(t, enlisted__an_owners_word_is_waited_for);
+    tcase_add_test(t, enlisted__a_paused_saga_has_a_deadline_and_no_lease);
     tcase_add_test(t, enlisted__a_lease_begins_anew_with_the_resume);
     tcase_add_test(t, enlisted__a_paused_saga_takes_outcomes_and_no_new_step);
     tcase_add_test(t, enlisted__a_repeated_end_brings_no_other_outcomes);

@@ -221,6 +221,39 @@ START_TEST(fallback__what_a_stand_in_answered_is_the_steps_last_good_answer)
 }
 END_TEST
 
+/* Also when another call would be asked before it. */
+START_TEST(fallback__what_the_action_answered_is_kept_for_the_last_of_its_fallbacks)
+{
+    engine_trace_run(twice, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 1000ms \"in\"\n"
+                     "> at 1000\n"
+                     "> answer 1 a OK out=one\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_ENDED 1 a.fallback SKIPPED\n"
+                     "ACTION_ENDED 1 a.fallback.fallback SKIPPED\n"
+                     "ACTION_STARTED 1 b #1\n"
+                     "call 1 b action #1 1000ms \"one\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 1000ms \"in\"\n"
+                     "> answer 2 a NOT_FOUND\n"
+                     "ACTION_ENDED 2 a #1 REJECTED NOT_FOUND\n"
+                     "ACTION_STARTED 2 a.fallback #1\n"
+                     "call 2 a.fallback action #1 1000ms \"in\"\n"
+                     "> answer 2 a.fallback NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback #1 REJECTED NOT_FOUND\n"
+                     "ACTION_ENDED 2 a.fallback.fallback DONE given@1000\n"
+                     "ACTION_STARTED 2 b #1\n"
+                     "call 2 b action #1 1000ms \"one\"\n");
+}
+END_TEST
+
 START_TEST(fallback__is_not_taken_when_the_action_is_done)
 {
     engine_trace_run(chain, 8,
@@ -556,6 +589,7 @@ int main(void)
     tcase_add_test(c, fallback__an_answer_that_is_too_old_stands_in_for_nothing);
     tcase_add_test(c, fallback__answers_are_kept_by_their_keys);
     tcase_add_test(c, fallback__what_a_stand_in_answered_is_the_steps_last_good_answer);
+    tcase_add_test(c, fallback__what_the_action_answered_is_kept_for_the_last_of_its_fallbacks);
     tcase_add_test(c, fallback__no_step_takes_anothers_answer);
     tcase_add_test(c, fallback__no_method_takes_anothers_answer);
     tcase_add_test(c, fallback__without_a_value_nothing_stands_in);

@@ -693,7 +693,7 @@ START_TEST(stuck__a_person_says_that_the_pivot_did_not_happen)
                      "COMPENSATION_ENDED 1 a #1 DONE\n"
                      "ENDED 1 COMPENSATED\n"
                      "> reject 1 b\n"
-                     "reply SAGA_NOT_STUCK\n");
+                     "reply SAGA_ENDED\n");
 }
 END_TEST
 
@@ -736,6 +736,56 @@ START_TEST(stuck__past_the_pivot_a_rejected_step_is_another_action)
 }
 END_TEST
 
+/* A branch of the undo is stuck, and another goes on, unless somebody holds the saga back. */
+START_TEST(stuck__a_pause_holds_the_other_branches)
+{
+    engine_trace_run(
+        "name: d\nversion: 1.0.0\ncompensation_order: dependency\nsteps:\n"
+        "  - {name: a, target: t, action: /p.S/A,\n"
+        "     compensation: {method: /p.S/UndoA, retry: {maxAttempts: 1}}}\n"
+        "  - {name: b, target: t, action: /p.S/B,\n"
+        "     compensation: {method: /p.S/UndoB, retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}}\n"
+        "  - {name: c, after: [a, b], target: t, action: /p.S/C, compensation: none}\n",
+        8,
+        "> start r1\n"
+        "STARTED 1\n"
+        "reply 1\n"
+        "ACTION_STARTED 1 a #1\n"
+        "call 1 a action #1 2000ms \"in\"\n"
+        "ACTION_STARTED 1 b #1\n"
+        "call 1 b action #1 2000ms \"in\"\n"
+        "> answer 1 a OK\n"
+        "ACTION_ENDED 1 a #1 DONE\n"
+        "> answer 1 b OK\n"
+        "ACTION_ENDED 1 b #1 DONE\n"
+        "ACTION_STARTED 1 c #1\n"
+        "call 1 c action #1 2000ms \"in\"\n"
+        "> answer 1 c NOT_FOUND\n"
+        "ACTION_ENDED 1 c #1 REJECTED NOT_FOUND\n"
+        "TURNED_BACK 1 c ACTION_REJECTED\n"
+        "COMPENSATION_STARTED 1 a #1\n"
+        "call 1 a compensation #1 2000ms \"in\" DONE\n"
+        "COMPENSATION_STARTED 1 b #1\n"
+        "call 1 b compensation #1 2000ms \"in\" DONE\n"
+        "> answer 1 a NOT_FOUND\n"
+        "COMPENSATION_ENDED 1 a #1 FAILED NOT_FOUND\n"
+        "STUCK 1 a COMPENSATION_FAILED\n"
+        "> answer 1 b UNAVAILABLE\n"
+        "COMPENSATION_FAILED 1 b #1 UNAVAILABLE next@100\n"
+        "> pause 1\n"
+        "PAUSED 1\n"
+        "reply 1\n"
+        "> at 5000\n"
+        "> pause 1\n"
+        "reply 1\n"
+        "> resume 1\n"
+        "RESUMED 1\n"
+        "reply 1\n"
+        "COMPENSATION_STARTED 1 b #2\n"
+        "call 1 b compensation #2 2000ms \"in\" DONE\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("stuck");
@@ -759,6 +809,7 @@ int main(void)
     tcase_add_test(t, stuck__a_retry_brings_forward_what_waits);
     tcase_add_test(t, stuck__a_person_says_that_the_pivot_did_not_happen);
     tcase_add_test(t, stuck__past_the_pivot_a_rejected_step_is_another_action);
+    tcase_add_test(t, stuck__a_pause_holds_the_other_branches);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

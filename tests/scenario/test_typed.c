@@ -242,6 +242,30 @@ START_TEST(typed__a_later_attempt_with_another_request_does_not_leave)
 }
 END_TEST
 
+/* Where another stands in for it nobody need look at it. */
+START_TEST(typed__a_later_attempt_with_another_request_is_stood_in_for)
+{
+    engine_trace_run(HEAD
+                     "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: =input.sku}, "
+                     "retry: {maxAttempts: 3, initialBackoff: 100ms, jitter: 0}}, compensation: none,\n"
+                     "     fallback: {value: {sku: none}}}\n",
+                     8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a UNAVAILABLE\n"
+                     "ACTION_FAILED 1 a #1 UNAVAILABLE maybe next@100\n"
+                     "> upgrade input.sku input.sku+'x'\n"
+                     "> tick\n"
+                     "at 100\n"
+                     "ACTION_ENDED 1 a #1 UNKNOWN INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 a.fallback DONE\n"
+                     "ENDED 1 COMMITTED\n");
+}
+END_TEST
+
 /* A person has it tried anew, which cannot be at once, and then the saga turns back: it may have been executed, so it is undone. */
 START_TEST(typed__what_was_to_be_tried_anew_is_undone)
 {
@@ -507,6 +531,7 @@ int main(void)
     tcase_add_test(c, typed__what_is_required_is_asked_before_anything_is_written);
     tcase_add_test(c, typed__an_undo_sees_whether_its_action_is_known);
     tcase_add_test(c, typed__a_later_attempt_with_another_request_does_not_leave);
+    tcase_add_test(c, typed__a_later_attempt_with_another_request_is_stood_in_for);
     tcase_add_test(c, typed__what_was_to_be_tried_anew_is_undone);
     tcase_add_test(c, typed__a_condition_that_fails_on_a_retry_does_not_tell_what_was_done);
     tcase_add_test(c, typed__a_later_undo_with_another_request_does_not_leave);

@@ -119,6 +119,10 @@ START_TEST(breaker__forgets_what_is_older_than_the_window)
     RUN(&usual, {0, ANSWER, 14, 1, CLOSED}, {10, ANSWER, 14, 1, CLOSED}, {20, ANSWER, 14, 1, CLOSED},
         {1150, ANSWER, 14, 1, CLOSED}, {1160, ANSWER, 14, 1, CLOSED}, {100000, ANSWER, 14, 1, CLOSED},
         {100900, ANSWER, 14, 1, CLOSED}, {100910, ANSWER, 14, 1, CLOSED}, {100920, ANSWER, 14, 1, OPEN(101120)});
+    /* Slow ones, too. */
+    RUN(&usual, {0, ANSWER, 0, 100, CLOSED}, {10, ANSWER, 0, 100, CLOSED}, {20, ANSWER, 0, 100, CLOSED},
+        {1150, ANSWER, 0, 100, CLOSED}, {1160, ANSWER, 0, 100, CLOSED}, {1170, ANSWER, 0, 1, CLOSED},
+        {1180, ANSWER, 0, 1, CLOSED});
 }
 END_TEST
 

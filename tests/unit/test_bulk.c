@@ -99,6 +99,19 @@ static uint32_t left_after(int64_t ms)
     return engine_counts(core_engine(o.core)).stuck;
 }
 
+/* Each at its own pace: it is looked at again when the first of them is due. */
+START_TEST(bulk__a_quick_job_does_not_wait_for_a_slow_one)
+{
+    letters(6);
+    const Saga__V1__BulkJob slow = job_of("slow", 1), quick = job_of("quick", 10);
+    ck_assert_int_eq(add(&slow), 0);
+    ck_assert_int_eq(add(&quick), 0);
+    ck_assert_uint_eq(left_after(0), 4);
+    ck_assert_int_eq(bulks_expiry(bulks).us, o.now.us + 100000);
+    ck_assert_uint_eq(left_after(100), 3);
+}
+END_TEST
+
 START_TEST(bulk__acts_as_often_in_a_second_as_it_may)
 {
     letters(20);
@@ -677,6 +690,7 @@ int main(void)
     Suite *s = suite_create("bulk");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, bulk__acts_as_often_in_a_second_as_it_may);
+    tcase_add_test(c, bulk__a_quick_job_does_not_wait_for_a_slow_one);
     tcase_add_test(c, bulk__loops_share_its_rate);
     tcase_add_test(c, bulk__halted_it_does_nothing_and_goes_on_where_it_was);
     tcase_add_test(c, bulk__without_memory_a_job_is_not_there);

@@ -87,6 +87,10 @@ START_TEST(catalog__no_version_is_the_highest)
     ck_assert_ptr_null(find("only-tried", ""));
     const struct definition *built = add("only-tried", "0.9.0+build-7", 0);
     ck_assert_ptr_eq(find("only-tried", ""), built);
+    /* Another build is another definition. */
+    ck_assert_ptr_eq(find("only-tried", "0.9.0+build-7"), built);
+    ck_assert_ptr_null(find("only-tried", "0.9.0+build-6"));
+    ck_assert_ptr_null(find("only-tried", "0.9.0"));
 }
 END_TEST
 

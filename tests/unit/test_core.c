@@ -257,6 +257,8 @@ START_TEST(core__answers_are_forgotten_by_whose_they_are)
         }
         ck_assert_int_eq(owner_commit(&o), 0);
     }
+    owner_restart(&o); /* what is left of it in the journal is no answer */
+    ck_assert_uint_eq(engine_answers(core_engine(o.core))->count, 0);
     o.told_size = 0;
 }
 END_TEST
@@ -777,9 +779,14 @@ START_TEST(core__the_trail_has_every_act_once)
 }
 END_TEST
 
-/* An abort is a saga's own course, also with an entry that would tell of it. */
+/* An abort is a saga's own course, also with an entry that would tell of it; so is the deadline that an act that changes nothing finds passed. */
 START_TEST(core__the_trail_does_not_have_what_owners_do)
 {
+    struct event pause = {.type = EVENT_PAUSE,
+                          .token = 3,
+                          .saga = {.tag = 0xabc, .serial = 2},
+                          .actor = bytes_of_text("ann"),
+                          .audit = bytes_of_text("she did nothing")};
     owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("begun")});
     owner_submit(&o, (struct event){.type = EVENT_ABORT,
                                     .token = 2,
@@ -787,6 +794,21 @@ START_TEST(core__the_trail_does_not_have_what_owners_do)
                                     .audit = bytes_of_text("nobody did it")});
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_uint_eq(core_audit_last(o.core), 0);
+    owner_submit(
+        &o, (struct event){.type = EVENT_START,
+                           .token = 3,
+                           .definition = catalog_find(o.catalog, bytes_of_text("one"), bytes_of(NULL, 0))->definition,
+                           .deadline = SPAN_S(5)});
+    owner_submit(&o, pause);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(core_audit_last(o.core), 1);
+    owner_answer(&o, CODE_UNAVAILABLE, "");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.now.us += SPAN_S(5).us;
+    owner_submit(&o, pause);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(engine_find(core_engine(o.core), 2)->state, SAGA_COMPENSATING);
+    ck_assert_uint_eq(core_audit_last(o.core), 1);
     o.told_size = 0;
 }
 END_TEST

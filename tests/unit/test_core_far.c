@@ -585,12 +585,11 @@ START_TEST(core_far__what_ends_has_ended_for_operators)
 {
     static const struct {
         uint8_t type;
-        const char *committed, *compensated;
-    } asked[] = {{EVENT_PAUSE, "SAGA_ENDED", "SAGA_ENDED"},
-                 {EVENT_RESUME, "SAGA_ENDED", "SAGA_ENDED"},
-                 {EVENT_RETRY, "SAGA_ENDED", "SAGA_ENDED"},
-                 {EVENT_RESOLVE, "SAGA_ENDED", "SAGA_ENDED"},
-                 {EVENT_CANCEL, "SAGA_ENDED", "ok"}};
+        const char *step, *committed, *compensated;
+    } asked[] = {{EVENT_PAUSE, "", "SAGA_ENDED", "SAGA_ENDED"},   {EVENT_RESUME, "", "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_RETRY, "", "SAGA_ENDED", "SAGA_ENDED"},   {EVENT_RETRY, "a", "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_SKIP, "a", "SAGA_ENDED", "SAGA_ENDED"},   {EVENT_REJECT, "a", "SAGA_ENDED", "SAGA_ENDED"},
+                 {EVENT_RESOLVE, "", "SAGA_ENDED", "SAGA_ENDED"}, {EVENT_CANCEL, "", "SAGA_ENDED", "ok"}};
     memory_disk_set_far(o.disk, false);
     for (int compensated = 0; compensated < 2; compensated++) {
         start(1, NULL);
@@ -604,6 +603,7 @@ START_TEST(core_far__what_ends_has_ended_for_operators)
             owner_submit(&o, (struct event){.type = asked[i].type,
                                             .token = 2,
                                             .saga = {.tag = 0xabc, .serial = serial},
+                                            .step = bytes_of_text(asked[i].step),
                                             .actor = bytes_of_text("me"),
                                             .reason = bytes_of_text("why")});
             ck_assert_int_eq(owner_commit(&o), 0);

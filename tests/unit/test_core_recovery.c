@@ -418,7 +418,25 @@ START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
 }
 END_TEST
 
-static unsigned audit_pieces;
+static unsigned ended_pieces, audit_pieces;
+
+static bool one_less(unsigned *pieces)
+{
+    *pieces -= *pieces > 0;
+    return *pieces > 0;
+}
+
+static int drop_piece(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                      struct error_detail *detail)
+{
+    (void)s;
+    (void)before;
+    (void)keep_from;
+    (void)work_max;
+    (void)detail;
+    *more = one_less(&ended_pieces);
+    return 0;
+}
 
 static int drop_audit_piece(struct store *s, struct instant before, uint32_t work_max, bool *more,
                             struct error_detail *detail)
@@ -427,21 +445,25 @@ static int drop_audit_piece(struct store *s, struct instant before, uint32_t wor
     (void)work_max;
     (void)detail;
     ck_assert_int_eq(before.us, o.now.us - SPAN_S(60).us);
-    *more = --audit_pieces > 0;
+    *more = one_less(&audit_pieces);
     return 0;
 }
 
-/* A long trail is dropped piece by piece, for as long as there is more of it. */
-START_TEST(core_recovery__retention_goes_on_until_the_trail_is_short)
+/* What is old is dropped piece by piece, for as long as there is more of it: of sagas, or of the trail. */
+START_TEST(core_recovery__retention_goes_on_until_all_is_short)
 {
-    bool more = true;
     o.audit_retention = SPAN_S(60);
     owner_restart(&o);
+    o.store->drop = drop_piece;
     o.store->drop_audit = drop_audit_piece;
-    audit_pieces = 3;
-    for (int i = 0; more && i < 9; i++)
-        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert_uint_eq(audit_pieces, 0);
+    for (unsigned k = 1; k <= 3; k++) {
+        bool more = true;
+        ended_pieces = k;
+        audit_pieces = 4 - k;
+        for (int i = 0; more && i < 9; i++)
+            ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        ck_assert(ended_pieces == 0 && audit_pieces == 0);
+    }
 }
 END_TEST
 
@@ -586,7 +608,7 @@ int main(void)
     tcase_add_test(t, core_recovery__what_was_moved_comes_back_whole);
     tcase_add_test(t, core_recovery__a_piece_of_moving_has_an_end);
     tcase_add_test(t, core_recovery__answers_that_are_too_old_are_forgotten_in_pieces);
-    tcase_add_test(t, core_recovery__retention_goes_on_until_the_trail_is_short);
+    tcase_add_test(t, core_recovery__retention_goes_on_until_all_is_short);
     tcase_add_test(t, core_recovery__a_start_is_not_over_before_all_go_on);
     tcase_add_test(t, core_recovery__a_start_takes_no_requests_before_all_go_on);
     tcase_add_test(t, core_recovery__two_answers_for_one_place_are_damage);

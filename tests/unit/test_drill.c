@@ -63,6 +63,10 @@ START_TEST(drill__so_many_in_a_hundred)
         hits += struck("t", "d", "", 0, 1, 1) == DRILL_DROP_REQUEST;
     ck_assert_uint_ge(hits, 2300);
     ck_assert_uint_le(hits, 2700);
+    set((struct drill_rule){.kind = DRILL_DROP_REQUEST, .permille = 999});
+    for (hits = 0; hits < 100000 && struck("t", "d", "", 0, 1, 1) == DRILL_DROP_REQUEST; hits++)
+        ;
+    ck_assert_uint_lt(hits, 100000);
 }
 END_TEST
 

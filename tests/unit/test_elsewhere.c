@@ -282,6 +282,12 @@ START_TEST(elsewhere__a_key_says_whether_a_saga_may_begin_by_it)
     ck_assert_uint_eq(times_found, 2);
     ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
     api_world_free(call);
+    text[REQUEST_ID_BYTES_MAX] = '\0'; /* the longest that there may be */
+    call = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    ck_assert_uint_eq(times_found, 3);
+    ck_assert_uint_eq(key.request_id.size, REQUEST_ID_BYTES_MAX);
+    answers(0);
+    api_world_free(call);
 }
 END_TEST
 

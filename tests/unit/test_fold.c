@@ -3,6 +3,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine_inside.h"
+#include "tests/support/shapes.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -155,13 +156,47 @@ START_TEST(fold__an_end_takes_the_place_of_the_one_before)
 }
 END_TEST
 
+/* From 1; and those that follow go where the first went. */
+START_TEST(fold__an_attempt_goes_to_one_of_its_targets)
+{
+    static const struct {
+        uint8_t choice;
+        int code;
+    } rows[] = {{0, E_JOURNAL_CORRUPT}, {3, E_JOURNAL_CORRUPT}, {2, 0}, {1, E_JOURNAL_CORRUPT}, {2, 0}};
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    limits.schemas = shapes_schemas();
+    definition_destroy(definition);
+    ck_assert_int_eq(
+        definition_read(bytes_of_text("name: d\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
+                                      "  - {name: a, target: {oneof: [t, u], by: input.sku},\n"
+                                      "     action: /shapes.Shop/Old, compensation: none}\n"),
+                        &limits, &definition, &detail),
+        0);
+    definition->number = 1;
+    ck_assert_int_eq(replay(&(struct record)START, &detail), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct record goes = OF(ACTION_STARTED, 0, .choice = rows[i].choice);
+        const struct record fails = OF(ACTION_FAILED, 0, .attempt = 1);
+        ck_assert_msg(replay(&goes, &detail) == rows[i].code, "row %zu", i);
+        if (rows[i].code == 0)
+            ck_assert_int_eq(replay(&fails, &detail), 0);
+    }
+}
+END_TEST
+
 START_TEST(fold__a_saga_has_its_definition_and_its_place)
 {
     struct error_detail detail;
     struct record r = {
         .type = RECORD_STARTED, .mode = SAGA_ORCHESTRATED, .step = RECORD_NO_STEP, .saga = {.tag = 1, .serial = 1}};
     ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), E_JOURNAL_CORRUPT);
+    r.counts = bytes_of("\1", 1); /* of loops, of which it has none */
+    ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
+    ck_assert_ptr_nonnull(strstr(detail.text, "its loops are not those of its definition"));
     r.mode = SAGA_ENLISTED;
+    ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), E_JOURNAL_CORRUPT);
+    r.counts = bytes_of(NULL, 0);
     ck_assert_int_eq(engine_replay(engine, &r, definition, &detail), E_JOURNAL_CORRUPT);
     for (; r.saga.serial <= 2; r.saga.serial++)
         ck_assert_int_eq(engine_replay(engine, &r, NULL, &detail), 0);
@@ -177,6 +212,7 @@ int main(void)
     tcase_add_loop_test(tests, fold__what_cannot_follow_is_refused, 0, sizeof impossible / sizeof impossible[0]);
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
     tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
+    tcase_add_test(tests, fold__an_attempt_goes_to_one_of_its_targets);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

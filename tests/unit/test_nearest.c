@@ -34,6 +34,8 @@ END_TEST
 START_TEST(nearest__does_not_guess_another_word)
 {
     ck_assert_ptr_null(nearest("colour"));
+    ck_assert_ptr_null(nearest("stuff")); /* three letters of steps are others */
+    ck_assert_str_eq(nearest("stups"), "steps");
     ck_assert_ptr_null(nearest(""));
     ck_assert_ptr_null(nearest("_"));
     ck_assert_ptr_null(nearest_name(bytes_of_text("name"), names, 0));

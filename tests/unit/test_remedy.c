@@ -52,8 +52,8 @@ START_TEST(remedy__sees_what_is_so)
         {"deadletters > 10 && breaker == 'CLOSED'", true},
         {"deadletters == 20 && failed_share == 0.25 && attempts == 8 && failed == 2", true},
         {"oldest_deadletter > duration('59m') && live == 30", true},
-        {"burn_5m > 14.4 && burn_1h < burn_5m && burn_6h == 0.0", true},
-        {"breaker_open_for == duration('0s') && unreachable_for < duration('1m')", true},
+        {"burn_5m > 14.4 && burn_1h < burn_5m && burn_6h == 5.0", true},
+        {"breaker_open_for == duration('90s') && unreachable_for == duration('30s')", true},
         {"deadletters > 20", false},
     };
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
@@ -64,6 +64,9 @@ START_TEST(remedy__sees_what_is_so)
         facts.failed = 2;
         facts.burn_5m = 20;
         facts.burn_1h = 15;
+        facts.burn_6h = 5;
+        facts.breaker_open_for = SPAN_S(90);
+        facts.unreachable_for = SPAN_S(30);
         ck_assert_msg((after(0, 0, 0) == REMEDY_ACT) == all[i].is_so, "%s: %s", all[i].when, remedy_trouble(rule));
     }
 }
@@ -192,6 +195,10 @@ START_TEST(remedy__what_goes_on_is_not_done_twice)
     ck_assert_int_eq(after(60, 0, 0), REMEDY_NOTHING); /* not before it is taken back */
     ck_assert(remedy_answered(rule, REMEDY_ORDER_UNDO, remedy_mark(rule)->acts, true));
     ck_assert_int_eq(after(60, 0, 0), REMEDY_ACT);
+    facts.held = false; /* by somebody else: then there is nothing to judge */
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_LOOSED);
+    ck_assert(remedy_mark(rule)->disarmed && !remedy_mark(rule)->held && !remedy_mark(rule)->pending);
+    ck_assert_int_eq(after(60, 0, 0), REMEDY_NOTHING);
 }
 END_TEST
 

@@ -19,6 +19,7 @@ static int code;              /* of the last reply */
 static char field[96];        /* of the last refusal */
 static char words[256];       /* likewise */
 static int retry_ms;          /* likewise: when to come again */
+static struct span lease;     /* of the last reply */
 static char identity[64];     /* of the last record */
 static size_t said;           /* the words of the last record */
 static uint8_t ended_status;  /* of the last end of an action */
@@ -47,6 +48,7 @@ static void add_effect(void *self, const struct effect *effect, const struct err
     (void)self;
     if (effect->type == EFFECT_REPLY) {
         code = effect->as.reply.code;
+        lease = effect->as.reply.lease;
         snprintf(field, sizeof field, "%s", detail == NULL ? "" : detail->field);
         snprintf(words, sizeof words, "%s", detail == NULL ? "" : detail->text);
         retry_ms = detail == NULL ? 0 : detail->retry_ms;
@@ -88,6 +90,7 @@ static void set_up(void)
         .deadline_max = SPAN_S(3600),
         .target_wait = SPAN_S(3600),
         .compensation_retry = {.max_attempts = 2, .initial_backoff = SPAN_MS(1), .max_backoff = SPAN_MS(1)},
+        .recall = {.answers_max = 4, .bytes_max = 4096, .age_max = SPAN_S(3600)},
         .tag = 1,
     };
     const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
@@ -123,6 +126,29 @@ static struct enlistment undoable(const char *step, struct span timeout)
                                .compensation = {.target = "t", .method = "/p.S/Undo", .timeout = timeout}};
 }
 
+/* Of a step's targets each must be there, whichever of them is not. */
+START_TEST(requests__every_target_of_a_step_is_looked_for)
+{
+    static const char *const names[] = {"[t, gone]", "[gone, t]"};
+    struct definition_limits limits = definition_limits_default();
+    limits.schemas = shapes_schemas();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[256];
+        struct error_detail detail;
+        snprintf(text, sizeof text,
+                 "name: d\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
+                 "  - {name: a, target: {oneof: %s, by: input.sku}, action: /shapes.Shop/Old, compensation: none}\n",
+                 names[i]);
+        ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &definition, &detail), 0);
+        ck_assert_int_eq(engine_resolve(engine, definition, &detail), E_TARGET_NOT_FOUND);
+        ck_assert_str_eq(detail.field, "action.target");
+        ck_assert_str_eq(detail.text, "step a: sagad.yaml names no target gone");
+        definition_destroy(definition);
+        definition = NULL;
+    }
+}
+END_TEST
+
 static struct event begin_with(const struct enlistment *enlist, size_t count)
 {
     return (struct event){.type = EVENT_BEGIN,
@@ -138,6 +164,18 @@ static void begin(const char *step)
     const struct enlistment one = undoable(step, SPAN_S(2));
     ck_assert_int_eq(ask(begin_with(&one, 1)), 0);
 }
+
+/* Whoever heard no answer counts the lease from this one. */
+START_TEST(requests__a_repeated_begin_tells_the_lease)
+{
+    struct event event = begin_with(NULL, 0);
+    event.request_id = bytes_of_text("r");
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(ask(event), 0);
+        ck_assert_int_eq(lease.us, SPAN_S(3).us);
+    }
+}
+END_TEST
 
 START_TEST(requests__what_is_refused_is_named_by_its_place)
 {
@@ -549,7 +587,9 @@ START_TEST(requests__a_target_is_as_it_was_configured)
                                .adaptive_concurrency = true,
                                .barrier = true,
                                .max_pending_calls = 5,
-                               .pending_timeout = SPAN_S(3)};
+                               .pending_timeout = SPAN_S(3),
+                               .rate = {.per_second = 100, .burst = 10},
+                               .budget = {.percent = 20, .min_per_second = 3}};
     ck_assert_int_eq(engine_set_target(engine, &o), 0);
     const struct target *t = engine_target(engine, 0);
     ck_assert_uint_eq(t->places, 9);
@@ -558,15 +598,21 @@ START_TEST(requests__a_target_is_as_it_was_configured)
     ck_assert_int_eq(t->timeout.us, SPAN_S(4).us);
     ck_assert_int_eq(t->pending_timeout.us, SPAN_S(3).us);
     ck_assert(t->barrier && t->pending_max == 5);
-    o.adaptive_concurrency = false;
+    o.adaptive_concurrency = o.barrier = false;
     o.pending_timeout = SPAN_S(2);
     o.max_pending_calls = 6;
     o.timeout = SPAN_S(5);
+    o.rate.per_second = 50;
+    o.budget.percent = 10;
     ck_assert_int_eq(engine_set_target(engine, &o), 0);
     ck_assert_uint_eq(target_places(t), 9);
     ck_assert_int_eq(t->pending_timeout.us, SPAN_S(2).us);
     ck_assert_int_eq(t->timeout.us, SPAN_S(5).us);
-    ck_assert_uint_eq(t->pending_max, 6);
+    ck_assert(!t->barrier && t->pending_max == 6);
+    ck_assert(t->rate.per_second == 50 && t->budget.options.percent == 10);
+    o.barrier = true;
+    ck_assert_int_eq(engine_set_target(engine, &o), 0);
+    ck_assert(t->barrier);
     o.max_concurrent_calls = 0; /* it is gone, and all that was said of it */
     ck_assert_int_eq(engine_set_target(engine, &o), 0);
     ck_assert(!t->barrier && t->pending_max == 0 && t->pending_timeout.us == 0 && t->places == 0);
@@ -703,6 +749,25 @@ START_TEST(requests__an_answer_is_as_large_as_a_payload)
 }
 END_TEST
 
+/* Both times in full: which of them to change is the question. */
+START_TEST(requests__an_answer_that_is_too_old_says_by_how_much)
+{
+    define(
+        "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+        "     compensation: none, fallback: {last_good: {key: k, max_age: 1500ms}}}\n");
+    for (unsigned i = 0; i < 2; i++, now.us += 12345678) {
+        first.serial = i + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        ask((struct event){.type = EVENT_ANSWER,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .status = i == 0 ? CODE_OK : CODE_NOT_FOUND});
+    }
+    ck_assert_str_eq(ended_words, "the last good answer under its key is 12s old, and max_age is 1.500s");
+}
+END_TEST
+
 /* Whoever finds as many sagas as may live is told to come when one will have ended, as they have of late. */
 START_TEST(requests__who_finds_no_room_is_told_when_there_is)
 {
@@ -713,9 +778,9 @@ START_TEST(requests__who_finds_no_room_is_told_when_there_is)
     ck_assert_int_eq(retry_ms, 100); /* it is not known */
     for (first.serial = 1; first.serial <= 4; first.serial++, now.us += 20000)
         ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT}), 0);
-    now.us += 1000000; /* nothing for a second */
+    now.us += 1000001; /* nothing for a second, and a little more: nobody comes before his time */
     ck_assert_int_eq(ask(event), E_LIVE_SAGAS);
-    ck_assert_int_ge(retry_ms, 1000);
+    ck_assert_int_eq(retry_ms, 1021);
 }
 END_TEST
 
@@ -834,12 +899,13 @@ END_TEST
 START_TEST(requests__a_deadline_is_above_what_a_step_reserves)
 {
     define("name: d\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
-           "  - {name: a, target: t, reserve: 2s, action: /p.S/A, compensation: none}\n"
-           "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
+           "  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+           "  - {name: b, after: [a], target: t, reserve: 2s, action: /p.S/B, compensation: none}\n"
+           "  - {name: c, after: [b], target: t, action: /p.S/C}\n");
     struct event start = {.type = EVENT_START, .definition = definition, .deadline = SPAN_S(2)};
     ck_assert_int_eq(ask(start), E_ARGUMENT);
     ck_assert_str_eq(field, "deadline");
-    ck_assert_str_eq(words, "must be above 2s, which step a reserves for those after it");
+    ck_assert_str_eq(words, "must be above 2s, which step b reserves for those after it");
     start.deadline.us++;
     ck_assert_int_eq(ask(start), 0);
 }
@@ -858,6 +924,94 @@ START_TEST(requests__a_cancel_that_comes_too_late_is_told_why)
     ck_assert_uint_eq(call_count, 2);
     ck_assert_int_eq(ask(cancel), E_AFTER_PIVOT);
     ck_assert_ptr_nonnull(strstr(words, "pivot is done"));
+}
+END_TEST
+
+/* Of a dead letter: which words of a person there are, and what they are about. */
+START_TEST(requests__who_acts_on_a_dead_letter_is_told_what_helps)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: a, target: t, pivot: true, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"
+           "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
+    const struct event retry_b = {.type = EVENT_RETRY, .actor = bytes_of_text("ann"), .step = bytes_of_text("b")};
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
+    ck_assert_str_eq(words, "the saga is not a dead letter: the sidecar goes on by itself");
+    answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
+    ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
+    ck_assert_str_eq(words, "this step is not what the saga is stuck on");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), E_SAGA_STUCK);
+    ck_assert_ptr_nonnull(strstr(words, "the pivot's outcome is unknown"));
+}
+END_TEST
+
+/* Whatever number a participant ends a call with. */
+START_TEST(requests__a_status_that_there_is_not_is_unknown)
+{
+    static const int told[] = {CODE_COUNT, 99, 258};
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none}\n");
+    for (unsigned i = 0; i < 3; i++) {
+        first.serial = i + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        answer(told[i], SAGA_REACH_ANSWERED);
+        ck_assert_int_eq(ended_status, CODE_UNKNOWN);
+    }
+}
+END_TEST
+
+/* Where nobody waits for a target that cannot be reached, its attempts are made as often as the step says. */
+START_TEST(requests__what_does_not_wait_for_its_target_is_tried_again)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    engine->options.target_wait = SPAN_S(0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_UNAVAILABLE, SAGA_REACH_NONE);
+    ck_assert_int_eq(engine_find(engine, 1)->steps[0].action, SAGA_ACTION_STARTED);
+    now = engine_expiry(engine);
+    ask((struct event){.type = EVENT_TICK});
+    ck_assert_uint_eq(call_count, 2);
+    ck_assert_uint_eq(calls[1].attempt, 2);
+}
+END_TEST
+
+/* It keeps the place of its targets: those of undos, too. */
+START_TEST(requests__a_target_that_is_named_again_is_the_one_that_was_gone)
+{
+    struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    const char text[] =
+        "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+        "  - {name: b, after: [a], target: t, action: /p.S/B,\n"
+        "     compensation: {target: u, method: /p.S/UndoB}}\n";
+    ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &definition, &detail), 0);
+    definition->number = 1;
+    ck_assert_int_eq(engine_keep_names(engine, definition), 0);
+    ck_assert_int_eq(engine_resolve(engine, definition, &detail), E_TARGET_NOT_FOUND);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(words, "step b calls target u, which sagad.yaml does not name");
+    ck_assert_int_eq(engine_set_target(engine, &u), definition->steps[1].compensation.target_index);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+}
+END_TEST
+
+/* Which bound it is, and how much. */
+START_TEST(requests__a_definitions_bound_is_named)
+{
+    struct definition_bound bound = {.definition = "d",
+                                     .options = {.live_max = 2, .starts = {.per_second = 1, .burst = 1}}};
+    struct event event = {.type = EVENT_START};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    event.definition = definition;
+    ck_assert_int_eq(engine_set_limits(engine, &bound, 1), 0);
+    ck_assert_int_eq(ask(event), 0);
+    ck_assert_int_eq(ask(event), E_DEFINITION_LIMIT);
+    ck_assert_str_eq(words, "as many sagas of d begin in a second as may (starts_per_second: 1)");
+    now.us += 1000000;
+    ck_assert_int_eq(ask(event), 0);
+    ck_assert_int_eq(ask(event), E_DEFINITION_LIMIT);
+    ck_assert_str_eq(words, "as many sagas of d live as may (live_sagas_max: 2)");
 }
 END_TEST
 
@@ -1196,6 +1350,11 @@ int main(void)
     tcase_add_test(tests, requests__without_room_nothing_is_enlisted);
     tcase_add_test(tests, requests__a_deadline_is_above_what_a_step_reserves);
     tcase_add_test(tests, requests__a_cancel_that_comes_too_late_is_told_why);
+    tcase_add_test(tests, requests__who_acts_on_a_dead_letter_is_told_what_helps);
+    tcase_add_test(tests, requests__a_status_that_there_is_not_is_unknown);
+    tcase_add_test(tests, requests__what_does_not_wait_for_its_target_is_tried_again);
+    tcase_add_test(tests, requests__a_target_that_is_named_again_is_the_one_that_was_gone);
+    tcase_add_test(tests, requests__a_definitions_bound_is_named);
     tcase_add_test(tests, requests__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests__what_is_deferred_is_told_apart_while_it_waits);
     tcase_add_test(tests, requests__who_acts_says_who_and_why);
@@ -1205,6 +1364,9 @@ int main(void)
     tcase_add_test(tests, requests__a_begin_is_no_start);
     tcase_add_test(tests, requests__an_enlistment_is_looked_at_whole);
     tcase_add_test(tests, requests__an_undo_is_asked_what_its_owner_said);
+    tcase_add_test(tests, requests__every_target_of_a_step_is_looked_for);
+    tcase_add_test(tests, requests__a_repeated_begin_tells_the_lease);
+    tcase_add_test(tests, requests__an_answer_that_is_too_old_says_by_how_much);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

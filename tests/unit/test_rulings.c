@@ -376,6 +376,32 @@ START_TEST(ruling__a_reload_goes_on_where_the_rule_was)
 }
 END_TEST
 
+/* A target's counters go on over a reload, and begin anew with the process. */
+START_TEST(ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then)
+{
+    open_patient("one", false, false, true);
+    ck_assert_int_eq(look(1), REMEDY_NOTHING);
+    facts.all = 100;
+    facts.good = 90;
+    ck_assert_int_eq(look(30), REMEDY_ACT);
+    answer(REMEDY_ORDER_ACT, NULL);
+    open_patient("one", false, true, false);
+    ck_assert(ruling_mark(rule)->pending);
+    ck_assert_uint_eq(ruling_mark(rule)->at_all, 100);
+    ck_assert_uint_eq(ruling_mark(rule)->at_good, 90);
+    facts.all = 110;
+    facts.good = 91;
+    facts.held = true;
+    ck_assert_int_eq(look(10), REMEDY_WORSE);
+    ck_assert_str_eq(ruling_said(rule), "it made things worse, and is disarmed: before its act 90 of 100 went well, "
+                                        "after it 1 of 10");
+    ck_assert_int_eq(ruling_leave(rule, left), 0);
+    ruling_go_on(rule, left, true, NULL, false);
+    ck_assert_uint_eq(ruling_mark(rule)->at_all, 0);
+    ck_assert_uint_eq(ruling_mark(rule)->at_good, 0);
+}
+END_TEST
+
 START_TEST(ruling__what_is_no_row_is_damage)
 {
     const struct subject_row bad = {
@@ -404,6 +430,7 @@ int main(void)
     tcase_add_test(c, ruling__what_was_tried_holds_up_no_act);
     tcase_add_test(c, ruling__rows_of_old_go_on);
     tcase_add_test(c, ruling__a_reload_goes_on_where_the_rule_was);
+    tcase_add_test(c, ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then);
     tcase_add_test(c, ruling__what_is_no_row_is_damage);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

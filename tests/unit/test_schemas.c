@@ -144,14 +144,18 @@ START_TEST(schemas__what_is_registered_outlives_a_kill)
 {
     ck_assert_int_eq(add("a", first_set()), 0);
     ck_assert_int_eq(add("b", second_set()), 0);
+    struct instant before = o.now;
+    o.now = instant_after(o.now, SPAN_S(90));
     ck_assert_int_eq(add("b", first_set()), 0);
+    ck_assert_int_eq(entry->registered_at.us, o.now.us);
     char old[SHA256_TEXT_SIZE], first[SHA256_TEXT_SIZE];
     sha256_text(second_set(), old);
     sha256_text(first_set(), first);
     ck_assert_int_eq(recover(), 0);
     ck_assert_str_eq(hash_of("a"), first);
     ck_assert_str_eq(hash_of("b"), first);
-    ck_assert_int_eq(schemas_find(schemas, bytes_of_text("a"))->registered_at.us, o.now.us);
+    ck_assert_int_eq(schemas_find(schemas, bytes_of_text("a"))->registered_at.us, before.us);
+    ck_assert_int_eq(schemas_find(schemas, bytes_of_text("b"))->registered_at.us, o.now.us);
     ck_assert_ptr_nonnull(schemas_find_set(schemas, bytes_of_text(old)));
     ck_assert_int_eq(add("c", first_set()), E_SCHEMAS);
     ck_assert_int_eq(add("a", first_set()), 0);

@@ -298,6 +298,33 @@ START_TEST(slis__what_is_promised_again_goes_on)
 }
 END_TEST
 
+/* Looks are written down once in a while only, and with the end of what was promised. */
+START_TEST(slis__the_last_looks_of_a_promise_are_kept)
+{
+    static const struct objective three = {.definition = "three", .promised = {99000}, .window = SECONDS(86400)};
+    tick(0);
+    tick(10);
+    tick(20);
+    assert_counted(SLI_FRESHNESS, 0, 3, 0);
+    ck_assert_int_eq(slis_promise(slis, &three, 1), 0);
+    tick(25);
+    restart();
+    assert_counted(SLI_FRESHNESS, 0, 3, 0);
+}
+END_TEST
+
+/* A look, a snapshot, or a row: whichever comes first. */
+START_TEST(slis__when_it_is_to_be_called_is_told)
+{
+    tick(0);
+    ck_assert_int_eq(slis_expiry(slis).us, began.us + 10 * 1000000);
+    tick(55);
+    ck_assert_int_eq(slis_expiry(slis).us, began.us + 60 * 1000000);
+    tick(60);
+    ck_assert_int_eq(slis_expiry(slis).us, began.us + 65 * 1000000);
+}
+END_TEST
+
 /* What it has taken, by the sizes that were asked for. */
 static size_t taken;
 
@@ -424,6 +451,8 @@ int main(void)
     tcase_add_test(t, slis__what_is_old_is_kept_coarsely);
     tcase_add_test(t, slis__freshness_is_looked_at);
     tcase_add_test(t, slis__what_is_promised_again_goes_on);
+    tcase_add_test(t, slis__the_last_looks_of_a_promise_are_kept);
+    tcase_add_test(t, slis__when_it_is_to_be_called_is_told);
     tcase_add_test(t, slis__what_is_taken_is_given_back);
     tcase_add_test(t, slis__a_burn_of_one_uses_up_what_may_go_wrong);
     tcase_add_test(t, slis__a_heartbeat_that_was_missed_is_bad);

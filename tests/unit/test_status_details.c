@@ -91,7 +91,10 @@ START_TEST(status_details__every_error_can_be_read_back)
 {
     struct error_detail detail;
     check(codes[_i], NULL);
+    memset(&detail, 'x', sizeof detail); /* whatever it held before */
     error_set(&detail, codes[_i], NULL, NULL);
+    ck_assert_ptr_null(detail.rule);
+    ck_assert(detail.retry_ms == 0 && detail.line == 0 && detail.column == 0);
     check(codes[_i], &detail);
     error_set(&detail, codes[_i], "steps[2].action", "it is not so");
     detail.line = 3;

@@ -564,6 +564,22 @@ START_TEST(view__a_definition_shows_its_steps_and_on_demand_its_text)
 }
 END_TEST
 
+/* In metrics, traces, logs and `where` they are what the API calls them. */
+START_TEST(view__states_and_reasons_have_the_names_of_the_api)
+{
+    const ProtobufCEnumDescriptor *states = &saga__v1__saga_state__descriptor;
+    const ProtobufCEnumDescriptor *reasons = &saga__v1__reason__descriptor;
+    for (unsigned i = 0; i < states->n_values; i++)
+        ck_assert_str_eq(record_state_name((uint8_t)states->values[i].value),
+                         states->values[i].value == 0 ? "" : states->values[i].name + strlen("SAGA_STATE_"));
+    for (unsigned i = 0; i < reasons->n_values; i++)
+        ck_assert_str_eq(record_reason_name((uint8_t)reasons->values[i].value),
+                         reasons->values[i].value == 0 ? "" : reasons->values[i].name + strlen("REASON_"));
+    ck_assert_str_eq(record_state_name((uint8_t)states->n_values), "");
+    ck_assert_str_eq(record_reason_name((uint8_t)reasons->n_values), "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("view");
@@ -591,6 +607,7 @@ int main(void)
     tcase_add_test(t, view__an_event_shows_its_record);
     tcase_add_test(t, view__an_event_says_when_the_state_changes);
     tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);
+    tcase_add_test(t, view__states_and_reasons_have_the_names_of_the_api);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
