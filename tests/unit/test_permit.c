@@ -358,6 +358,12 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
     memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
     ck_assert_int_eq(abort_saga(0, ours), DENIED);
     memory_disk_set_far(w.loop[0].disk, false);
+    /* Nor is it shown what could not be looked up for it, though the journal tells the next who asks. */
+    for (unsigned nth = 1; nth < 8; nth++) {
+        memory_disk_fail(w.loop[0].disk, nth, E_SYSTEM, false);
+        ck_assert_int_ne(get(0, ours, false), 0);
+        memory_disk_fail(w.loop[0].disk, 0, 0, false);
+    }
     api_world_close(&w);
 }
 END_TEST
