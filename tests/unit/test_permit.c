@@ -346,6 +346,13 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
     rule.rights |= RIGHT_PAYLOADS;
     ck_assert_int_eq(get(0, ours, true), 0);
     ck_assert_int_eq(get(0, theirs, true), DENIED);
+    /* Beside a rule by which all may be looked at, payloads are still those of orders. */
+    const struct authz_rule both[] = {{.who = everybody, .who_count = 1, .rights = RIGHT_VIEWER}, rule};
+    w.authz = (struct authz){.rules = both, .count = 2};
+    ck_assert_int_eq(get(0, theirs, false), 0);
+    ck_assert_int_eq(get(0, theirs, true), DENIED);
+    ck_assert_int_eq(get(0, ours, true), 0);
+    w.authz = (struct authz){.rules = &rule, .count = 1};
     /* One that has ended has its name still. */
     ck_assert_int_eq(abort_saga(0, ours), 0);
     ck_assert_int_eq(get(0, ours, false), 0);

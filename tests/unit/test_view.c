@@ -503,6 +503,36 @@ START_TEST(view__what_an_answer_said_stays_said)
 }
 END_TEST
 
+/* Why it turned back is said by its record, or else by what was said last of the action that ended so. */
+START_TEST(view__what_turned_a_saga_back_is_told_in_its_words)
+{
+    static const struct {
+        const char *own, *told;
+        uint16_t step;
+    } cases[] = {{"", "sold out", 1},
+                 {"the deadline", "the deadline", 1},
+                 {"", "", RECORD_NO_STEP},
+                 {"an operator", "an operator", RECORD_NO_STEP},
+                 {"", "", 2}};
+    start(1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct timeline_entry entries[] = {
+            {.record = {.type = RECORD_ACTION_ENDED, .step = 1, .message = bytes_of_text("not yet")}},
+            {.record = {.type = RECORD_ACTION_ENDED, .step = 1, .message = bytes_of_text("sold out")}},
+            {.record = {.type = RECORD_ACTION_ENDED, .step = 0, .message = bytes_of_text("of another")}},
+            {.record = {.type = RECORD_ACTION_FAILED, .step = 1, .message = bytes_of_text("tried again")}},
+            {.record = {.type = RECORD_TURNED_BACK, .step = cases[i].step, .message = bytes_of_text(cases[i].own)}}};
+        Saga__V1__Saga *m = view_saga(&a, engine_find(core_engine(o.core), 1), NULL, 0);
+        ck_assert(view_add_outcome(&a, m, &(struct timeline){.entries = entries, .count = 5}, NULL, 0));
+        ck_assert_str_eq(m->reason_message, cases[i].told);
+        m = view_saga(&a, engine_find(core_engine(o.core), 1), NULL, 0);
+        ck_assert(view_add_outcome(&a, m, &(struct timeline){.entries = entries, .count = 5},
+                                   catalog_at(o.catalog, 0)->definition, 0));
+        ck_assert_str_eq(m->reason_step, cases[i].step == RECORD_NO_STEP ? "" : cases[i].step == 1 ? "b" : "c");
+    }
+}
+END_TEST
+
 static const Saga__V1__Event *event_of(struct record record)
 {
     struct timeline_entry entry = {.record = record, .position = {.frame = 0x1f, .index = 2}};
@@ -588,6 +618,7 @@ int main(void)
     tcase_add_test(t, view__history_tells_of_who_was_not_reached);
     tcase_add_test(t, view__history_keeps_when_a_step_began);
     tcase_add_test(t, view__what_an_answer_said_stays_said);
+    tcase_add_test(t, view__what_turned_a_saga_back_is_told_in_its_words);
     tcase_add_test(t, view__an_event_shows_its_record);
     tcase_add_test(t, view__an_event_says_when_the_state_changes);
     tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);
