@@ -6,6 +6,8 @@
 #include "sidecar/core/bulk.h"
 #include "sidecar/core/holds.h"
 
+#include "google/protobuf/descriptor.pb-c.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -291,6 +293,26 @@ START_TEST(operator__a_head_that_is_verified_is_no_longer_than_one)
 }
 END_TEST
 
+/* What a schema's files write as messages, those within messages included; a map's entries nobody wrote. */
+static int messages_in(Google__Protobuf__DescriptorProto *const *list, size_t count)
+{
+    int messages = 0;
+    for (size_t i = 0; i < count; i++)
+        if (list[i]->options == NULL || !list[i]->options->map_entry)
+            messages += 1 + messages_in(list[i]->nested_type, list[i]->n_nested_type);
+    return messages;
+}
+
+static int messages_of_shapes(void)
+{
+    int messages = 0;
+    Google__Protobuf__FileDescriptorSet *set = google__protobuf__file_descriptor_set__unpack(NULL, shapes_size, shapes);
+    for (size_t i = 0; i < set->n_file; i++)
+        messages += messages_in(set->file[i]->message_type, set->file[i]->n_message_type);
+    google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+    return messages;
+}
+
 /* By its name or by its hash, and not by both; with its text when it is asked for by itself. */
 START_TEST(operator__a_schema_is_shown_as_it_was_registered)
 {
@@ -321,7 +343,7 @@ START_TEST(operator__a_schema_is_shown_as_it_was_registered)
         ck_assert_int_eq(one->registered_at != NULL, !by_hash);
         ck_assert_uint_eq(one->descriptors.len, shapes_size);
         ck_assert_uint_gt(one->n_services, 0);
-        ck_assert_int_gt(one->message_count, 0);
+        ck_assert_int_eq(one->message_count, messages_of_shapes());
         saga__v1__schema__free_unpacked(one, NULL);
     }
     hash[0] ^= 1;
@@ -395,6 +417,42 @@ START_TEST(operator__a_reload_is_told_what_came_of_it)
     api_world_settle(&w);
     taken(METHOD_RELOAD, &m.base);
     expect("Reload", "", "", "anna", "");
+}
+END_TEST
+
+/* Each is told of the target that it asked about, in whatever order these answer. */
+START_TEST(operator__each_target_tells_whom_it_was_asked_for)
+{
+    static const unsigned order[] = {1, 2, 0};
+    const struct error_detail refusal = {.text = "no reflection"};
+    char *services[] = {text_of("s.S")};
+    Saga__V1__ReflectRequest m = SAGA__V1__REFLECT_REQUEST__INIT;
+    struct world_call *calls[3];
+    m.target = text_of("t");
+    m.services = services;
+    m.n_services = 1;
+    for (int i = 0; i < 3; i++)
+        calls[i] = api_world_ask(&w, 0, METHOD_REFLECT, &m.base);
+    for (unsigned i = 0; i < 3; i++) {
+        char set[16];
+        unsigned of = order[i];
+        snprintf(set, sizeof set, "set %u", of);
+        api_reflected(w.loop[0].api, w.loop[0].reflects - 2 + of, of == 2 ? E_TARGET_NOT_FOUND : 0, &refusal,
+                      bytes_of_text(set));
+        for (unsigned k = 0; k < 3; k++)
+            ck_assert_int_eq(calls[k]->ended, k == 1 || (k == 2 && i > 0) || i == 2);
+        if (of == 2) {
+            ck_assert_str_eq(calls[of]->reason, "TARGET_NOT_FOUND");
+            continue;
+        }
+        Saga__V1__ReflectResponse *r =
+            saga__v1__reflect_response__unpack(NULL, calls[of]->body.size, calls[of]->body.at);
+        ck_assert(bytes_equal(bytes_of(r->descriptors.data, r->descriptors.len), bytes_of_text(set)));
+        saga__v1__reflect_response__free_unpacked(r, NULL);
+    }
+    for (int i = 0; i < 3; i++)
+        api_world_free(calls[i]);
+    api_world_settle(&w);
 }
 END_TEST
 
@@ -500,6 +558,7 @@ int main(void)
     tcase_add_test(tc, operator__a_schema_is_shown_as_it_was_registered);
     tcase_add_test(tc, operator__an_answer_to_be_forgotten_has_bounds);
     tcase_add_test(tc, operator__a_reload_is_told_what_came_of_it);
+    tcase_add_test(tc, operator__each_target_tells_whom_it_was_asked_for);
     tcase_add_test(tc, operator__a_request_id_that_is_looked_for_has_bounds);
     tcase_add_test(tc, operator__schemas_are_listed_page_by_page);
     tcase_add_test(tc, operator__each_method_is_explained);

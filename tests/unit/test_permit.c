@@ -196,6 +196,39 @@ START_TEST(permit__a_start_that_is_refused_for_its_tags_is_told)
 }
 END_TEST
 
+static int64_t others;
+
+static void hear_others(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    for (size_t i = 0; i < entry->field_count; i++)
+        if (strcmp(entry->fields[i].name, "others") == 0) {
+            told++;
+            others = entry->fields[i].number;
+        }
+}
+
+/* However many are refused, the log tells of one a second, and of how many others there were since the one before. */
+START_TEST(permit__refusals_are_told_once_a_second)
+{
+    static const struct {
+        unsigned refused;
+        int64_t others;
+    } seconds[] = {{1, 0}, {4, 0}, {1, 3}, {1, 0}};
+    begin_world(1, 0, 0);
+    log_listen(hear_others, NULL);
+    for (unsigned i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        for (unsigned k = 0; k < seconds[i].refused; k++)
+            ck_assert_int_eq(ask(0, METHOD_LIST, bytes_of(NULL, 0)), DENIED);
+        ck_assert_uint_eq(told, i + 1);
+        ck_assert_int_eq(others, seconds[i].others);
+        w.now = instant_after(w.now, SPAN_S(1));
+    }
+    log_listen(NULL, NULL);
+    api_world_close(&w);
+}
+END_TEST
+
 /* Of a caller on a unix socket both of its numbers count. */
 START_TEST(permit__a_rule_for_a_group_is_for_its_members)
 {
@@ -734,6 +767,7 @@ int main(void)
     tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
     tcase_add_test(tc, permit__a_refusal_says_who_is_refused);
     tcase_add_test(tc, permit__a_start_that_is_refused_for_its_tags_is_told);
+    tcase_add_test(tc, permit__refusals_are_told_once_a_second);
     tcase_add_test(tc, permit__a_rule_for_a_group_is_for_its_members);
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);

@@ -551,6 +551,13 @@ START_TEST(view__an_event_shows_its_record)
                                                         .attempt = 3,
                                                         .status = 14,
                                                         .next_at = {.us = 6000000},
+                                                        .given_at = {.us = 7000000},
+                                                        .fault = DRILL_DUPLICATE,
+                                                        .reason = REASON_UNAVAILABLE,
+                                                        .action_state = SAGA_ACTION_UNKNOWN,
+                                                        .compensation_state = SAGA_COMPENSATION_OWED,
+                                                        .synthetic = true,
+                                                        .identity = bytes_of_text("uid:7"),
                                                         .message = bytes_of("no \0 \xc3\xbc \xff", 9),
                                                         .actor = bytes_of_text("\xc3")});
     ck_assert_str_eq(m->cursor, "1f.2");
@@ -564,6 +571,13 @@ START_TEST(view__an_event_shows_its_record)
     ck_assert_str_eq(m->step, "s");
     ck_assert_str_eq(m->message, "no ? \xc3\xbc ?");
     ck_assert_str_eq(m->actor, "?");
+    ck_assert_str_eq(m->identity, "uid:7");
+    ck_assert_int_eq(m->as_of->seconds, 7);
+    ck_assert_int_eq(m->fault, SAGA__V1__FAULT_KIND__FAULT_KIND_DUPLICATE);
+    ck_assert_int_eq(m->reason, SAGA__V1__REASON__REASON_UNAVAILABLE);
+    ck_assert_int_eq(m->action, SAGA__V1__ACTION_STATE__ACTION_STATE_UNKNOWN);
+    ck_assert_int_eq(m->compensation, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_OWED);
+    ck_assert(m->synthetic);
     ck_assert_int_eq(m->state, 0);
 }
 END_TEST
