@@ -252,6 +252,22 @@ START_TEST(policy__the_first_error_refuses_by_name)
 }
 END_TEST
 
+START_TEST(policy__is_the_same_when_its_text_is)
+{
+    static const char *const texts[] = {"rules:\n  - {id: a, that: step.pivot, else: x}\n",
+                                        "rules:\n  - {id: a, that: step.pivot, else: y}\n",
+                                        "rules:\n  - {id: a, that: step.pivot, else: xy}\n"};
+    struct policy *first = policy_of(texts[0]);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct policy *p = policy_of(texts[i]);
+        ck_assert_int_eq(policy_same(first, p), i == 0);
+        policy_destroy(p);
+    }
+    ck_assert(!policy_same(first, NULL) && !policy_same(NULL, first) && policy_same(NULL, NULL));
+    policy_destroy(first);
+}
+END_TEST
+
 START_TEST(policy__what_is_no_policy_is_refused_with_its_place)
 {
     static const struct {
@@ -380,6 +396,7 @@ int main(void)
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__of_two_waivers_the_one_that_has_not_ended_counts);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
+    tcase_add_test(rules, policy__is_the_same_when_its_text_is);
     tcase_add_test(rules, policy__what_is_no_policy_is_refused_with_its_place);
     tcase_add_test(rules, policy__has_bounds);
     tcase_add_test(rules, policy__the_default_one_is_kept_and_each_of_its_rules_broken);
