@@ -152,6 +152,11 @@ START_TEST(names__pick_first_calls_one_as_long_as_it_is_there)
         ck_assert_int_eq(call(target).status, 9);
     unsigned used = asked(0) > 0 ? 0 : 1;
     ck_assert_uint_eq(asked(used), 20);
+    /* The first is the resolver's, in every process. */
+    w.rpc->chance++;
+    struct rpc_target *other = name_target();
+    ck_assert_int_eq(call(other).status, 9);
+    ck_assert_str_eq(other->ways[0].name, target->ways[0].name);
     fake_peer_stop(&peers[used]);
     call_until_asked(target, 1 - used);
     world_close(&w);
