@@ -238,6 +238,71 @@ START_TEST(operator__what_was_done_to_a_breaker_is_in_the_trail)
         taken(METHOD_SET_BREAKER, &m.base);
         expect("SetBreaker", acts[i].name, "t", "anna", "why");
     }
+    /* Up to the last byte that either may have. */
+    char reason[MESSAGE_BYTES_MAX + 1] = "";
+    memset(reason, 'r', MESSAGE_BYTES_MAX);
+    m.actor = long_actor + 1;
+    m.reason = reason;
+    taken(METHOD_SET_BREAKER, &m.base);
+    expect("SetBreaker", "reset", "t", m.actor, reason);
+}
+END_TEST
+
+START_TEST(operator__a_drill_is_in_the_trail)
+{
+    Saga__V1__InjectFaultsRequest m = SAGA__V1__INJECT_FAULTS_REQUEST__INIT; /* no more faults */
+    w.loop[0].api->options.fault_injection = true;
+    m.actor = text_of("anna");
+    m.reason = text_of("over");
+    taken(METHOD_INJECT_FAULTS, &m.base);
+    expect("InjectFaults", "", "", "anna", "over");
+    actor_has_bounds(METHOD_INJECT_FAULTS, &m.base, &m.actor);
+}
+END_TEST
+
+/* While the journal takes nothing, nothing is done that it could not keep. */
+START_TEST(operator__what_could_not_be_kept_is_refused_at_once)
+{
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    Saga__V1__ReloadRequest reload = SAGA__V1__RELOAD_REQUEST__INIT;
+    Saga__V1__RegisterSchemaRequest schema = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    Saga__V1__ChangeRuleRequest rule = SAGA__V1__CHANGE_RULE_REQUEST__INIT;
+    const struct {
+        enum method_id method;
+        const ProtobufCMessage *m;
+    } asked[] = {{METHOD_HOLD_DEFINITION, &hold.base},
+                 {METHOD_RELOAD, &reload.base},
+                 {METHOD_REGISTER_SCHEMA, &schema.base},
+                 {METHOD_CHANGE_RULE, &rule.base}};
+    begin.name = hold.definition = text_of("order");
+    hold.actor = reload.actor = rule.actor = text_of("anna");
+    hold.reason = rule.reason = text_of("why");
+    schema.name = text_of("shapes");
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    rule.name = text_of("calm");
+    rule.change = SAGA__V1__RULE_CHANGE__RULE_CHANGE_ARM;
+    memset(given, 0, sizeof given);
+    api_world_add_schema(&w); /* it is there already, which must not be told either */
+    memory_disk_set_size(w.loop[0].disk, 1);
+    struct world_call *began = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    api_world_turn(&w, 0);
+    ck_assert_int_eq(core_stalled(w.loop[0].core), E_JOURNAL_FULL);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        struct world_call *call = api_world_ask(&w, 0, asked[i].method, asked[i].m);
+        ck_assert_msg(call->ended, "%s", call->method->path);
+        ck_assert_str_eq(call->reason, "JOURNAL_FULL");
+        api_world_free(call);
+    }
+    ck_assert_str_eq(given, "");
+    ck_assert_uint_eq(w.loop[0].reloads, 0);
+    ck_assert(!holds_has(core_holds(w.loop[0].core), bytes_of_text("order")));
+    memory_disk_set_size(w.loop[0].disk, 0);
+    api_world_settle(&w);
+    ck_assert(began->ended);
+    api_world_free(began);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        taken(asked[i].method, asked[i].m);
 }
 END_TEST
 
@@ -553,6 +618,8 @@ int main(void)
     tcase_add_test(tc, operator__a_journal_is_given);
     tcase_add_test(tc, operator__a_definition_is_held_and_let_go);
     tcase_add_test(tc, operator__what_was_done_to_a_breaker_is_in_the_trail);
+    tcase_add_test(tc, operator__a_drill_is_in_the_trail);
+    tcase_add_test(tc, operator__what_could_not_be_kept_is_refused_at_once);
     tcase_add_test(tc, operator__definitions_are_listed_in_pages);
     tcase_add_test(tc, operator__a_head_that_is_verified_is_no_longer_than_one);
     tcase_add_test(tc, operator__a_schema_is_shown_as_it_was_registered);

@@ -152,6 +152,20 @@ START_TEST(payload__what_its_type_requires_is_there)
 }
 END_TEST
 
+START_TEST(payload__a_definition_tells_the_type_of_its_input)
+{
+    Saga__V1__GetDefinitionRequest m = SAGA__V1__GET_DEFINITION_REQUEST__INIT;
+    for (int typed = 0; typed < 2; typed++) {
+        m.name = text_of(typed ? "typed" : "plain");
+        Saga__V1__Definition *d = api_world_get(&w, 0, METHOD_GET_DEFINITION, &m.base);
+        ck_assert_str_eq(d->schema, typed ? "shapes" : "");
+        ck_assert_str_eq(d->input, typed ? "shapes.Line" : "");
+        ck_assert_uint_eq(strlen(d->schema_hash), typed ? 64 : 0);
+        saga__v1__definition__free_unpacked(d, NULL);
+    }
+}
+END_TEST
+
 /* Beside the bytes, for whoever asks for both; of steps that are done. */
 START_TEST(payload__is_shown_as_json_where_its_type_is_known)
 {
@@ -328,6 +342,7 @@ int main(void)
     tcase_add_test(tc, payload__an_input_may_be_json);
     tcase_add_test(tc, payload__what_is_no_message_of_its_type_is_refused);
     tcase_add_test(tc, payload__what_its_type_requires_is_there);
+    tcase_add_test(tc, payload__a_definition_tells_the_type_of_its_input);
     tcase_add_test(tc, payload__is_shown_as_json_where_its_type_is_known);
     tcase_add_test(tc, payload__of_an_enlisted_saga_is_bytes_alone);
     tcase_add_test(tc, payload__json_of_a_saga_has_a_bound);

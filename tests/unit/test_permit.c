@@ -141,6 +141,39 @@ START_TEST(permit__a_refusal_says_who_is_refused)
 }
 END_TEST
 
+/* The words of a refusal. */
+static const char *said(enum method_id method, const ProtobufCMessage *m)
+{
+    static char words[200];
+    struct world_call *call = api_world_ask(&w, 0, method, m);
+    api_world_settle(&w);
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, DENIED);
+    snprintf(words, sizeof words, "%s", call->message);
+    api_world_free(call);
+    return words;
+}
+
+/* And what the rules are short of. */
+START_TEST(permit__a_refusal_says_what_to_ask_for)
+{
+    static const char *const orders[] = {"order*"};
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__WatchRequest watch = SAGA__V1__WATCH_REQUEST__INIT;
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    begin_world(1, RIGHT_SERVICE, 0);
+    rule.all_sagas = true;
+    rule.definitions = orders;
+    rule.definition_count = 1;
+    begin.name = (char *)(uintptr_t) "refund";
+    ck_assert_ptr_nonnull(strstr(said(METHOD_LIST, &list.base), "limit it to some definitions; name one of them"));
+    ck_assert_ptr_nonnull(strstr(said(METHOD_WATCH, &watch.base), "limit it to some sagas; name one of them"));
+    ck_assert_ptr_nonnull(
+        strstr(said(METHOD_BEGIN, &begin.base), "no rule of authorization says so of this definition"));
+    api_world_close(&w);
+}
+END_TEST
+
 static unsigned told;
 
 static void hear(void *self, const struct log_entry *entry)
@@ -718,6 +751,8 @@ START_TEST(permit__a_request_id_is_its_identitys_own)
     ck_assert_int_eq(find(0, (char *)(uintptr_t) "r"), NOT_FOUND);
     rule.rights |= RIGHT_VIEWER;
     ck_assert(found(0, "r") == of[2]); /* the newest that it may see */
+    w.peer = user(1);
+    ck_assert(found(0, "r") == of[1]); /* its own before that */
     w.authz.given = false;
     begun(0, "r", &repeated);
     ck_assert(repeated);
@@ -766,6 +801,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__every_method_by_every_role, 1, 3);
     tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
     tcase_add_test(tc, permit__a_refusal_says_who_is_refused);
+    tcase_add_test(tc, permit__a_refusal_says_what_to_ask_for);
     tcase_add_test(tc, permit__a_start_that_is_refused_for_its_tags_is_told);
     tcase_add_test(tc, permit__refusals_are_told_once_a_second);
     tcase_add_test(tc, permit__a_rule_for_a_group_is_for_its_members);

@@ -202,6 +202,31 @@ START_TEST(view__a_full_target_is_named)
 }
 END_TEST
 
+START_TEST(view__a_priority_is_told_with_the_wait)
+{
+    static const struct {
+        uint8_t priority;
+        Saga__V1__Priority shown;
+        const char *words;
+    } cases[] = {{PRIORITY_LOW, SAGA__V1__PRIORITY__PRIORITY_LOW, ", at low priority"},
+                 {PRIORITY_NORMAL, SAGA__V1__PRIORITY__PRIORITY_NORMAL, ""},
+                 {PRIORITY_HIGH, SAGA__V1__PRIORITY__PRIORITY_HIGH, ", at high priority"}};
+    start(16);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char expected[160];
+        owner_submit(&o, (struct event){.type = EVENT_START,
+                                        .token = 1,
+                                        .definition = catalog_at(o.catalog, 0)->definition,
+                                        .priority = cases[i].priority});
+        ck_assert_int_eq(owner_commit(&o), 0);
+        snprintf(expected, sizeof expected, "a=a free place among the calls to target t%s|b=step a|c=step a|d=step b",
+                 cases[i].words);
+        ck_assert_str_eq(waiting(17 + i), expected);
+        ck_assert_int_eq(view(17 + i, 0)->priority, cases[i].shown);
+    }
+}
+END_TEST
+
 static void breaker(uint8_t act)
 {
     owner_submit(&o, (struct event){.type = EVENT_BREAKER,
@@ -619,6 +644,7 @@ int main(void)
     tcase_add_test(t, view__a_wait_for_a_target_says_until_when);
     tcase_add_test(t, view__what_can_only_go_forward_waits_for_ever);
     tcase_add_test(t, view__a_full_target_is_named);
+    tcase_add_test(t, view__a_priority_is_told_with_the_wait);
     tcase_add_test(t, view__undos_say_what_they_wait_for);
     tcase_add_test(t, view__an_open_breaker_is_named);
     tcase_add_test(t, view__an_undo_waits_until_a_lost_attempt_is_over);
