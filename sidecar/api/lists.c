@@ -232,7 +232,7 @@ static int list_piece(struct api *api, struct read *read, const Saga__V1__ListRe
         code = tag_ended(api, read, &l->ended, m, detail);
     if (code == 0)
         l->query.below = merge(&l->live, &l->ended, live_to > ended_to ? live_to : ended_to, l->room, &l->page);
-    l->examined += l->query.examine_max;
+    l->examined += code == 0 ? l->query.examine_max : 0;
     return code;
 }
 
@@ -342,10 +342,12 @@ int lists_dead_letters(struct api *api, struct read *read, const void *message, 
             l->count += code == 0;
         }
         engine_destroy(shown.replayed);
+        if (code != 0) /* when the journal has told, this one is looked at again */
+            return code;
         l->after = saga->id.serial;
         l->examined++;
         saga = engine_after(e, l->after);
-        if (code == 0 && (looked_up || l->examined % 64 == 0) && !api_has_time(api))
+        if ((looked_up || l->examined % 64 == 0) && !api_has_time(api))
             return READ_MORE;
     }
     if (code != 0)

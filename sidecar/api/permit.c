@@ -313,8 +313,8 @@ int permit_request(struct api *api, struct rpc_call *call, enum method_id method
         return 0; /* they ask once they know the names */
     struct about about;
     int code = look_at(api, peer, method, m, authz_by_tags(z, &c), &about, detail);
-    if (code != 0 || !about.known)
-        return code == 0 || code == STORE_PENDING ? code : 0;
+    if (code != 0 || !about.known) /* what could not be looked up is not allowed */
+        return code;
     struct authz_about own = about.of;
     own.own = true;
     about.of.own = about.of.own && !about.many;

@@ -176,8 +176,9 @@ static int next_of_backlog(struct watch *w, struct subscriber *u, struct bytes *
         if (!api_has_time(w->api))
             break;
     }
-    if (code != 0)
+    if (code != 0 && (code != WATCH_MORE || response.n_events == 0))
         return code;
+    /* Where the journal makes wait for the next frame, what was shown before that is sent: those frames are not looked at again. */
     if (u->backlog->count == 0)
         watch_forget(u);
     return response.n_events == 0 ? WATCH_MORE : finish(w, u, &response, last, message, detail);

@@ -157,14 +157,14 @@ void world_open(struct world *w, bool unix_socket)
     if (unix_socket)
         snprintf(w->address, sizeof w->address, "unix:%s/s.sock", w->folder);
     else
-        strcpy(w->address, "127.0.0.1:0");
+        snprintf(w->address, sizeof w->address, "%s:0", w->host != NULL ? w->host : "127.0.0.1");
     const struct rpc_listener listener = {.address = w->address,
                                           .credentials = w->credentials == NULL ? &transport_plaintext : w->credentials,
                                           .role = WORLD_ROLE};
     int rc = rpc_listen(w->rpc, &listener, &w->port, &detail);
     ck_assert_msg(rc == 0, "%s", detail.text);
     if (!unix_socket)
-        snprintf(w->address, sizeof w->address, "127.0.0.1:%d", w->port);
+        snprintf(w->address, sizeof w->address, "%s:%d", w->host != NULL ? w->host : "127.0.0.1", w->port);
     rpc_start(w->rpc);
     w->queue = grpc_completion_queue_create_for_next(NULL);
     grpc_channel_credentials *plaintext = grpc_insecure_credentials_create();

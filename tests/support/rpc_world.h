@@ -56,6 +56,7 @@ struct world {
     int reachable;                                   /* word that a target can be reached again */
     bool reply_to_cancelled;                         /* a kept call is ended as soon as it is cancelled */
     enum spread_policy policy;                       /* of its targets */
+    const char *host;                                /* where it listens, as [::1]; NULL: 127.0.0.1 */
     bool forbids;                                    /* calls that were held may not leave */
     bool compresses;                                 /* the client packs its messages; set before world_open */
     const struct transport_credentials *credentials; /* of its listener; NULL: plaintext, as its client */
@@ -66,7 +67,7 @@ struct world {
 /* Fills in options that suit a test. The caller may change them before world_open. */
 void world_init(struct world *w);
 
-/* Listens at 127.0.0.1 (port 0), or at a unix socket in a folder of its own, starts, and makes the client's channel. */
+/* Listens at 127.0.0.1 or `host` (port 0), or at a unix socket in a folder of its own, starts, and makes the client's channel. */
 void world_open(struct world *w, bool unix_socket);
 
 /* Ends the kept calls, stops, and takes all of it down. Fails the test when the room does not become idle. */

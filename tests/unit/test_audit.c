@@ -162,6 +162,35 @@ START_TEST(audit__an_act_has_all_that_is_known_of_it)
 }
 END_TEST
 
+/* What one commit keeps is one row of the trail: each act in it has its time. */
+START_TEST(audit__acts_of_one_moment_are_told_one_by_one)
+{
+    char ids[3][SAGA_ID_TEXT_SIZE];
+    struct world_call *calls[3];
+    api_world_start(&w);
+    for (int i = 0; i < 3; i++)
+        api_world_begin(&w, 0, "x", "", ids[i]);
+    for (int i = 0; i < 3; i++) {
+        Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+        pause.saga_id = ids[i];
+        pause.actor = text_of("anna");
+        pause.reason = text_of("lunch");
+        calls[i] = api_world_ask(&w, 0, METHOD_PAUSE, &pause.base);
+    }
+    api_world_settle(&w);
+    for (int i = 0; i < 3; i++)
+        api_world_free(calls[i]);
+    ck_assert_uint_eq(core_audit_last(w.loop[0].core), 1);
+    Saga__V1__ListAuditResponse *list = trail(0, NULL);
+    ck_assert_uint_eq(list->n_entries, 3);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_str_eq(list->entries[i]->saga_id, ids[2 - i]);
+        ck_assert_int_eq(list->entries[i]->time->seconds, w.now.us / 1000000);
+    }
+    drop(list);
+}
+END_TEST
+
 START_TEST(audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice)
 {
     char id[SAGA_ID_TEXT_SIZE];
@@ -406,6 +435,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, audit__an_act_has_all_that_is_known_of_it);
+    tcase_add_test(tc, audit__acts_of_one_moment_are_told_one_by_one);
     tcase_add_test(tc, audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice);
     tcase_add_test(tc, audit__an_act_of_a_job_tells_whose_it_is);
     tcase_add_test(tc, audit__what_the_sidecar_does_itself_is_nobodys);

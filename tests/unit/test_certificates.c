@@ -149,6 +149,7 @@ START_TEST(certificates__one_that_has_ended_is_told_of_once)
         ck_assert_int_le(time(NULL), certificates_not_after(c) + 60);
     ck_assert_int_eq(news, CERTIFICATES_EXPIRED);
     ck_assert_ptr_nonnull(strstr(why, ".pem: ended "));
+    ck_assert_str_eq(why + strlen(why) - strlen(" s ago"), " s ago");
     ck_assert_int_eq(look(), CERTIFICATES_SAME);
     make(-1000, 1000, false);
     ck_assert_int_eq(look(), CERTIFICATES_NEW);

@@ -1,4 +1,5 @@
 /* Unary requests that change something: nothing is said before it is durable, and everything is answered once. */
+#include "sidecar/api/api_inside.h"
 #include "tests/support/api_world.h"
 #include "tests/support/trades.h"
 
@@ -175,8 +176,20 @@ static void refused_either_way(int number, bool absent, const char *reason)
     }
 }
 
+static int admit_none(void *self, const struct definition *definition, struct error_detail *detail)
+{
+    (void)self;
+    (void)definition;
+    return error_set(detail, E_POLICY, "", NULL);
+}
+
 START_TEST(change__a_dry_run_is_refused_as_the_real_one_would_be)
 {
+    struct api_options *options = &w.loop[0].api->options;
+    int (*admit)(void *self, const struct definition *definition, struct error_detail *detail) = options->admit;
+    options->admit = admit_none;
+    refused_either_way(0, false, "POLICY_VIOLATED");
+    options->admit = admit;
     refused_either_way(0, true, "TARGET_NOT_FOUND");
     memory_disk_set_tight(w.loop[0].disk, true);
     refused_either_way(0, false, "JOURNAL_FULL");

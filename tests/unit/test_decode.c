@@ -241,8 +241,8 @@ START_TEST(decode__an_enlistment_is_read_whole)
     e.retry.max_attempts = 1000;
     e.retry.initial_backoff = &initial;
     e.retry.max_backoff = &max;
-    e.retry.backoff_multiplier = 1.5;
-    jitter.value = 0.25;
+    e.retry.backoff_multiplier = 1.005; /* which is a little less in binary */
+    jitter.value = 0.2496;
     e.retry.jitter = &jitter;
     ck_assert_int_eq(decode_enlist(&decoder, &e.request, &event, &detail), 0);
     ck_assert_uint_eq(event.type, EVENT_ENLIST);
@@ -260,7 +260,7 @@ START_TEST(decode__an_enlistment_is_read_whole)
     ck_assert_uint_eq(read->compensation.retry.max_attempts, 1000);
     ck_assert_int_eq(read->compensation.retry.initial_backoff.us, 5000);
     ck_assert_int_eq(read->compensation.retry.max_backoff.us, 1000000);
-    ck_assert_uint_eq(read->compensation.retry.backoff_multiplier_permille, 1500);
+    ck_assert_uint_eq(read->compensation.retry.backoff_multiplier_permille, 1005);
     ck_assert_uint_eq(read->compensation.retry.jitter_permille, 250);
 }
 END_TEST

@@ -98,7 +98,7 @@ START_TEST(faults__what_is_asked_for_is_in_force_and_shown)
     fault.tag = text_of("tenant");
     fault.tag_value = text_of("seven");
     fault.calls = SAGA__V1__FAULT_CALLS__FAULT_CALLS_COMPENSATIONS;
-    fault.percent = 12.5;
+    fault.percent = 12.46; /* to the nearest tenth */
     fault.delay = &delay;
     delay.seconds = 1;
     delay.nanos = 500000000;

@@ -66,14 +66,20 @@ static bool is_out(struct pair p)
     return size == 0 || (size < 0 && errno != EAGAIN);
 }
 
-/* As many calls are reset since the last look as nobody resets who has only changed his mind. */
-static void look(void)
+/* A look, since the last of which so many calls have ended, of them so many by a reset. */
+static void look_after(unsigned resets, unsigned ends)
 {
     const struct rpc_watched w = {.rooms = rooms, .room_count = 1, .listenings = &listening, .listening_count = 1};
-    atomic_fetch_add(&room.resets, 1000);
-    atomic_fetch_add(&room.ends, 1000);
+    atomic_fetch_add(&room.resets, resets);
+    atomic_fetch_add(&room.ends, ends);
     now_ms += 60000;
     rpc_guard_turn(guard, &w, now_ms);
+}
+
+/* As many are reset as nobody resets who has only changed his mind. */
+static void look(void)
+{
+    look_after(1000, 1000);
 }
 
 static void setup(void)
@@ -106,6 +112,27 @@ START_TEST(guard__whoever_sent_most_lately_is_shut_out)
     ck_assert(!is_out(old) && !is_out(quiet));
     look(); /* nobody has sent anything since */
     ck_assert_uint_eq(cut, 1);
+}
+END_TEST
+
+/* Many at once, or most of all that there are: not those of a day together. */
+START_TEST(guard__calls_that_are_reset_are_counted_from_look_to_look)
+{
+    static const struct {
+        unsigned resets, ends;
+        bool many;
+    } cases[] = {{499, 1000000, false}, {500, 1000000, true}, {49, 49, false}, {50, 100, false}, {50, 99, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pair loud = connected();
+        cut = 0;
+        for (int looks = 0; looks < 4 && cut == 0; looks++) {
+            sends(loud, 1 << 16);
+            look_after(cases[i].resets, cases[i].ends);
+        }
+        ck_assert_msg((cut > 0) == cases[i].many, "%u of %u", cases[i].resets, cases[i].ends);
+        close(loud.here);
+        close(loud.there);
+    }
 }
 END_TEST
 
@@ -305,6 +332,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
+    tcase_add_test(t, guard__calls_that_are_reset_are_counted_from_look_to_look);
     tcase_add_test(t, guard__whoever_comes_over_the_other_family_is_shut_out);
     tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
     tcase_add_test(t, guard__whoever_is_gone_is_forgotten);

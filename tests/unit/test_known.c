@@ -93,6 +93,34 @@ START_TEST(known__a_definition_names_its_steps)
 }
 END_TEST
 
+/* One that has ended without having gone by is looked up: with loops, whose steps are as many as its saga had. */
+START_TEST(known__the_journal_tells_how_many_a_loop_had)
+{
+    static const char *const steps[] = {"each[0]", "each[1]", "last", ""};
+    struct view_names names;
+    struct error_detail detail;
+    api_world_add_schema(&w);
+    api_world_register(&w, "name: loop\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
+                           "  - {name: each, target: t, for_each: \"['x', 'y']\", max_items: 3, action: {method: "
+                           "/shapes.Shop/Old, request: {sku: =item}}, compensation: none}\n"
+                           "  - {name: last, target: t, after: [each], action: {method: /shapes.Shop/Old}}\n");
+    Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
+    start.definition = (char *)(uintptr_t) "loop";
+    Saga__V1__StartResponse *s = api_world_get(&w, 0, METHOD_START, &start.base);
+    struct record r = {.step = 0};
+    ck_assert(saga_id_parse(s->saga_id, strlen(s->saga_id), &r.saga));
+    saga__v1__start_response__free_unpacked(s, NULL);
+    while (w.loop[0].call_count > 0)
+        api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
+    ck_assert_ptr_null(engine_find(core_engine(w.loop[0].core), r.saga.serial));
+    for (; r.step < sizeof steps / sizeof steps[0]; r.step++) {
+        ck_assert_int_eq(known_find(n, &r, &names, &detail), 0);
+        ck_assert(bytes_equal(names.definition, bytes_of_text("loop")));
+        ck_assert(bytes_equal(names.step, bytes_of_text(steps[r.step])));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("known");
@@ -103,6 +131,7 @@ int main(void)
     tcase_add_test(tc, known__as_many_bytes_as_there_is_room_for);
     tcase_add_test(tc, known__what_goes_by_again_is_known_once);
     tcase_add_test(tc, known__a_definition_names_its_steps);
+    tcase_add_test(tc, known__the_journal_tells_how_many_a_loop_had);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -243,8 +243,9 @@ START_TEST(lists__a_question_may_be_about_heartbeats)
     for (int ended = 0; ended < 2; ended++) {
         ck_assert_uint_eq(count_listed("synthetic"), 1);
         ck_assert_uint_eq(count_listed("!synthetic"), 1);
-        ck_assert_uint_eq(count_listed("ended_at >= started_at"), ended ? 2 : 0);
+        ck_assert_uint_eq(count_listed("ended_at == started_at + duration('5250ms')"), ended ? 2 : 0);
         ck_assert_uint_eq(count_listed("age < duration('1m') && mode == 'orchestrated' && version == '1.0.0'"), 2);
+        w.now = instant_after(w.now, SPAN_MS(5250));
         while (!ended && w.loop[0].call_count > 0)
             answer(0, "");
     }
@@ -292,6 +293,61 @@ START_TEST(lists__dead_letters_are_shown_to_whom_they_concern)
     }
     w.authz = authz_default(false);
     ck_assert_uint_eq(count_letters("", ""), 5);
+}
+END_TEST
+
+/* A page looks at so many sagas; turns in which it waits for a journal that is far away are none of them. */
+START_TEST(lists__a_wait_for_the_journal_shortens_no_page)
+{
+    enum { LIVE = 300 };
+    char other[SAGA_ID_TEXT_SIZE];
+    uint8_t room[32];
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    api_world_add_schema(&w);
+    api_world_register(&w, tagged);
+    for (int i = 0; i < LIVE; i++)
+        api_world_begin(&w, 0, "x", "", other);
+    start("tagged", shapes_line(bytes_of_text("acme"), room));
+    answer(0, "");
+    m.page_size = 1000;
+    memory_disk_set_far(w.loop[0].disk, true);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_LIST, &m.base);
+    for (int turns = 0; turns < 200; turns++)
+        api_world_turn(&w, 0);
+    ck_assert(!call->ended); /* the tags of the one that has ended are in the journal */
+    memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
+    api_world_settle(&w);
+    ck_assert(call->ended);
+    Saga__V1__ListResponse *r = saga__v1__list_response__unpack(NULL, call->body.size, call->body.at);
+    ck_assert_uint_eq(r->n_sagas, LIVE + 1);
+    ck_assert_str_eq(r->next_page_token, "");
+    saga__v1__list_response__free_unpacked(r, NULL);
+    api_world_free(call);
+    memory_disk_set_far(w.loop[0].disk, false);
+}
+END_TEST
+
+/* What is said of a dead letter is in the journal: each is there, however long that takes. */
+START_TEST(lists__a_wait_for_the_journal_loses_no_dead_letter)
+{
+    const Saga__V1__ListDeadLettersRequest m = letters_of("", "");
+    for (int i = 0; i < 3; i++)
+        dead_letter(i == 1 ? "other" : "order", FAILED_PRECONDITION);
+    memory_disk_set_far(w.loop[0].disk, true);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_LIST_DEAD_LETTERS, &m.base);
+    for (int turns = 0; turns < 10000 && !call->ended; turns++) {
+        api_world_turn(&w, 0);
+        memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
+    }
+    ck_assert(call->ended);
+    Saga__V1__ListDeadLettersResponse *r =
+        saga__v1__list_dead_letters_response__unpack(NULL, call->body.size, call->body.at);
+    ck_assert_uint_eq(r->n_sagas, 3);
+    ck_assert_str_eq(r->sagas[1]->definition, "other");
+    ck_assert_str_eq(r->sagas[2]->steps[0]->last_message, "it cannot be undone");
+    saga__v1__list_dead_letters_response__free_unpacked(r, NULL);
+    api_world_free(call);
+    memory_disk_set_far(w.loop[0].disk, false);
 }
 END_TEST
 
@@ -527,6 +583,8 @@ int main(void)
     tcase_add_test(tc, lists__states_are_asked_for);
     tcase_add_test(tc, lists__a_question_may_be_about_heartbeats);
     tcase_add_test(tc, lists__dead_letters_are_shown_to_whom_they_concern);
+    tcase_add_test(tc, lists__a_wait_for_the_journal_shortens_no_page);
+    tcase_add_test(tc, lists__a_wait_for_the_journal_loses_no_dead_letter);
     tcase_add_test(tc, lists__those_of_a_tag_come_newest_first_and_page_by_page);
     tcase_add_test(tc, lists__a_page_of_dead_letters_looks_at_so_many);
     tcase_add_test(tc, lists__skips_are_told_live_and_ended);

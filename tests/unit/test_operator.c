@@ -6,6 +6,8 @@
 #include "sidecar/core/bulk.h"
 #include "sidecar/core/holds.h"
 
+#include "google/protobuf/descriptor.pb-c.h"
+
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +238,71 @@ START_TEST(operator__what_was_done_to_a_breaker_is_in_the_trail)
         taken(METHOD_SET_BREAKER, &m.base);
         expect("SetBreaker", acts[i].name, "t", "anna", "why");
     }
+    /* Up to the last byte that either may have. */
+    char reason[MESSAGE_BYTES_MAX + 1] = "";
+    memset(reason, 'r', MESSAGE_BYTES_MAX);
+    m.actor = long_actor + 1;
+    m.reason = reason;
+    taken(METHOD_SET_BREAKER, &m.base);
+    expect("SetBreaker", "reset", "t", m.actor, reason);
+}
+END_TEST
+
+START_TEST(operator__a_drill_is_in_the_trail)
+{
+    Saga__V1__InjectFaultsRequest m = SAGA__V1__INJECT_FAULTS_REQUEST__INIT; /* no more faults */
+    w.loop[0].api->options.fault_injection = true;
+    m.actor = text_of("anna");
+    m.reason = text_of("over");
+    taken(METHOD_INJECT_FAULTS, &m.base);
+    expect("InjectFaults", "", "", "anna", "over");
+    actor_has_bounds(METHOD_INJECT_FAULTS, &m.base, &m.actor);
+}
+END_TEST
+
+/* While the journal takes nothing, nothing is done that it could not keep. */
+START_TEST(operator__what_could_not_be_kept_is_refused_at_once)
+{
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    Saga__V1__ReloadRequest reload = SAGA__V1__RELOAD_REQUEST__INIT;
+    Saga__V1__RegisterSchemaRequest schema = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    Saga__V1__ChangeRuleRequest rule = SAGA__V1__CHANGE_RULE_REQUEST__INIT;
+    const struct {
+        enum method_id method;
+        const ProtobufCMessage *m;
+    } asked[] = {{METHOD_HOLD_DEFINITION, &hold.base},
+                 {METHOD_RELOAD, &reload.base},
+                 {METHOD_REGISTER_SCHEMA, &schema.base},
+                 {METHOD_CHANGE_RULE, &rule.base}};
+    begin.name = hold.definition = text_of("order");
+    hold.actor = reload.actor = rule.actor = text_of("anna");
+    hold.reason = rule.reason = text_of("why");
+    schema.name = text_of("shapes");
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    rule.name = text_of("calm");
+    rule.change = SAGA__V1__RULE_CHANGE__RULE_CHANGE_ARM;
+    memset(given, 0, sizeof given);
+    api_world_add_schema(&w); /* it is there already, which must not be told either */
+    memory_disk_set_size(w.loop[0].disk, 1);
+    struct world_call *began = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
+    api_world_turn(&w, 0);
+    ck_assert_int_eq(core_stalled(w.loop[0].core), E_JOURNAL_FULL);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        struct world_call *call = api_world_ask(&w, 0, asked[i].method, asked[i].m);
+        ck_assert_msg(call->ended, "%s", call->method->path);
+        ck_assert_str_eq(call->reason, "JOURNAL_FULL");
+        api_world_free(call);
+    }
+    ck_assert_str_eq(given, "");
+    ck_assert_uint_eq(w.loop[0].reloads, 0);
+    ck_assert(!holds_has(core_holds(w.loop[0].core), bytes_of_text("order")));
+    memory_disk_set_size(w.loop[0].disk, 0);
+    api_world_settle(&w);
+    ck_assert(began->ended);
+    api_world_free(began);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++)
+        taken(asked[i].method, asked[i].m);
 }
 END_TEST
 
@@ -291,6 +358,26 @@ START_TEST(operator__a_head_that_is_verified_is_no_longer_than_one)
 }
 END_TEST
 
+/* What a schema's files write as messages, those within messages included; a map's entries nobody wrote. */
+static int messages_in(Google__Protobuf__DescriptorProto *const *list, size_t count)
+{
+    int messages = 0;
+    for (size_t i = 0; i < count; i++)
+        if (list[i]->options == NULL || !list[i]->options->map_entry)
+            messages += 1 + messages_in(list[i]->nested_type, list[i]->n_nested_type);
+    return messages;
+}
+
+static int messages_of_shapes(void)
+{
+    int messages = 0;
+    Google__Protobuf__FileDescriptorSet *set = google__protobuf__file_descriptor_set__unpack(NULL, shapes_size, shapes);
+    for (size_t i = 0; i < set->n_file; i++)
+        messages += messages_in(set->file[i]->message_type, set->file[i]->n_message_type);
+    google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
+    return messages;
+}
+
 /* By its name or by its hash, and not by both; with its text when it is asked for by itself. */
 START_TEST(operator__a_schema_is_shown_as_it_was_registered)
 {
@@ -321,7 +408,7 @@ START_TEST(operator__a_schema_is_shown_as_it_was_registered)
         ck_assert_int_eq(one->registered_at != NULL, !by_hash);
         ck_assert_uint_eq(one->descriptors.len, shapes_size);
         ck_assert_uint_gt(one->n_services, 0);
-        ck_assert_int_gt(one->message_count, 0);
+        ck_assert_int_eq(one->message_count, messages_of_shapes());
         saga__v1__schema__free_unpacked(one, NULL);
     }
     hash[0] ^= 1;
@@ -395,6 +482,42 @@ START_TEST(operator__a_reload_is_told_what_came_of_it)
     api_world_settle(&w);
     taken(METHOD_RELOAD, &m.base);
     expect("Reload", "", "", "anna", "");
+}
+END_TEST
+
+/* Each is told of the target that it asked about, in whatever order these answer. */
+START_TEST(operator__each_target_tells_whom_it_was_asked_for)
+{
+    static const unsigned order[] = {1, 2, 0};
+    const struct error_detail refusal = {.text = "no reflection"};
+    char *services[] = {text_of("s.S")};
+    Saga__V1__ReflectRequest m = SAGA__V1__REFLECT_REQUEST__INIT;
+    struct world_call *calls[3];
+    m.target = text_of("t");
+    m.services = services;
+    m.n_services = 1;
+    for (int i = 0; i < 3; i++)
+        calls[i] = api_world_ask(&w, 0, METHOD_REFLECT, &m.base);
+    for (unsigned i = 0; i < 3; i++) {
+        char set[16];
+        unsigned of = order[i];
+        snprintf(set, sizeof set, "set %u", of);
+        api_reflected(w.loop[0].api, w.loop[0].reflects - 2 + of, of == 2 ? E_TARGET_NOT_FOUND : 0, &refusal,
+                      bytes_of_text(set));
+        for (unsigned k = 0; k < 3; k++)
+            ck_assert_int_eq(calls[k]->ended, k == 1 || (k == 2 && i > 0) || i == 2);
+        if (of == 2) {
+            ck_assert_str_eq(calls[of]->reason, "TARGET_NOT_FOUND");
+            continue;
+        }
+        Saga__V1__ReflectResponse *r =
+            saga__v1__reflect_response__unpack(NULL, calls[of]->body.size, calls[of]->body.at);
+        ck_assert(bytes_equal(bytes_of(r->descriptors.data, r->descriptors.len), bytes_of_text(set)));
+        saga__v1__reflect_response__free_unpacked(r, NULL);
+    }
+    for (int i = 0; i < 3; i++)
+        api_world_free(calls[i]);
+    api_world_settle(&w);
 }
 END_TEST
 
@@ -495,11 +618,14 @@ int main(void)
     tcase_add_test(tc, operator__a_journal_is_given);
     tcase_add_test(tc, operator__a_definition_is_held_and_let_go);
     tcase_add_test(tc, operator__what_was_done_to_a_breaker_is_in_the_trail);
+    tcase_add_test(tc, operator__a_drill_is_in_the_trail);
+    tcase_add_test(tc, operator__what_could_not_be_kept_is_refused_at_once);
     tcase_add_test(tc, operator__definitions_are_listed_in_pages);
     tcase_add_test(tc, operator__a_head_that_is_verified_is_no_longer_than_one);
     tcase_add_test(tc, operator__a_schema_is_shown_as_it_was_registered);
     tcase_add_test(tc, operator__an_answer_to_be_forgotten_has_bounds);
     tcase_add_test(tc, operator__a_reload_is_told_what_came_of_it);
+    tcase_add_test(tc, operator__each_target_tells_whom_it_was_asked_for);
     tcase_add_test(tc, operator__a_request_id_that_is_looked_for_has_bounds);
     tcase_add_test(tc, operator__schemas_are_listed_page_by_page);
     tcase_add_test(tc, operator__each_method_is_explained);

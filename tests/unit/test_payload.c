@@ -137,6 +137,47 @@ START_TEST(payload__what_is_no_message_of_its_type_is_refused)
 }
 END_TEST
 
+/* A type may require a field, as those of proto2 do: package need; message Need { required string name = 1; } and a service. */
+static const char need[] =
+    "\x0a\x4b\x0a\x07n.proto\x12\x04need\x22\x14\x0a\x04Need\x12\x0c\x0a\x04name\x18\x01\x20\x02\x28\x09"
+    "\x32\x24\x0a\x04Shop\x12\x1c\x0a\x02"
+    "Do\x12\x0a.need.Need\x1a\x0a.need.Need";
+
+START_TEST(payload__what_its_type_requires_is_there)
+{
+    static const uint8_t name[] = {0x0a, 1, 'x'};
+    Saga__V1__RegisterSchemaRequest m = SAGA__V1__REGISTER_SCHEMA_REQUEST__INIT;
+    m.name = text_of("need");
+    m.descriptors = data_of(bytes_of(need, sizeof need - 1));
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_REGISTER_SCHEMA, &m.base), NULL);
+    api_world_register(&w, "name: needy\nversion: 1.0.0\nschema: need\ninput: need.Need\nsteps:\n"
+                           "  - {name: a, target: t, action: {method: /need.Shop/Do}, compensation: none}\n");
+    request.definition = text_of("needy");
+    refused("input");
+    request.input_json = text_of("{}");
+    refused("input_json");
+    request.input_json = text_of("{\"name\": \"\"}");
+    started();
+    request.input_json = text_of("");
+    request.input = data_of(bytes_of(name, sizeof name));
+    started();
+}
+END_TEST
+
+START_TEST(payload__a_definition_tells_the_type_of_its_input)
+{
+    Saga__V1__GetDefinitionRequest m = SAGA__V1__GET_DEFINITION_REQUEST__INIT;
+    for (int typed = 0; typed < 2; typed++) {
+        m.name = text_of(typed ? "typed" : "plain");
+        Saga__V1__Definition *d = api_world_get(&w, 0, METHOD_GET_DEFINITION, &m.base);
+        ck_assert_str_eq(d->schema, typed ? "shapes" : "");
+        ck_assert_str_eq(d->input, typed ? "shapes.Line" : "");
+        ck_assert_uint_eq(strlen(d->schema_hash), typed ? 64 : 0);
+        saga__v1__definition__free_unpacked(d, NULL);
+    }
+}
+END_TEST
+
 /* Beside the bytes, for whoever asks for both; of steps that are done. */
 START_TEST(payload__is_shown_as_json_where_its_type_is_known)
 {
@@ -312,6 +353,8 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, payload__an_input_may_be_json);
     tcase_add_test(tc, payload__what_is_no_message_of_its_type_is_refused);
+    tcase_add_test(tc, payload__what_its_type_requires_is_there);
+    tcase_add_test(tc, payload__a_definition_tells_the_type_of_its_input);
     tcase_add_test(tc, payload__is_shown_as_json_where_its_type_is_known);
     tcase_add_test(tc, payload__of_an_enlisted_saga_is_bytes_alone);
     tcase_add_test(tc, payload__json_of_a_saga_has_a_bound);

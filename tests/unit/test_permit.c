@@ -141,6 +141,39 @@ START_TEST(permit__a_refusal_says_who_is_refused)
 }
 END_TEST
 
+/* The words of a refusal. */
+static const char *said(enum method_id method, const ProtobufCMessage *m)
+{
+    static char words[200];
+    struct world_call *call = api_world_ask(&w, 0, method, m);
+    api_world_settle(&w);
+    ck_assert(call->ended);
+    ck_assert_int_eq(call->status, DENIED);
+    snprintf(words, sizeof words, "%s", call->message);
+    api_world_free(call);
+    return words;
+}
+
+/* And what the rules are short of. */
+START_TEST(permit__a_refusal_says_what_to_ask_for)
+{
+    static const char *const orders[] = {"order*"};
+    Saga__V1__ListRequest list = SAGA__V1__LIST_REQUEST__INIT;
+    Saga__V1__WatchRequest watch = SAGA__V1__WATCH_REQUEST__INIT;
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    begin_world(1, RIGHT_SERVICE, 0);
+    rule.all_sagas = true;
+    rule.definitions = orders;
+    rule.definition_count = 1;
+    begin.name = (char *)(uintptr_t) "refund";
+    ck_assert_ptr_nonnull(strstr(said(METHOD_LIST, &list.base), "limit it to some definitions; name one of them"));
+    ck_assert_ptr_nonnull(strstr(said(METHOD_WATCH, &watch.base), "limit it to some sagas; name one of them"));
+    ck_assert_ptr_nonnull(
+        strstr(said(METHOD_BEGIN, &begin.base), "no rule of authorization says so of this definition"));
+    api_world_close(&w);
+}
+END_TEST
+
 static unsigned told;
 
 static void hear(void *self, const struct log_entry *entry)
@@ -190,6 +223,39 @@ START_TEST(permit__a_start_that_is_refused_for_its_tags_is_told)
         api_world_half_close(pipe);
         api_world_settle(&w);
         api_world_free(pipe);
+    }
+    log_listen(NULL, NULL);
+    api_world_close(&w);
+}
+END_TEST
+
+static int64_t others;
+
+static void hear_others(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    for (size_t i = 0; i < entry->field_count; i++)
+        if (strcmp(entry->fields[i].name, "others") == 0) {
+            told++;
+            others = entry->fields[i].number;
+        }
+}
+
+/* However many are refused, the log tells of one a second, and of how many others there were since the one before. */
+START_TEST(permit__refusals_are_told_once_a_second)
+{
+    static const struct {
+        unsigned refused;
+        int64_t others;
+    } seconds[] = {{1, 0}, {4, 0}, {1, 3}, {1, 0}};
+    begin_world(1, 0, 0);
+    log_listen(hear_others, NULL);
+    for (unsigned i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        for (unsigned k = 0; k < seconds[i].refused; k++)
+            ck_assert_int_eq(ask(0, METHOD_LIST, bytes_of(NULL, 0)), DENIED);
+        ck_assert_uint_eq(told, i + 1);
+        ck_assert_int_eq(others, seconds[i].others);
+        w.now = instant_after(w.now, SPAN_S(1));
     }
     log_listen(NULL, NULL);
     api_world_close(&w);
@@ -346,6 +412,13 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
     rule.rights |= RIGHT_PAYLOADS;
     ck_assert_int_eq(get(0, ours, true), 0);
     ck_assert_int_eq(get(0, theirs, true), DENIED);
+    /* Beside a rule by which all may be looked at, payloads are still those of orders. */
+    const struct authz_rule both[] = {{.who = everybody, .who_count = 1, .rights = RIGHT_VIEWER}, rule};
+    w.authz = (struct authz){.rules = both, .count = 2};
+    ck_assert_int_eq(get(0, theirs, false), 0);
+    ck_assert_int_eq(get(0, theirs, true), DENIED);
+    ck_assert_int_eq(get(0, ours, true), 0);
+    w.authz = (struct authz){.rules = &rule, .count = 1};
     /* One that has ended has its name still. */
     ck_assert_int_eq(abort_saga(0, ours), 0);
     ck_assert_int_eq(get(0, ours, false), 0);
@@ -358,6 +431,12 @@ START_TEST(permit__a_rule_about_definitions_is_about_their_sagas)
     memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
     ck_assert_int_eq(abort_saga(0, ours), DENIED);
     memory_disk_set_far(w.loop[0].disk, false);
+    /* Nor is it shown what could not be looked up for it, though the journal tells the next who asks. */
+    for (unsigned nth = 1; nth < 8; nth++) {
+        memory_disk_fail(w.loop[0].disk, nth, E_SYSTEM, false);
+        ck_assert_int_ne(get(0, ours, false), 0);
+        memory_disk_fail(w.loop[0].disk, 0, 0, false);
+    }
     api_world_close(&w);
 }
 END_TEST
@@ -672,6 +751,8 @@ START_TEST(permit__a_request_id_is_its_identitys_own)
     ck_assert_int_eq(find(0, (char *)(uintptr_t) "r"), NOT_FOUND);
     rule.rights |= RIGHT_VIEWER;
     ck_assert(found(0, "r") == of[2]); /* the newest that it may see */
+    w.peer = user(1);
+    ck_assert(found(0, "r") == of[1]); /* its own before that */
     w.authz.given = false;
     begun(0, "r", &repeated);
     ck_assert(repeated);
@@ -720,7 +801,9 @@ int main(void)
     tcase_add_loop_test(tc, permit__every_method_by_every_role, 1, 3);
     tcase_add_test(tc, permit__the_sidecar_itself_is_asked_nothing);
     tcase_add_test(tc, permit__a_refusal_says_who_is_refused);
+    tcase_add_test(tc, permit__a_refusal_says_what_to_ask_for);
     tcase_add_test(tc, permit__a_start_that_is_refused_for_its_tags_is_told);
+    tcase_add_test(tc, permit__refusals_are_told_once_a_second);
     tcase_add_test(tc, permit__a_rule_for_a_group_is_for_its_members);
     tcase_add_loop_test(tc, permit__a_pipe_is_no_way_around, 1, 3);
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);

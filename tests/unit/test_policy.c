@@ -95,6 +95,12 @@ START_TEST(policy__is_asked_with_each_target_of_a_step)
     ck_assert_str_eq(check(encrypted, CHOSEN("[bank, stock]"), &view), "tls error 0 a: not encrypted;");
     ck_assert_str_eq(check(encrypted, CHOSEN("[stock]"), &view), "");
 #undef CHOSEN
+    /* Its undo goes there, too. */
+    ck_assert_str_eq(check("rules:\n  - {id: tls, that: step.compensation.target == step.target, else: elsewhere}\n",
+                           "name: c\nversion: 1.0.0\nschema: s\ninput: s.Order\nsteps:\n  - {name: a, target: {oneof: "
+                           "[stock, bank], by: \"'x'\"}, action: /s.v1.S/A, compensation: /s.v1.S/B}\n",
+                           &view),
+                     "");
 }
 END_TEST
 
@@ -246,6 +252,22 @@ START_TEST(policy__the_first_error_refuses_by_name)
 }
 END_TEST
 
+START_TEST(policy__is_the_same_when_its_text_is)
+{
+    static const char *const texts[] = {"rules:\n  - {id: a, that: step.pivot, else: x}\n",
+                                        "rules:\n  - {id: a, that: step.pivot, else: y}\n",
+                                        "rules:\n  - {id: a, that: step.pivot, else: xy}\n"};
+    struct policy *first = policy_of(texts[0]);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct policy *p = policy_of(texts[i]);
+        ck_assert_int_eq(policy_same(first, p), i == 0);
+        policy_destroy(p);
+    }
+    ck_assert(!policy_same(first, NULL) && !policy_same(NULL, first) && policy_same(NULL, NULL));
+    policy_destroy(first);
+}
+END_TEST
+
 START_TEST(policy__what_is_no_policy_is_refused_with_its_place)
 {
     static const struct {
@@ -270,6 +292,35 @@ START_TEST(policy__what_is_no_policy_is_refused_with_its_place)
                       cases[i].text);
         ck_assert_msg(strstr(detail.text, cases[i].words) != NULL && detail.line == cases[i].line, "%d:%d: %s",
                       detail.line, detail.column, detail.text);
+    }
+}
+END_TEST
+
+/* As many rules, and waivers, as there may be, and one more. */
+START_TEST(policy__has_bounds)
+{
+    static char text[(POLICY_RULES_MAX + POLICY_WAIVERS_MAX + 4) * 80];
+    static const struct {
+        unsigned rules, waivers;
+        const char *words;
+    } cases[] = {{POLICY_RULES_MAX, POLICY_WAIVERS_MAX, NULL},
+                 {POLICY_RULES_MAX + 1, 0, "holds 257 rules, and may hold 256"},
+                 {1, POLICY_WAIVERS_MAX + 1, "holds 1025 waivers, and may hold 1024"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t used = (size_t)sprintf(text, "rules:\n");
+        for (unsigned k = 0; k < cases[i].rules; k++)
+            used += (size_t)sprintf(text + used, "  - {id: r%u, that: 'true', else: x}\n", k);
+        used += (size_t)sprintf(text + used, "waivers: [\n");
+        for (unsigned k = 0; k < cases[i].waivers; k++)
+            used += (size_t)sprintf(text + used, "  {rule: r0, definition: d%u, reason: x, until: 2026-11-28},\n", k);
+        sprintf(text + used, "]\n");
+        struct policy *p = NULL;
+        int code = policy_read(bytes_of_text(text), &heap, &p, &detail);
+        ck_assert_int_eq(code, cases[i].words == NULL ? 0 : E_PAYLOAD);
+        if (cases[i].words != NULL)
+            ck_assert_str_eq(detail.text, cases[i].words);
+        else
+            policy_destroy(p);
     }
 }
 END_TEST
@@ -345,7 +396,9 @@ int main(void)
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__of_two_waivers_the_one_that_has_not_ended_counts);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
+    tcase_add_test(rules, policy__is_the_same_when_its_text_is);
     tcase_add_test(rules, policy__what_is_no_policy_is_refused_with_its_place);
+    tcase_add_test(rules, policy__has_bounds);
     tcase_add_test(rules, policy__the_default_one_is_kept_and_each_of_its_rules_broken);
     suite_add_tcase(suite, rules);
     SRunner *runner = srunner_create(suite);

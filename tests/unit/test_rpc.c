@@ -6,6 +6,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,6 +110,32 @@ START_TEST(rpc__oversize_message_is_resource_exhausted)
     client_send(&c, bytes_of(large, sizeof large), false);
     client_finish(&c);
     ck_assert_int_eq(c.status, GRPC_STATUS_RESOURCE_EXHAUSTED);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(rpc__call_over_ipv6_tells_its_address)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct client_call c;
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    bool here = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (!here)
+        return; /* a machine without IPv6 */
+    w.host = "[::1]";
+    world_open(&w, false);
+    client_start(&c, &w, "/t.T/Hold", 60000);
+    client_send(&c, bytes_of_text("x"), true);
+    client_receive(&c);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    const struct rpc_peer *peer = rpc_call_peer(w.held[0].call);
+    ck_assert_int_eq(strncmp(peer->address, "[::1]:", 6), 0);
+    ck_assert(atoi(peer->address + 6) > 0 && atoi(peer->address + 6) != w.port);
+    rpc_reply(w.held[0].call, bytes_of(NULL, 0));
+    w.held[0].call = NULL;
+    client_finish(&c);
     world_close(&w);
 }
 END_TEST
@@ -548,6 +575,7 @@ int main(void)
     tcase_add_test(tc, rpc__oversize_message_is_resource_exhausted);
     tcase_add_test(tc, rpc__held_call_is_answered_later);
     tcase_add_test(tc, rpc__call_tells_its_peer);
+    tcase_add_test(tc, rpc__call_over_ipv6_tells_its_address);
     tcase_add_test(tc, rpc__cancellation_deadline_and_lost_peer_are_told_once);
     tcase_add_test(tc, rpc__cancellation_ends_a_wait);
     tcase_add_test(tc, rpc__server_stream_sends_one_message_after_the_other);

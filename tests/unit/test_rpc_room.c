@@ -671,6 +671,37 @@ START_TEST(rpc_room__reflection_tells_the_file_of_a_symbol)
 }
 END_TEST
 
+static bool may_not(void *self, struct rpc_call *call)
+{
+    (void)self;
+    (void)call;
+    return false;
+}
+
+/* Whom the owner lets see nothing is told no descriptors, under either name. */
+START_TEST(rpc_room__reflection_is_for_whom_the_owner_lets_see_it)
+{
+    world_open(&w, false);
+    w.rpc->callbacks.may_reflect = may_not;
+    for (size_t v = 0; v < 2; v++) {
+        char path[128];
+        uint8_t packed[64];
+        struct client_call c;
+        Request request = request_of(LIST, "*");
+        struct bytes message =
+            bytes_of(packed, grpc__reflection__v1__server_reflection_request__pack(&request, packed));
+        snprintf(path, sizeof path, "/%s/ServerReflectionInfo", versions[v]);
+        client_start(&c, &w, path, 0);
+        client_send(&c, message, false);
+        client_receive(&c);
+        client_finish(&c);
+        ck_assert_int_eq(c.status, GRPC_STATUS_PERMISSION_DENIED);
+        ck_assert_int_eq(c.received, 0);
+    }
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_room__reflection_refuses_garbage)
 {
     struct client_call c;
@@ -708,6 +739,7 @@ int main(void)
     tcase_add_test(tc, rpc_room__changes_while_a_watcher_is_slow_end_in_the_last_state);
     tcase_add_test(tc, rpc_room__reflection_lists_what_is_served);
     tcase_add_test(tc, rpc_room__reflection_tells_the_file_of_a_symbol);
+    tcase_add_test(tc, rpc_room__reflection_is_for_whom_the_owner_lets_see_it);
     tcase_add_test(tc, rpc_room__reflection_refuses_garbage);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -201,12 +201,11 @@ START_TEST(subscribers__names_of_what_has_ended_are_not_looked_up)
 }
 END_TEST
 
-START_TEST(subscribers__catching_up_is_cut_by_time)
+/* Begins a saga with steps s0, s1, ..., each in a frame of its own. */
+static void begin_long(char id[SAGA_ID_TEXT_SIZE], int steps)
 {
-    char id[SAGA_ID_TEXT_SIZE];
-    api_world_start(&w);
     api_world_begin(&w, 0, "long", "", id);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < steps; i++) {
         char step[16];
         snprintf(step, sizeof step, "s%d", i);
         Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
@@ -217,6 +216,45 @@ START_TEST(subscribers__catching_up_is_cut_by_time)
         enlist.enlist = &list;
         protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ENLIST, &enlist.base), NULL);
     }
+}
+
+/* Who is far behind is shown each frame, also when the journal is far away and tells of one at a time. */
+START_TEST(subscribers__catching_up_waits_for_the_journal)
+{
+    enum { STEPS = 40 };
+    char id[SAGA_ID_TEXT_SIZE], step[16] = "";
+    int told = 0;
+    api_world_start(&w);
+    begin_long(id, STEPS);
+    w.tick = (struct span){.us = 500}; /* more than a turn has time for */
+    struct world_call *call = watch(id, "");
+    api_world_turn(&w, 0);
+    memory_disk_set_far(w.loop[0].disk, true);
+    for (int turns = 0; turns < 4 * STEPS; turns++) {
+        api_world_turn(&w, 0);
+        memory_disk_arrive(w.loop[0].disk, STORE_PENDING);
+        if (call->sending)
+            api_world_took(call);
+    }
+    for (size_t i = 0; i < call->sent_count; i++) {
+        Saga__V1__WatchResponse *m = saga__v1__watch_response__unpack(NULL, call->sent[i].size, call->sent[i].at);
+        for (size_t k = 0; k < m->n_events; k++) {
+            ck_assert_str_eq(m->events[k]->step, step); /* the first event is of the saga itself */
+            snprintf(step, sizeof step, "s%d", told++);
+        }
+        saga__v1__watch_response__free_unpacked(m, NULL);
+    }
+    ck_assert_int_eq(told, STEPS + 1);
+    memory_disk_set_far(w.loop[0].disk, false);
+    cancel(call);
+}
+END_TEST
+
+START_TEST(subscribers__catching_up_is_cut_by_time)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    begin_long(id, 200);
     w.tick = (struct span){.us = 500};
     w.longest = (struct span){0};
     struct world_call *one = watch(id, ""), *all = watch("", "1.0"), *middle = watch(id, "32.0");
@@ -531,6 +569,7 @@ int main(void)
     tcase_add_test(tc, subscribers__watchers_at_one_place_are_sent_one_message);
     tcase_add_test(tc, subscribers__a_frame_that_a_message_cuts_is_shown_whole);
     tcase_add_test(tc, subscribers__names_of_what_has_ended_are_not_looked_up);
+    tcase_add_test(tc, subscribers__catching_up_waits_for_the_journal);
     tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);

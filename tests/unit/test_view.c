@@ -202,6 +202,31 @@ START_TEST(view__a_full_target_is_named)
 }
 END_TEST
 
+START_TEST(view__a_priority_is_told_with_the_wait)
+{
+    static const struct {
+        uint8_t priority;
+        Saga__V1__Priority shown;
+        const char *words;
+    } cases[] = {{PRIORITY_LOW, SAGA__V1__PRIORITY__PRIORITY_LOW, ", at low priority"},
+                 {PRIORITY_NORMAL, SAGA__V1__PRIORITY__PRIORITY_NORMAL, ""},
+                 {PRIORITY_HIGH, SAGA__V1__PRIORITY__PRIORITY_HIGH, ", at high priority"}};
+    start(16);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char expected[160];
+        owner_submit(&o, (struct event){.type = EVENT_START,
+                                        .token = 1,
+                                        .definition = catalog_at(o.catalog, 0)->definition,
+                                        .priority = cases[i].priority});
+        ck_assert_int_eq(owner_commit(&o), 0);
+        snprintf(expected, sizeof expected, "a=a free place among the calls to target t%s|b=step a|c=step a|d=step b",
+                 cases[i].words);
+        ck_assert_str_eq(waiting(17 + i), expected);
+        ck_assert_int_eq(view(17 + i, 0)->priority, cases[i].shown);
+    }
+}
+END_TEST
+
 static void breaker(uint8_t act)
 {
     owner_submit(&o, (struct event){.type = EVENT_BREAKER,
@@ -503,6 +528,36 @@ START_TEST(view__what_an_answer_said_stays_said)
 }
 END_TEST
 
+/* Why it turned back is said by its record, or else by what was said last of the action that ended so. */
+START_TEST(view__what_turned_a_saga_back_is_told_in_its_words)
+{
+    static const struct {
+        const char *own, *told;
+        uint16_t step;
+    } cases[] = {{"", "sold out", 1},
+                 {"the deadline", "the deadline", 1},
+                 {"", "", RECORD_NO_STEP},
+                 {"an operator", "an operator", RECORD_NO_STEP},
+                 {"", "", 2}};
+    start(1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct timeline_entry entries[] = {
+            {.record = {.type = RECORD_ACTION_ENDED, .step = 1, .message = bytes_of_text("not yet")}},
+            {.record = {.type = RECORD_ACTION_ENDED, .step = 1, .message = bytes_of_text("sold out")}},
+            {.record = {.type = RECORD_ACTION_ENDED, .step = 0, .message = bytes_of_text("of another")}},
+            {.record = {.type = RECORD_ACTION_FAILED, .step = 1, .message = bytes_of_text("tried again")}},
+            {.record = {.type = RECORD_TURNED_BACK, .step = cases[i].step, .message = bytes_of_text(cases[i].own)}}};
+        Saga__V1__Saga *m = view_saga(&a, engine_find(core_engine(o.core), 1), NULL, 0);
+        ck_assert(view_add_outcome(&a, m, &(struct timeline){.entries = entries, .count = 5}, NULL, 0));
+        ck_assert_str_eq(m->reason_message, cases[i].told);
+        m = view_saga(&a, engine_find(core_engine(o.core), 1), NULL, 0);
+        ck_assert(view_add_outcome(&a, m, &(struct timeline){.entries = entries, .count = 5},
+                                   catalog_at(o.catalog, 0)->definition, 0));
+        ck_assert_str_eq(m->reason_step, cases[i].step == RECORD_NO_STEP ? "" : cases[i].step == 1 ? "b" : "c");
+    }
+}
+END_TEST
+
 static const Saga__V1__Event *event_of(struct record record)
 {
     struct timeline_entry entry = {.record = record, .position = {.frame = 0x1f, .index = 2}};
@@ -521,6 +576,13 @@ START_TEST(view__an_event_shows_its_record)
                                                         .attempt = 3,
                                                         .status = 14,
                                                         .next_at = {.us = 6000000},
+                                                        .given_at = {.us = 7000000},
+                                                        .fault = DRILL_DUPLICATE,
+                                                        .reason = REASON_UNAVAILABLE,
+                                                        .action_state = SAGA_ACTION_UNKNOWN,
+                                                        .compensation_state = SAGA_COMPENSATION_OWED,
+                                                        .synthetic = true,
+                                                        .identity = bytes_of_text("uid:7"),
                                                         .message = bytes_of("no \0 \xc3\xbc \xff", 9),
                                                         .actor = bytes_of_text("\xc3")});
     ck_assert_str_eq(m->cursor, "1f.2");
@@ -534,6 +596,13 @@ START_TEST(view__an_event_shows_its_record)
     ck_assert_str_eq(m->step, "s");
     ck_assert_str_eq(m->message, "no ? \xc3\xbc ?");
     ck_assert_str_eq(m->actor, "?");
+    ck_assert_str_eq(m->identity, "uid:7");
+    ck_assert_int_eq(m->as_of->seconds, 7);
+    ck_assert_int_eq(m->fault, SAGA__V1__FAULT_KIND__FAULT_KIND_DUPLICATE);
+    ck_assert_int_eq(m->reason, SAGA__V1__REASON__REASON_UNAVAILABLE);
+    ck_assert_int_eq(m->action, SAGA__V1__ACTION_STATE__ACTION_STATE_UNKNOWN);
+    ck_assert_int_eq(m->compensation, SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_OWED);
+    ck_assert(m->synthetic);
     ck_assert_int_eq(m->state, 0);
 }
 END_TEST
@@ -591,6 +660,7 @@ int main(void)
     tcase_add_test(t, view__a_wait_for_a_target_says_until_when);
     tcase_add_test(t, view__what_can_only_go_forward_waits_for_ever);
     tcase_add_test(t, view__a_full_target_is_named);
+    tcase_add_test(t, view__a_priority_is_told_with_the_wait);
     tcase_add_test(t, view__undos_say_what_they_wait_for);
     tcase_add_test(t, view__an_open_breaker_is_named);
     tcase_add_test(t, view__an_undo_waits_until_a_lost_attempt_is_over);
@@ -604,6 +674,7 @@ int main(void)
     tcase_add_test(t, view__history_tells_of_who_was_not_reached);
     tcase_add_test(t, view__history_keeps_when_a_step_began);
     tcase_add_test(t, view__what_an_answer_said_stays_said);
+    tcase_add_test(t, view__what_turned_a_saga_back_is_told_in_its_words);
     tcase_add_test(t, view__an_event_shows_its_record);
     tcase_add_test(t, view__an_event_says_when_the_state_changes);
     tcase_add_test(t, view__a_definition_shows_its_steps_and_on_demand_its_text);
