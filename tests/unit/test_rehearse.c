@@ -398,6 +398,21 @@ START_TEST(rehearse__an_example_of_what_holds_itself_has_an_end)
 }
 END_TEST
 
+/* Of calls that take equally long the one that left first is answered first, however many there are. */
+START_TEST(rehearse__calls_are_answered_in_the_order_in_which_they_left)
+{
+    ck_assert_int_eq(try(HEAD "steps:\n"
+                              "  - {name: a, target: t, action: /x.v1.S/A}\n"
+                              "  - {name: b, target: t, action: /x.v1.S/A}\n"
+                              "  - {name: c, target: t, action: /x.v1.S/A}\n"
+                              "  - {name: after_c, target: t, after: [c], action: /x.v1.S/A}\n"
+                              "  - {name: after_b, target: t, after: [b], action: /x.v1.S/A}\n"
+                              "  - {name: after_a, target: t, after: [a], action: /x.v1.S/A}\n"),
+                     0);
+    ck_assert_str_eq(planned, "a:0 b:0 c:0 after_a:0 after_b:0 after_c:0 ");
+}
+END_TEST
+
 /* A loop of which the saga has more instances than the definition has steps; and a step that goes to one of several targets. */
 START_TEST(rehearse__loops_have_instances_and_targets_are_chosen)
 {
@@ -423,6 +438,7 @@ int main(void)
     tcase_set_timeout(runs, 60);
     tcase_add_test(runs, rehearse__runs_may_be_drawn_alone);
     tcase_add_test(runs, rehearse__loops_have_instances_and_targets_are_chosen);
+    tcase_add_test(runs, rehearse__calls_are_answered_in_the_order_in_which_they_left);
     tcase_add_test(runs, rehearse__every_end_is_found_once);
     tcase_add_test(runs, rehearse__a_targets_timeout_is_its_own);
     tcase_add_test(runs, rehearse__runs_are_bounded);
