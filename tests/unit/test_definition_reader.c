@@ -387,6 +387,17 @@ START_TEST(reader__steps_hang_together)
                    5, 42, "in a circle: a -> b -> a");
     assert_refused(HEAD STEP("a", "") "  - {name: b, target: t, action: {method: /p.S/M, request: {output: a}}}\n",
                    "steps[1].action.request.output", 5, 69, "a does not come before b; add it to its after");
+    /* Neither call can count on the output of a step that may fail. */
+    static const char *const calls[][2] = {{"", "action"}, {" action: /p.S/M,", "compensation"}};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        char text[512], field[64];
+        snprintf(text, sizeof text,
+                 HEAD STEP("a", ", optional: true") "  - {name: b, after: [a], target: t,%s\n"
+                                                    "     %s: {method: /p.S/M, request: {output: a}}}\n",
+                 calls[i][0], calls[i][1]);
+        snprintf(field, sizeof field, "steps[1].%s.request.output", calls[i][1]);
+        assert_refused(text, field, 6, 43 + (int)strlen(calls[i][1]), "a is optional and may have no output");
+    }
     assert_refused(HEAD STEP("a", "") "  - {name: b, target: t, action: {method: /p.S/M, request: {output: q}}}\n",
                    "steps[1].action.request.output", 5, 69, "no step is named \"q\"");
 }
@@ -464,6 +475,22 @@ START_TEST(reader__what_stands_in_is_a_step_behind)
     for (unsigned i = 0; i < 3; i++)
         ck_assert(step_set_has(&b->after, i));
     ck_assert(step_set_has(&value->ancestors, 0) && step_set_has(&value->after, 1));
+    definition_destroy(d);
+}
+END_TEST
+
+/* A step that takes its time need not wait for what stands in for it, nor need anybody wait for that. */
+START_TEST(reader__what_stands_in_is_deferred_with_its_step)
+{
+    struct definition *d =
+        read_text("name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n" STEP(
+            "a", ", deferred: true, fallback: {target: u, action: /p.S/B, fallback: {value: input}}")
+                      STEP("b", ", fallback: {value: input}") STEP("c", ", optional: true, unavailable: refuse"));
+    ck_assert_uint_eq(d->step_count, 6);
+    for (unsigned i = 0; i < 6; i++)
+        ck_assert_msg(d->steps[i].deferred == (i < 3), "%s", d->steps[i].name);
+    /* What is optional may come to nothing even where there is no way back. */
+    ck_assert(d->steps[5].in_haste && !d->steps[5].has_fallback);
     definition_destroy(d);
 }
 END_TEST
@@ -697,6 +724,7 @@ int main(void)
     tcase_add_test(reading, reader__long_circles_are_cut);
     tcase_add_test(reading, reader__a_pivot_divides_the_steps);
     tcase_add_test(reading, reader__what_stands_in_is_a_step_behind);
+    tcase_add_test(reading, reader__what_stands_in_is_deferred_with_its_step);
     tcase_add_test(reading, reader__what_stands_in_is_checked);
     tcase_add_test(reading, reader__bounds_are_the_limits);
     tcase_add_test(reading, reader__what_belongs_into_a_call_is_told_so);
