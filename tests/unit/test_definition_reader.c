@@ -303,6 +303,11 @@ START_TEST(reader__bad_values_are_refused_where_they_stand)
     assert_step_refused("action: {method: /p.S/M, target: \"dns:///x:1\"}", "steps[0].action.target", 59,
                         "(addresses stand in sagad.yaml)");
     assert_step_refused("action: /p.S/M, timeout: 0s", "steps[0].timeout", 51, "0s is out of range");
+    /* What is quoted is whole up to 44 bytes. */
+    assert_step_refused("action: /p.S/M, pivot: a234567890b234567890c234567890d234567890e234", "steps[0].pivot", 49,
+                        "\"a234567890b234567890c234567890d234567890e234\" is");
+    assert_step_refused("action: /p.S/M, pivot: a234567890b234567890c234567890d234567890e2345", "steps[0].pivot", 49,
+                        "\"a234567890b234567890c234567890d234567890e234...\" is");
     assert_step_refused("action: /p.S/M, pivot: yes", "steps[0].pivot", 49, "\"yes\" is neither true nor false");
     assert_step_refused("action: /p.S/M, after: s", "steps[0].after", 49, "must be a list");
     assert_step_refused("action: /p.S/M, after: [s]", "steps[0].after[0]", 50, "waits for itself");
@@ -537,6 +542,22 @@ START_TEST(reader__what_stands_in_is_checked)
         ck_assert_str_eq(detail.field, cases[i].field);
         ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s: %s", cases[i].rest, detail.text);
     }
+    /* What stands in and calls nobody says nothing of a call. */
+    static const char *const nobody[] = {"value: input", "last_good: {key: k, max_age: 1h}"};
+    static const char *const of_calls[][2] = {
+        {"target", "t"}, {"compensation", "/p.S/M"}, {"timeout", "1s"}, {"retry", "{maxAttempts: 1}"}};
+    for (size_t i = 0; i < sizeof nobody / sizeof *nobody; i++)
+        for (size_t k = 0; k < sizeof of_calls / sizeof *of_calls; k++) {
+            struct definition *d;
+            char field[64];
+            snprintf(text, sizeof text,
+                     "name: n\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, %sfallback: {%s, %s: %s}}\n", a,
+                     nobody[i], of_calls[k][0], of_calls[k][1]);
+            snprintf(field, sizeof field, "steps[0].fallback.%s", of_calls[k][0]);
+            ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+            ck_assert_str_eq(detail.field, field);
+            ck_assert_msg(strstr(detail.text, "begins with action") != NULL, "%s: %s", text, detail.text);
+        }
     assert_refused(HEAD STEP("a", ", fallback: {value: input}") STEP("a.fallback", ""), "steps[1].name", 5, 12,
                    "an earlier step has the same name");
 }

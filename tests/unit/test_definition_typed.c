@@ -104,6 +104,14 @@ START_TEST(typed__a_choice_of_targets_that_means_nothing_is_refused)
                    "is named twice");
     assert_refused(E_ARGUMENT, STEP("{oneof: [], by: \"'a'\"}", CALL), "steps[0].target.oneof", 6,
                    "must name 1 to 16 targets");
+#define SIXTEEN "a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p"
+    struct definition *d = NULL;
+    ck_assert_int_eq(
+        definition_read(bytes_of_text(STEP("{oneof: [" SIXTEEN "], by: \"'a'\"}", CALL)), &limits, &d, &detail), 0);
+    ck_assert_uint_eq(d->steps[0].choice_count, 16);
+    definition_destroy(d);
+    assert_refused(E_ARGUMENT, STEP("{oneof: [" SIXTEEN ", q], by: \"'a'\"}", CALL), "steps[0].target.oneof", 6,
+                   "must name 1 to 16 targets");
     assert_refused(E_ARGUMENT, STEP("{oneof: [a]}", CALL), "steps[0].target", 6, "by is missing");
     assert_refused(E_ARGUMENT, STEP("{oneof: [a], by: 1}", CALL), "steps[0].target.by", 6,
                    "this is int, and should be string");
@@ -114,6 +122,7 @@ START_TEST(typed__a_choice_of_targets_that_means_nothing_is_refused)
                    "steps[0].target", 4, "is chosen by an expression, for which the definition must name a schema");
 #undef STEP
 #undef CALL
+#undef SIXTEEN
 }
 END_TEST
 
@@ -176,6 +185,12 @@ START_TEST(typed__what_a_step_cannot_do_is_refused)
     assert_refused(E_ARGUMENT, ONE("max_parallel: 3"), "steps[0].max_parallel", 6,
                    "is of a loop, which begins with for_each");
     assert_refused(E_ARGUMENT, ONE("pivot: true, " EXPECT), "steps[0].expect[0]", 6,
+                   "needs undo: false, since the saga cannot turn back from this step");
+    assert_refused(E_ARGUMENT,
+                   ONE("pivot: true") "  - {name: b, after: [a], target: t, action: /shapes.Shop/Reserve, " EXPECT
+                                      "}\n",
+                   "steps[1].expect[0]", 7, "needs undo: false, since the saga cannot turn back from this step");
+    assert_refused(E_ARGUMENT, "forward_only: true\n" ONE(EXPECT), "steps[0].expect[0]", 7,
                    "needs undo: false, since the saga cannot turn back from this step");
     assert_refused(E_ARGUMENT, ONE("fallback: {value: {sku: x}}, " EXPECT), "steps[0].expect[0]", 6,
                    "needs undo: false, since a step with a fallback turns no saga back");
