@@ -371,6 +371,11 @@ START_TEST(lint__patience_is_a_minute_of_waits_whatever_they_are_made_of)
             ck_assert_msg(f == NULL || strncmp(f->text, words, strlen(words)) == 0, "%s: %s", rows[i].retry, f->text);
         }
     }
+    /* Past the pivot a step with a fallback has a way of its own. */
+    judge("name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+          "  - {name: a, target: t, action: /a.v1.B/C, retry: {maxAttempts: 2}, unavailable: fallback, fallback: "
+          "{value: input}}\n");
+    ck_assert_ptr_null(finding(LINT_RULE_FORWARD_GIVES_UP));
 }
 END_TEST
 
