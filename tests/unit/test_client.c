@@ -392,6 +392,14 @@ START_TEST(client__options_are_checked)
         ck_assert_str_eq(error.field, cases[i].field);
         ck_assert_ptr_null(other);
     }
+    /* The bounds themselves are within. */
+    struct saga_client_options most = {.address = fake_address(server),
+                                       .queue_commands_max = 1048576,
+                                       .pipe_commands_max = 65536,
+                                       .pipe_messages_max = 1024,
+                                       .message_bytes_max = INT32_MAX};
+    ck_assert_int_eq(saga_client_open(&most, &other, &error), SAGA_OK);
+    saga_client_close(other);
     ck_assert_str_eq(saga_client_address(client), fake_address(server));
     saga_client_close(NULL);
 }
