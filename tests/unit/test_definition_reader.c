@@ -532,6 +532,9 @@ START_TEST(reader__what_stands_in_is_checked)
          "a fallback of its own"},
         {"fallback: {last_good: {key: k, max_age: 1h}, fallback: {last_good: {key: l, max_age: 1h}}}",
          "steps[0].fallback.fallback.last_good", "already"},
+        {"fallback: {last_good: {key: k, max_age: 1h}, fallback: {action: /p.S/B, target: t, fallback: {last_good: "
+         "{key: l, max_age: 1h}}}}",
+         "steps[0].fallback.fallback.fallback.last_good", "already"},
         {"pivot: true, fallback: {value: input}", "steps[0].fallback", "stands in for the pivot"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
