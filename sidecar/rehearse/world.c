@@ -16,6 +16,7 @@
 struct call_out {
     struct call_effect call;
     struct instant at; /* when it is answered */
+    unsigned number;   /* in the order in which they left */
     uint8_t outcome;
 };
 
@@ -25,7 +26,7 @@ struct world {
     struct engine *engine;
     struct instant now;
     struct call_out calls[STEPS_LIMIT];
-    unsigned call_count;
+    unsigned call_count, calls_made;
     int refused; /* the code of the start's answer */
     struct error_detail *detail;
     bool lost;                       /* memory */
@@ -167,7 +168,7 @@ static void take_call(struct world *w, const struct call_effect *call)
     make_up_answer(w, call, outcome);
     bool last = call->attempt >= attempts_of(w, call);
     bool silent = outcome == OUTCOME_LOST || (outcome == OUTCOME_LATE && !last);
-    *out = (struct call_out){.call = *call, .outcome = silent ? OUTCOME_LOST : outcome};
+    *out = (struct call_out){.call = *call, .number = w->calls_made++, .outcome = silent ? OUTCOME_LOST : outcome};
     out->at = instant_after(w->now, silent ? call->timeout : (struct span){.us = call->timeout.us / 100});
     if (w->run->plan != NULL)
         w->run->plan(w->run->plan_self, &(struct rehearse_call){.step = place_of(w, call->step).step,
@@ -226,9 +227,12 @@ static void answer(struct world *w, unsigned index)
 static int next_answer(const struct world *w)
 {
     int next = -1;
-    for (unsigned i = 0; i < w->call_count; i++)
-        if (next < 0 || instant_before(w->calls[i].at, w->calls[next].at))
+    for (unsigned i = 0; i < w->call_count; i++) {
+        const struct call_out *one = &w->calls[i], *best = next < 0 ? NULL : &w->calls[next];
+        if (best == NULL || instant_before(one->at, best->at) ||
+            (one->at.us == best->at.us && one->number < best->number))
             next = (int)i;
+    }
     return next;
 }
 

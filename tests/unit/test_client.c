@@ -56,7 +56,8 @@ static void answer_saga(struct fake_call *call, const char *id, bool timeline)
     Saga__V1__Step step = SAGA__V1__STEP__INIT;
     Saga__V1__Step *steps[] = {&step};
     Saga__V1__Event event = SAGA__V1__EVENT__INIT;
-    Saga__V1__Event *events[] = {&event};
+    Saga__V1__Event ended = SAGA__V1__EVENT__INIT;
+    Saga__V1__Event *events[] = {&event, &ended};
     at.seconds = 1700000000;
     at.nanos = 123000000;
     saga.id = text(id);
@@ -79,6 +80,8 @@ static void answer_saga(struct fake_call *call, const char *id, bool timeline)
     event.type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_TURNED_BACK;
     event.at = &at;
     event.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+    ended.cursor = text("8.0");
+    ended.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED;
     if (strcmp(call->method, "Wait") == 0) {
         Saga__V1__WaitResponse response = SAGA__V1__WAIT_RESPONSE__INIT;
         response.saga = &saga;
@@ -89,7 +92,7 @@ static void answer_saga(struct fake_call *call, const char *id, bool timeline)
     response.saga = &saga;
     saga.n_steps = 1;
     saga.steps = steps;
-    response.n_timeline = timeline;
+    response.n_timeline = timeline ? 2 : 0;
     response.timeline = events;
     response.timeline_truncated = true;
     fake_answer(call, &response.base);
@@ -389,6 +392,14 @@ START_TEST(client__options_are_checked)
         ck_assert_str_eq(error.field, cases[i].field);
         ck_assert_ptr_null(other);
     }
+    /* The bounds themselves are within. */
+    struct saga_client_options most = {.address = fake_address(server),
+                                       .queue_commands_max = 1048576,
+                                       .pipe_commands_max = 65536,
+                                       .pipe_messages_max = 1024,
+                                       .message_bytes_max = INT32_MAX};
+    ck_assert_int_eq(saga_client_open(&most, &other, &error), SAGA_OK);
+    saga_client_close(other);
     ck_assert_str_eq(saga_client_address(client), fake_address(server));
     saga_client_close(NULL);
 }
@@ -491,14 +502,16 @@ START_TEST(client__snapshot)
     ck_assert_uint_eq(step->output_size, 3);
     ck_assert_mem_eq(step->output, "out", 3);
     ck_assert_ptr_null(saga_snapshot_step(snapshot, 1));
-    ck_assert_uint_eq(saga_snapshot_event_count(snapshot), 1);
+    ck_assert_uint_eq(saga_snapshot_event_count(snapshot), 2);
     const struct saga_event *event = saga_snapshot_event(snapshot, 0);
     ck_assert_str_eq(event->cursor, "7.0");
     ck_assert_str_eq(saga_event_name(event->type), "TURNED_BACK");
     ck_assert_int_eq(event->at_ms, 1700000000123);
     ck_assert_str_eq(event->step, "");
     ck_assert_int_eq(event->state, SAGA_STATE_COMPENSATING);
-    ck_assert_ptr_null(saga_snapshot_event(snapshot, 1));
+    ck_assert_str_eq(saga_snapshot_event(snapshot, 1)->cursor, "8.0");
+    ck_assert_int_eq(saga_snapshot_event(snapshot, 1)->state, SAGA_STATE_COMPENSATED);
+    ck_assert_ptr_null(saga_snapshot_event(snapshot, 2));
     ck_assert(saga_snapshot_truncated(snapshot));
     saga_snapshot_free(snapshot);
     saga_snapshot_free(NULL);

@@ -28,7 +28,7 @@ static struct seen {
     char settled[64], output[64];
     int outcome;
     bool use_output;
-    int64_t may_run_for_ms;
+    int64_t may_run_for_ms, first_may_run_for_ms;
     int64_t call_timeout_ms;
 } seen_;
 
@@ -43,6 +43,8 @@ static struct seen *look(void)
 static atomic_int keep_alive_fails; /* a gRPC status, or 0 */
 static atomic_bool keep_alive_hangs;
 static atomic_int answers_take_ms;
+static atomic_int lose;         /* so many Begins are lost with their connection, */
+static _Atomic int64_t lost_ms; /* the last of them then */
 /* When KeepAlives came, by their number. */
 static _Atomic int64_t came_ms[64];
 static atomic_int lease_answer_ms;
@@ -140,8 +142,8 @@ static void see_settle(Saga__V1__Settlement **settle, size_t count)
     snprintf(seen.output, sizeof seen.output, "%.*s", (int)last->output.len, (const char *)last->output.data);
     seen.outcome = (int)last->outcome;
     seen.use_output = last->use_output_for_compensation;
-    seen.may_run_for_ms =
-        last->may_run_for == NULL ? 0 : last->may_run_for->seconds * 1000 + last->may_run_for->nanos / 1000000;
+    seen.may_run_for_ms = last->may_run_for ? ms_of(last->may_run_for) : 0;
+    seen.first_may_run_for_ms = settle[0]->may_run_for ? ms_of(settle[0]->may_run_for) : 0;
 }
 
 static void keep_alive(struct fake_call *call)
@@ -171,7 +173,11 @@ static void handle(struct fake_call *call, const void *request, void *user)
         const Saga__V1__BeginRequest *r = request;
         see_begin(r);
         see_enlist(r->enlist, r->n_enlist);
-        if (strcmp(r->name, "refused") == 0)
+        if (atomic_load(&lose) > 0) {
+            atomic_fetch_sub(&lose, 1);
+            atomic_store(&lost_ms, now_ms());
+            fake_cut(server);
+        } else if (strcmp(r->name, "refused") == 0)
             fake_fail(call, 8, "full", "LIVE_SAGAS_MAX", NULL, 10);
         else
             answer_begin(call, r);
@@ -230,6 +236,7 @@ static void setup(void)
     memset(&seen_, 0, sizeof seen_);
     atomic_store(&lease_answer_ms, 60000);
     atomic_store(&answers_take_ms, 0);
+    atomic_store(&lose, 0);
     server = fake_open(handle, NULL);
     open_with((struct saga_client_options){0});
 }
@@ -307,6 +314,10 @@ START_TEST(tx__begin_enlist_settle_commit)
     struct saga_settlement unsure = {.step = "debit", .outcome = SAGA_UNKNOWN, .may_run_for_ms = 2500};
     ck_assert_int_eq(saga_advance(tx, &unsure, 1, NULL, 0, &error), SAGA_OK);
     ck_assert_int_eq(seen.may_run_for_ms, 2500);
+    struct saga_settlement both[] = {unsure, {.step = "credit", .outcome = SAGA_UNKNOWN, .may_run_for_ms = 70}};
+    ck_assert_int_eq(saga_advance(tx, both, 2, NULL, 0, &error), SAGA_OK);
+    ck_assert_int_eq(seen.first_may_run_for_ms, 2500);
+    ck_assert_int_eq(seen.may_run_for_ms, 70);
     unsure.may_run_for_ms = -1;
     ck_assert_int_eq(saga_advance(tx, &unsure, 1, NULL, 0, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_int_eq(saga_advance(tx, &settle, 1, first, 1, &error), SAGA_OK);
@@ -673,6 +684,18 @@ START_TEST(lease__counts_from_when_the_call_was_sent)
 }
 END_TEST
 
+/* What came of the tries before it nobody knows; the one that was answered left after they were lost. */
+START_TEST(lease__counts_from_the_try_that_was_answered)
+{
+    atomic_store(&lose, 2);
+    saga_tx *tx = begin(60000);
+    int64_t left_ms = saga_tx_lease_left_ms(tx);
+    ck_assert_int_ge(left_ms, 60000 - (now_ms() - atomic_load(&lost_ms)) - 1);
+    ck_assert_uint_eq(fake_count(server, "Begin"), 3);
+    saga_tx_free(tx);
+}
+END_TEST
+
 static void renewed_after_failures(void)
 {
     atomic_store(&lease_answer_ms, 3000);
@@ -938,6 +961,7 @@ int main(void)
     tcase_add_test(c, tx__threads_share_one);
     tcase_add_test(c, lease__is_renewed_at_a_third);
     tcase_add_test(c, lease__counts_from_when_the_call_was_sent);
+    tcase_add_test(c, lease__counts_from_the_try_that_was_answered);
     tcase_add_test(c, lease__is_renewed_again_soon_after_a_failure);
     tcase_add_test(c, lease__outlives_a_renewal_that_hangs);
     tcase_add_test(c, tx__keeps_the_keys_that_the_sidecar_says);

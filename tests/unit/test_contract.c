@@ -281,6 +281,36 @@ START_TEST(contract__who_reads_it_is_told)
 }
 END_TEST
 
+/* What is read of the input counts for an answer of its type. */
+START_TEST(contract__who_reads_a_type_is_told)
+{
+    static const struct {
+        const char *who, *top, *step;
+    } parts[] = {
+        {"let", "let: {l: input.sku}\n", "    when: l != ''\n"},
+        {"require", "require: [{that: input.sku != '', else: no}]\n", ""},
+        {"tags", "tags: {sku: =input.sku}\n", ""},
+        {"for_each of a", "", "    for_each: \"[input.sku]\"\n    max_items: 2\n"},
+    };
+    struct schema *before = shapes_schema(), *after = shapes_without("Line", "sku");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char text[1024], wanted[256];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n%ssteps:\n  - name: a\n    target: t\n%s"
+                 "    action: {method: /shapes.Shop/Reserve, request: {order_id: x}}\n    compensation: none\n",
+                 parts[i].top, parts[i].step);
+        snprintf(wanted, sizeof wanted, "a/action field-removed breaks: shapes.Line.sku (1) is gone; %s reads it\n",
+                 parts[i].who);
+        struct definition *d = read_definition(before, text);
+        check(d, after, NULL);
+        ck_assert_msg(strcmp(found, wanted) == 0, "%s\n%s", parts[i].who, found);
+        definition_destroy(d);
+    }
+    schema_destroy(before);
+    schema_destroy(after);
+}
+END_TEST
+
 /* What one call sets another need not: each is told of its own. */
 START_TEST(contract__who_sets_it_is_told)
 {
@@ -540,6 +570,7 @@ static Suite *suite(void)
     TCase *t = tcase_create("contract");
     tcase_add_test(t, contract__every_kind_beside_every_other);
     tcase_add_test(t, contract__who_reads_it_is_told);
+    tcase_add_test(t, contract__who_reads_a_type_is_told);
     tcase_add_test(t, contract__who_sets_it_is_told);
     tcase_add_test(t, contract__a_type_that_goes_both_ways_is_compared_both_ways);
     tcase_add_test(t, contract__what_is_read_is_not_sent_nor_what_is_sent_read);

@@ -172,6 +172,11 @@ START_TEST(contract__every_rule_of_the_wire)
           "2:{1:'a' 3:6 4:1 5:9 9:1} 2:{1:'b' 3:7 4:1 5:9 9:0} 8:{1:'o'} 8:{1:'q'} " UNUSED},
          "!field-oneof 0: p.Req.a (6) is in another oneof now; the action of first sets it\n"
          "field-oneof 0': p.Req.a (6) is in another oneof now; it is not used here\n"},
+        {{.request = ID COUNT SUB NOTES KIND "2:{1:'a' 3:6 4:1 5:9 9:0} 8:{1:'other'} " UNUSED},
+         "!field-oneof 0: p.Req.a (6) is in another oneof now; the action of first sets it\n"
+         "field-removed 0: p.Req.b (7) is gone, and its number may be used again: reserve it; it is not used here\n"
+         "field-oneof 0': p.Req.a (6) is in another oneof now; it is not used here\n"
+         "field-removed 0': p.Req.b (7) is gone, and its number may be used again: reserve it; it is not used here\n"},
         {{.request = "2:{1:'id' 3:1 4:1 5:9 9:1} " COUNT SUB NOTES KIND EITHER "8:{1:'q'} " UNUSED},
          "!field-oneof 0: p.Req.id (1) is in a oneof now; the action of first sets it\n"
          "!field-oneof 0': p.Req.id (1) is in a oneof now; the compensation of first sets it\n"},
@@ -301,6 +306,14 @@ START_TEST(contract__knows_what_is_used_and_where)
               "{constant_base64: "
               "EAU=}}}\n",
          &no_n, "!field-removed 0: p.Req.n (2) is gone; the action of first sets it\n"},
+        /* sub: {x: a}, and sub: {y: a} */
+        {HEAD "steps:\n  - {name: first, target: t, compensation: none, action: {method: /p.S/Do, request: "
+              "{constant_base64: GgMKAWE=}}}\n",
+         &no_x, "!field-removed 0: p.Sub.x (1) is gone; the action of first sets it\n"},
+        {HEAD "steps:\n  - {name: first, target: t, compensation: none, action: {method: /p.S/Do, request: "
+              "{constant_base64: GgMSAWE=}}}\n",
+         &no_x,
+         "field-removed 0: p.Sub.x (1) is gone, and its number may be used again: reserve it; it is not used here\n"},
         {HEAD "steps:\n  - {name: first, target: t, compensation: none, action: {method: /p.S/Do, request: "
               "{constant_base64: "
               "CgF4}}}\n",
@@ -314,6 +327,35 @@ START_TEST(contract__knows_what_is_used_and_where)
     }
 #undef HEAD
 #undef FIRST
+}
+END_TEST
+
+/* Who uses a map uses the keys and the values in it. */
+START_TEST(contract__a_map_is_used_with_all_that_is_in_it)
+{
+#define MAP(type) \
+    ID "2:{1:'m' 3:10 4:3 5:11 6:'.p.Req.MEntry'} " \
+       "3:{1:'MEntry' " FIELD("key", "1", "9") FIELD("value", "2", type) "7:{7:1}}"
+    static const char text[] = "name: n\nversion: 1.0.0\nschema: s\ninput: p.Req\nsteps:\n"
+                               "  - {name: first, target: t, compensation: none, action: {method: /p.S/Do, request: "
+                               "{id: x%s}}}\n";
+    static const struct {
+        const char *more, *told;
+    } cases[] = {
+        {", m: =input.m", "!field-type 0: p.Req.MEntry.value (2) was int32 and is string now; the action of first sets "
+                          "it\n"},
+        {", m: {k: 5}", "!field-type 0: p.Req.MEntry.value (2) was int32 and is string now; the action of first sets "
+                        "it\n"},
+        {"", ""},
+    };
+    static const struct parts was = {.request = MAP("5")}, now = {.request = MAP("9")};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char whole[512];
+        snprintf(whole, sizeof whole, text, cases[i].more);
+        ck_assert_uint_eq(compared(whole, "t", schema_of(&was), schema_of(&now)), 1);
+        ck_assert_msg(strcmp(told, cases[i].told) == 0, "%s\n%s", whole, told);
+    }
+#undef MAP
 }
 END_TEST
 
@@ -413,6 +455,7 @@ int main(void)
     tcase_add_test(c, contract__kinds_are_read_as_one_another);
     tcase_add_test(c, contract__what_is_required_has_to_be_set);
     tcase_add_test(c, contract__knows_what_is_used_and_where);
+    tcase_add_test(c, contract__a_map_is_used_with_all_that_is_in_it);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -303,6 +303,11 @@ START_TEST(reader__bad_values_are_refused_where_they_stand)
     assert_step_refused("action: {method: /p.S/M, target: \"dns:///x:1\"}", "steps[0].action.target", 59,
                         "(addresses stand in sagad.yaml)");
     assert_step_refused("action: /p.S/M, timeout: 0s", "steps[0].timeout", 51, "0s is out of range");
+    /* What is quoted is whole up to 44 bytes. */
+    assert_step_refused("action: /p.S/M, pivot: a234567890b234567890c234567890d234567890e234", "steps[0].pivot", 49,
+                        "\"a234567890b234567890c234567890d234567890e234\" is");
+    assert_step_refused("action: /p.S/M, pivot: a234567890b234567890c234567890d234567890e2345", "steps[0].pivot", 49,
+                        "\"a234567890b234567890c234567890d234567890e234...\" is");
     assert_step_refused("action: /p.S/M, pivot: yes", "steps[0].pivot", 49, "\"yes\" is neither true nor false");
     assert_step_refused("action: /p.S/M, after: s", "steps[0].after", 49, "must be a list");
     assert_step_refused("action: /p.S/M, after: [s]", "steps[0].after[0]", 50, "waits for itself");
@@ -387,6 +392,17 @@ START_TEST(reader__steps_hang_together)
                    5, 42, "in a circle: a -> b -> a");
     assert_refused(HEAD STEP("a", "") "  - {name: b, target: t, action: {method: /p.S/M, request: {output: a}}}\n",
                    "steps[1].action.request.output", 5, 69, "a does not come before b; add it to its after");
+    /* Neither call can count on the output of a step that may fail. */
+    static const char *const calls[][2] = {{"", "action"}, {" action: /p.S/M,", "compensation"}};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        char text[512], field[64];
+        snprintf(text, sizeof text,
+                 HEAD STEP("a", ", optional: true") "  - {name: b, after: [a], target: t,%s\n"
+                                                    "     %s: {method: /p.S/M, request: {output: a}}}\n",
+                 calls[i][0], calls[i][1]);
+        snprintf(field, sizeof field, "steps[1].%s.request.output", calls[i][1]);
+        assert_refused(text, field, 6, 43 + (int)strlen(calls[i][1]), "a is optional and may have no output");
+    }
     assert_refused(HEAD STEP("a", "") "  - {name: b, target: t, action: {method: /p.S/M, request: {output: q}}}\n",
                    "steps[1].action.request.output", 5, 69, "no step is named \"q\"");
 }
@@ -468,6 +484,22 @@ START_TEST(reader__what_stands_in_is_a_step_behind)
 }
 END_TEST
 
+/* A step that takes its time need not wait for what stands in for it, nor need anybody wait for that. */
+START_TEST(reader__what_stands_in_is_deferred_with_its_step)
+{
+    struct definition *d =
+        read_text("name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n" STEP(
+            "a", ", deferred: true, fallback: {target: u, action: /p.S/B, fallback: {value: input}}")
+                      STEP("b", ", fallback: {value: input}") STEP("c", ", optional: true, unavailable: refuse"));
+    ck_assert_uint_eq(d->step_count, 6);
+    for (unsigned i = 0; i < 6; i++)
+        ck_assert_msg(d->steps[i].deferred == (i < 3), "%s", d->steps[i].name);
+    /* What is optional may come to nothing even where there is no way back. */
+    ck_assert(d->steps[5].in_haste && !d->steps[5].has_fallback);
+    definition_destroy(d);
+}
+END_TEST
+
 START_TEST(reader__what_stands_in_is_checked)
 {
     static const char a[] = "action: /p.S/A, ";
@@ -500,6 +532,9 @@ START_TEST(reader__what_stands_in_is_checked)
          "a fallback of its own"},
         {"fallback: {last_good: {key: k, max_age: 1h}, fallback: {last_good: {key: l, max_age: 1h}}}",
          "steps[0].fallback.fallback.last_good", "already"},
+        {"fallback: {last_good: {key: k, max_age: 1h}, fallback: {action: /p.S/B, target: t, fallback: {last_good: "
+         "{key: l, max_age: 1h}}}}",
+         "steps[0].fallback.fallback.fallback.last_good", "already"},
         {"pivot: true, fallback: {value: input}", "steps[0].fallback", "stands in for the pivot"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -510,6 +545,22 @@ START_TEST(reader__what_stands_in_is_checked)
         ck_assert_str_eq(detail.field, cases[i].field);
         ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s: %s", cases[i].rest, detail.text);
     }
+    /* What stands in and calls nobody says nothing of a call. */
+    static const char *const nobody[] = {"value: input", "last_good: {key: k, max_age: 1h}"};
+    static const char *const of_calls[][2] = {
+        {"target", "t"}, {"compensation", "/p.S/M"}, {"timeout", "1s"}, {"retry", "{maxAttempts: 1}"}};
+    for (size_t i = 0; i < sizeof nobody / sizeof *nobody; i++)
+        for (size_t k = 0; k < sizeof of_calls / sizeof *of_calls; k++) {
+            struct definition *d;
+            char field[64];
+            snprintf(text, sizeof text,
+                     "name: n\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, %sfallback: {%s, %s: %s}}\n", a,
+                     nobody[i], of_calls[k][0], of_calls[k][1]);
+            snprintf(field, sizeof field, "steps[0].fallback.%s", of_calls[k][0]);
+            ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+            ck_assert_str_eq(detail.field, field);
+            ck_assert_msg(strstr(detail.text, "begins with action") != NULL, "%s: %s", text, detail.text);
+        }
     assert_refused(HEAD STEP("a", ", fallback: {value: input}") STEP("a.fallback", ""), "steps[1].name", 5, 12,
                    "an earlier step has the same name");
 }
@@ -697,6 +748,7 @@ int main(void)
     tcase_add_test(reading, reader__long_circles_are_cut);
     tcase_add_test(reading, reader__a_pivot_divides_the_steps);
     tcase_add_test(reading, reader__what_stands_in_is_a_step_behind);
+    tcase_add_test(reading, reader__what_stands_in_is_deferred_with_its_step);
     tcase_add_test(reading, reader__what_stands_in_is_checked);
     tcase_add_test(reading, reader__bounds_are_the_limits);
     tcase_add_test(reading, reader__what_belongs_into_a_call_is_told_so);

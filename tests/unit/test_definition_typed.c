@@ -104,6 +104,14 @@ START_TEST(typed__a_choice_of_targets_that_means_nothing_is_refused)
                    "is named twice");
     assert_refused(E_ARGUMENT, STEP("{oneof: [], by: \"'a'\"}", CALL), "steps[0].target.oneof", 6,
                    "must name 1 to 16 targets");
+#define SIXTEEN "a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p"
+    struct definition *d = NULL;
+    ck_assert_int_eq(
+        definition_read(bytes_of_text(STEP("{oneof: [" SIXTEEN "], by: \"'a'\"}", CALL)), &limits, &d, &detail), 0);
+    ck_assert_uint_eq(d->steps[0].choice_count, 16);
+    definition_destroy(d);
+    assert_refused(E_ARGUMENT, STEP("{oneof: [" SIXTEEN ", q], by: \"'a'\"}", CALL), "steps[0].target.oneof", 6,
+                   "must name 1 to 16 targets");
     assert_refused(E_ARGUMENT, STEP("{oneof: [a]}", CALL), "steps[0].target", 6, "by is missing");
     assert_refused(E_ARGUMENT, STEP("{oneof: [a], by: 1}", CALL), "steps[0].target.by", 6,
                    "this is int, and should be string");
@@ -114,6 +122,7 @@ START_TEST(typed__a_choice_of_targets_that_means_nothing_is_refused)
                    "steps[0].target", 4, "is chosen by an expression, for which the definition must name a schema");
 #undef STEP
 #undef CALL
+#undef SIXTEEN
 }
 END_TEST
 
@@ -177,6 +186,12 @@ START_TEST(typed__what_a_step_cannot_do_is_refused)
                    "is of a loop, which begins with for_each");
     assert_refused(E_ARGUMENT, ONE("pivot: true, " EXPECT), "steps[0].expect[0]", 6,
                    "needs undo: false, since the saga cannot turn back from this step");
+    assert_refused(E_ARGUMENT,
+                   ONE("pivot: true") "  - {name: b, after: [a], target: t, action: /shapes.Shop/Reserve, " EXPECT
+                                      "}\n",
+                   "steps[1].expect[0]", 7, "needs undo: false, since the saga cannot turn back from this step");
+    assert_refused(E_ARGUMENT, "forward_only: true\n" ONE(EXPECT), "steps[0].expect[0]", 7,
+                   "needs undo: false, since the saga cannot turn back from this step");
     assert_refused(E_ARGUMENT, ONE("fallback: {value: {sku: x}}, " EXPECT), "steps[0].expect[0]", 6,
                    "needs undo: false, since a step with a fallback turns no saga back");
     assert_refused(E_ARGUMENT, ONE("optional: true, " EXPECT), "steps[0].expect[0]", 6,
@@ -212,6 +227,80 @@ START_TEST(typed__what_a_step_cannot_do_is_refused)
     }
 #undef EXPECT
 #undef ONE
+}
+END_TEST
+
+/* The name stands between before and behind, and its field ends with it where that is a key. */
+static void assert_name_refused(const char *before, const char *name, const char *behind, const char *field, int line,
+                                const char *words)
+{
+    char text[512], place[128];
+    snprintf(text, sizeof text, "%s\"%s\"%s", before, name, behind);
+    snprintf(place, sizeof place, "%s%s", field, field[strlen(field) - 1] == '.' ? name : "");
+    assert_refused(E_ARGUMENT, text, place, line, words);
+}
+
+START_TEST(typed__a_name_that_means_something_else_is_refused)
+{
+    static const char *const reserved[] = {
+        "true", "false", "null",   "in",  "as",   "break", "const",   "continue",  "else",   "for", "1st", "function",
+        "if",   "let",   "import", "a-b", "loop", "while", "package", "namespace", "return", "var", "void"};
+    static const char *const taken[] = {"input", "saga", "steps", "action"};
+    static const char *const ours[] = {"idempotency-key", "traceparent", "tracestate", "te",     "content-type",
+                                       "user-agent",      "host",        "connection", "saga-x", "grpc-x"};
+    static const char let[] = "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order\nlet: {";
+    static const char behind_let[] = ": 1 + 1}\nsteps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve}\n";
+    static const char metadata[] = HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, metadata: {";
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
+        assert_name_refused(let, reserved[i], behind_let, "let.", 5,
+                            "a name is letters, digits and '_', and no reserved word");
+        assert_name_refused(HEAD "  - {name: ", reserved[i],
+                            ", target: t, action: /shapes.Shop/Reserve, when: input.cash}\n", "steps[0].name", 6,
+                            "expressions name this step: letters, digits and '_' only, and no reserved word");
+    }
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        assert_name_refused(let, taken[i], behind_let, "let.", 5, "this name has a meaning already");
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        assert_name_refused(metadata, ours[i], ": x}}\n", "steps[0].metadata.", 6,
+                            "is said by gRPC or the sidecar itself");
+    assert_name_refused(metadata, "-bin", ": x}}\n", "steps[0].metadata.", 6,
+                        "a name is 1 to 64 small letters, digits, '-', '_' or '.', and does not end in -bin");
+}
+END_TEST
+
+/* Where JSON could write anything only an expression says what is meant; an enum has names and numbers. */
+START_TEST(typed__a_literal_that_could_mean_anything_is_refused)
+{
+    static const struct {
+        const char *type, *output, *field, *words; /* field NULL: it is taken */
+    } cases[] = {
+        {"Known", "{bag: {a: 1}}", "output.bag",
+         "is a google.protobuf.Struct; write it as an expression: \"={'key': 1}\""},
+        {"Known", "{any_json: 1}", "output.any_json",
+         "is a google.protobuf.Value; write it as an expression: \"={'key': 1}\""},
+        {"Known", "{list: {values: [1]}}", "output.list",
+         "is a google.protobuf.ListValue; write it as an expression: \"={'key': 1}\""},
+        {"Known", "{any: {value: x}}", "output.any",
+         "is a google.protobuf.Any; write it as an expression: \"={'key': 1}\""},
+        {"Order", "{color: 1}", NULL, NULL},
+        {"Order", "{color: RED}", NULL, NULL},
+        {"Order", "{color: \"RED\"}", NULL, NULL},
+        {"Order", "{color: \"1\"}", "output.color", "must be the name or number of a value of shapes.Color"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct definition *d = NULL;
+        char text[512];
+        snprintf(text, sizeof text,
+                 HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\noutput: %s\noutput_type: shapes.%s\n",
+                 cases[i].output, cases[i].type);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg((code == 0) == (cases[i].field == NULL), "%s: %d: %s", text, code, detail.text);
+        definition_destroy(d);
+        if (code == 0)
+            continue;
+        ck_assert_str_eq(detail.field, cases[i].field);
+        ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s: %s", text, detail.text);
+    }
 }
 END_TEST
 
@@ -256,7 +345,8 @@ START_TEST(typed__a_step_of_a_saga_has_its_place)
                             "{method: /shapes.Shop/Old, request: =item}}\n";
     ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == 0, "%s: %s", detail.field, detail.text);
     struct bytes counts = bytes_of("\3\0\3\0\2\0", 6), none = bytes_of("\0\0\0\0\0\0", 6),
-                 many = bytes_of("\0\1\3\0\2\0", 6);
+                 many = bytes_of("\0\1\3\0\2\0", 6), most = bytes_of("\372\0\3\0\2\0", 6),
+                 one_more = bytes_of("\372\0\4\0\2\0", 6);
     struct step_place place;
     char name[STEP_NAME_BYTES_MAX + 1], path[STEP_PATH_SIZE];
     ck_assert_int_eq(definition_step_total(d, counts), 9);
@@ -275,6 +365,8 @@ START_TEST(typed__a_step_of_a_saga_has_its_place)
     ck_assert_int_eq(definition_step_total(d, bytes_of("\3\0", 2)), -1);
     ck_assert(!definition_place(d, bytes_of("\3\0", 2), 0, &place));
     ck_assert_int_eq(definition_step_total(d, many), -1);
+    ck_assert_int_eq(definition_step_total(d, most), STEPS_LIMIT);
+    ck_assert_int_eq(definition_step_total(d, one_more), -1);
     for (unsigned i = 0; i < 4; i++) {
         definition_step_path(d, i, path);
         ck_assert_str_eq(path, paths[i]);
@@ -350,6 +442,8 @@ int main(void)
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
+    tcase_add_test(tests, typed__a_name_that_means_something_else_is_refused);
+    tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);
     tcase_add_test(tests, typed__a_step_of_a_saga_has_its_place);
     tcase_add_test(tests, typed__a_timeout_is_its_targets);
     tcase_add_test(tests, typed__a_key_is_a_text_or_an_expression);

@@ -109,10 +109,25 @@ START_TEST(lint__a_comment_with_a_reason_allows_what_is_no_error)
     ck_assert_uint_eq(report.count, 1);
     judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing\n" STEP);
     ck_assert_uint_eq(report.count, 1);
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-missing \n" STEP);
+    ck_assert_uint_eq(report.count, 1);
     judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  # lint: allow undo-constant it only looks\n" STEP);
     ck_assert_uint_eq(report.count, 1);
     judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps: # lint: allow undo-missing it only looks\n" STEP);
     ck_assert_uint_eq(report.count, 1);
+    /* Nor does it ever allow an error, in its line or the line before. */
+    static const char nowhere[] =
+        "name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n  - name: a\n%s    target: nowhere%s\n"
+        "    action: /trades.v1.Inventory/Reserve\n" UNDO;
+    static const char allow[] = "    # lint: allow target-unknown it comes soon";
+    for (int before = 0; before < 2; before++) {
+        char text[512], line[64];
+        snprintf(line, sizeof line, "%s\n", allow);
+        snprintf(text, sizeof text, nowhere, before ? line : "", before ? "" : allow);
+        judge(text);
+        ck_assert_uint_eq(report.count, 1);
+        ck_assert_uint_eq(report.findings[0].rule, LINT_RULE_TARGET_UNKNOWN);
+    }
 }
 END_TEST
 
@@ -409,6 +424,11 @@ START_TEST(lint__patience_is_a_minute_of_waits_whatever_they_are_made_of)
             ck_assert_msg(f == NULL || strncmp(f->text, words, strlen(words)) == 0, "%s: %s", rows[i].retry, f->text);
         }
     }
+    /* Past the pivot a step with a fallback has a way of its own. */
+    judge("name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+          "  - {name: a, target: t, action: /a.v1.B/C, retry: {maxAttempts: 2}, unavailable: fallback, fallback: "
+          "{value: input}}\n");
+    ck_assert_ptr_null(finding(LINT_RULE_FORWARD_GIVES_UP));
 }
 END_TEST
 

@@ -288,6 +288,74 @@ START_TEST(lint__findings_of_one_place_stand_in_the_order_of_the_rules)
 }
 END_TEST
 
+/* A text that begins as what expressions may name is hardly meant as it stands, however deep and in whichever request. */
+START_TEST(lint__a_literal_that_looks_like_an_expression_is_told_of)
+{
+    static const struct {
+        const char *literal;
+        bool told;
+    } cases[] = {
+        {"input.order_id", true},
+        {"steps.b.output.reservation_id", true},
+        {"saga.id", true},
+        {"action.key", true},
+        {"input.", false},
+        {"inputs.order_id", false},
+        {"an input.order_id", false},
+        {"=input.order_id", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int undo = 0; undo < 2; undo++) {
+            char text[1024];
+            const char *in_action = undo ? "x" : cases[i].literal, *in_undo = undo ? cases[i].literal : "x";
+            snprintf(text, sizeof text,
+                     TOP STEP "    action: {method: /trades.v1.Inventory/Reserve, request: {sku: =input.sku, "
+                              "order_id: \"%s\"}}\n"
+                              "    compensation: {method: /trades.v1.Inventory/Release, request: {reason: "
+                              "=input.order_id, order_id: \"%s\"}}\n",
+                     in_action, in_undo);
+            judge(text);
+            const struct lint_finding *f = finding(LINT_RULE_LITERAL_COMPUTED);
+            ck_assert_msg((f != NULL) == cases[i].told, "%s\n%s", text, said);
+            if (f != NULL)
+                ck_assert_str_eq(f->field,
+                                 undo ? "steps[0].compensation.request.order_id" : "steps[0].action.request.order_id");
+        }
+    static const char *const stand_ins[][2] = {
+        {"value: {reservation_id: input.order_id}", "steps[0].fallback.value.reservation_id"},
+        {"last_good: {key: input.order_id, max_age: 1h}", "steps[0].fallback.last_good.key"}};
+    for (size_t i = 0; i < 2; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, TOP STEP CALL "    compensation: none\n    fallback: {%s}\n", stand_ins[i][0]);
+        judge(text);
+        const struct lint_finding *f = finding(LINT_RULE_LITERAL_COMPUTED);
+        ck_assert_msg(f != NULL && strcmp(f->field, stand_ins[i][1]) == 0, "%s\n%s", text, said);
+    }
+}
+END_TEST
+
+/* Metadata is printable ASCII, a tag any text without a NUL. */
+START_TEST(lint__a_text_that_cannot_be_sent_or_kept_is_told_of)
+{
+    static const struct {
+        const char *text;
+        bool metadata, tag; /* it can be that */
+    } cases[] = {
+        {" a~", true, true},       {"\\x1f", false, true}, {"\\x7f", false, true},
+        {"caf\\xe9", false, true}, {"a\\0", false, false}, {"", true, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, TOP STEP CALL "    compensation: none\n    metadata: {m: \"%s\"}\n", cases[i].text);
+        judge(text);
+        ck_assert_msg((finding(LINT_RULE_LITERAL_TYPE) == NULL) == cases[i].metadata, "%s\n%s", text, said);
+        snprintf(text, sizeof text, TOP "tags: {m: \"%s\"}\n" STEP CALL "    compensation: none\n", cases[i].text);
+        judge(text);
+        ck_assert_msg((finding(LINT_RULE_LITERAL_TYPE) == NULL) == cases[i].tag, "%s\n%s", text, said);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lint_typed");
@@ -299,6 +367,8 @@ int main(void)
     tcase_add_test(tests, lint__constants_are_tried_within_one_evaluation_in_all);
     tcase_add_test(tests, lint__the_same_expression_is_told_of_in_each_of_its_places);
     tcase_add_test(tests, lint__findings_of_one_place_stand_in_the_order_of_the_rules);
+    tcase_add_test(tests, lint__a_literal_that_looks_like_an_expression_is_told_of);
+    tcase_add_test(tests, lint__a_text_that_cannot_be_sent_or_kept_is_told_of);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -249,6 +249,11 @@ START_TEST(participant_tls__what_cannot_be_used_is_refused_by_name)
     options.tls_key = path_of("client.key");
     ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(error.message, "its key is not that of the key file"));
+    /* Nobody has to show a certificate: nobody could ever call. */
+    options.tls_key = path_of("server.key");
+    options.tls_identity = "sagad.example.org";
+    ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "tls_identity");
     options = (struct saga_participant_options){.address = "0.0.0.0:0"};
     ck_assert_int_eq(saga_participant_open(&options, &other, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_nonnull(strstr(error.message, "other machines can reach this address"));

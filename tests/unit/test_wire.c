@@ -4,8 +4,13 @@
 #include "google/rpc/error_details.pb-c.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define MS INT64_C(1000000)
 
@@ -32,6 +37,41 @@ START_TEST(wire__deadlines)
     ck_assert_int_le(left, 60000);
     /* Which gRPC tells nobody. */
     ck_assert_int_eq(gpr_time_cmp(wire_timespec(WIRE_FOREVER), gpr_inf_future(GPR_CLOCK_MONOTONIC)), 0);
+}
+END_TEST
+
+/* What the environment says, or else the socket of a sidecar that was started here, or else its port. */
+START_TEST(wire__an_address_that_is_not_said_is_the_environment_s_or_the_usual_one)
+{
+    char folder[] = "/tmp/wire_XXXXXX";
+    int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "sagad-data/sagad.sock"};
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    setenv("SAGAD_ADDRESS", "127.0.0.1:7", 1);
+    ck_assert_str_eq(wire_default_address(), "127.0.0.1:7");
+    setenv("SAGAD_ADDRESS", "", 1);
+    ck_assert_str_eq(wire_default_address(), "127.0.0.1:7240");
+    unsetenv("SAGAD_ADDRESS");
+    ck_assert_str_eq(wire_default_address(), "127.0.0.1:7240");
+    /* A file is no socket. */
+    ck_assert_int_eq(mkdir("sagad-data", 0700), 0);
+    int file = open(at.sun_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    ck_assert_str_eq(wire_default_address(), "127.0.0.1:7240");
+    close(file);
+    unlink(at.sun_path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, (const struct sockaddr *)(const void *)&at, sizeof at), 0);
+    ck_assert_str_eq(wire_default_address(), "unix:./sagad-data/sagad.sock");
+    setenv("SAGAD_ADDRESS", "127.0.0.1:7", 1);
+    ck_assert_str_eq(wire_default_address(), "127.0.0.1:7");
+    unsetenv("SAGAD_ADDRESS");
+    close(listener);
+    unlink(at.sun_path);
+    rmdir("sagad-data");
+    ck_assert_int_eq(fchdir(before), 0);
+    close(before);
+    ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
 
@@ -223,6 +263,7 @@ int main(void)
     Suite *suite = suite_create("wire");
     TCase *tc = tcase_create("wire");
     tcase_add_test(tc, wire__deadlines);
+    tcase_add_test(tc, wire__an_address_that_is_not_said_is_the_environment_s_or_the_usual_one);
     tcase_add_test(tc, wire__delays_grow_to_half_a_second_and_are_scattered);
     tcase_add_test(tc, wire__endings_that_the_sidecar_did_not_explain);
     tcase_add_test(tc, wire__endings_that_the_sidecar_explained);
