@@ -444,7 +444,7 @@ int main(void)
 {
     Suite *suite = suite_create("rehearse");
     TCase *runs = tcase_create("runs");
-    tcase_set_timeout(runs, 60);
+    tcase_set_timeout(runs, 150);
     tcase_add_test(runs, rehearse__runs_may_be_drawn_alone);
     tcase_add_test(runs, rehearse__loops_have_instances_and_targets_are_chosen);
     tcase_add_test(runs, rehearse__calls_are_answered_in_the_order_in_which_they_left);
