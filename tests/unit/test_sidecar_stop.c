@@ -72,11 +72,12 @@ START_TEST(sidecar_stop__a_stop_lets_everybody_go_at_once)
 }
 END_TEST
 
-/* A Wait that is too many: its error says so at once. */
-static bool waiters_are_too_many(const char *id)
+/* A Wait that is too many: its error says so at once. For a saga that has ended, so that one which is not takes no place from those that are on
+ * their way. */
+static bool waiters_are_too_many(const char *ended)
 {
     struct world_call one_more;
-    world_wait_start(&w, &one_more, id, false, 200);
+    world_wait_start(&w, &one_more, ended, false, 0);
     return world_wait_end(&one_more) == SAGA_E_RESOURCE_EXHAUSTED;
 }
 
@@ -84,10 +85,12 @@ static bool waiters_are_too_many(const char *id)
 START_TEST(sidecar_stop__a_stop_under_load_answers_everybody)
 {
     enum { WAITS = 50 };
-    char id[64];
+    char id[64], ended[64];
     struct world_call waits[WAITS];
     struct world_pipe p;
     world_open_sidecar(&w, LONG_GRACE "waiters_max: 50\n");
+    world_begin(&w, ended);
+    ck_assert_int_eq(world_commit(&w, ended, &error), 0);
     world_begin(&w, id);
     world_pipe_open(&w, &p);
     for (int i = 0; i < 20; i++) {
@@ -98,7 +101,7 @@ START_TEST(sidecar_stop__a_stop_under_load_answers_everybody)
     for (int i = 0; i < WAITS; i++)
         world_wait_start(&w, &waits[i], id, false, 60000);
     /* Of all that wait, each has been taken in when there is no room for one more. */
-    WORLD_WAIT_UNTIL(waiters_are_too_many(id));
+    WORLD_WAIT_UNTIL(waiters_are_too_many(ended));
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     wire_shutdown(w.wire);
     for (int i = 0; i < WAITS; i++) {
