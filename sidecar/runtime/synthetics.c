@@ -264,8 +264,10 @@ void synthetics_turn(struct loop *s)
     for (struct heartbeat *h = s->heartbeats; h != NULL; h = h->next) {
         if (h->config == NULL || instant_before(now, h->next_at))
             continue;
+        h->next_at = instant_after(h->next_at, h->config->every);
         /* What a stopped machine slept through is not made up for. */
-        h->next_at = instant_max(instant_after(h->next_at, h->config->every), now);
+        if (!instant_before(now, h->next_at))
+            h->next_at = instant_after(now, h->config->every);
         if (h->busy)
             miss(s, h, "the one before it has not ended");
         else
