@@ -73,7 +73,9 @@ static void put_conditions(struct graph *g, const struct definition *d)
     const struct yaml_node *steps = yaml_node_child(yaml_tree_root(tree), "steps");
     for (const struct yaml_node *n = steps->first; n != NULL; n = n->next) {
         const struct yaml_node *when = yaml_node_child(n, "when");
-        int step = when == NULL ? -1 : definition_step_find(d, yaml_node_child(n, "name")->text);
+        /* Nobody has read it here: it may be a list as well. */
+        int step =
+            when == NULL || when->kind != YAML_SCALAR ? -1 : definition_step_find(d, yaml_node_child(n, "name")->text);
         if (step >= 0)
             snprintf(g->vertices[step].when, sizeof g->vertices[0].when, "%s", (const char *)when->text.at);
     }

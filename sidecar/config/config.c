@@ -130,7 +130,6 @@ static int no_memory(const struct config_reader *r)
     return error_set(r->detail, E_MEMORY, NULL, NULL);
 }
 
-/* unix:DATA_DIR/sagad.sock and a loopback port. */
 /* Whether the sidecar may listen at the address. Returns NULL, or what is wrong in words that follow it. */
 static const char *check_listen(const struct config *c, const char *text)
 {

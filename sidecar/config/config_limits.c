@@ -32,10 +32,10 @@ static int read_limit(const struct config_reader *r, const struct yaml_node *n, 
         code = read_count(r, n, "starts_per_second", 100000, &l->starts_per_second);
     if (code == 0)
         code = read_count(r, n, "starts_burst", 100000, &l->starts_burst);
+    if (code == 0 && l->starts_burst != 0 && l->starts_per_second == 0)
+        code = yaml_refuse(n, E_ARGUMENT, r->detail, "starts_burst goes with starts_per_second");
     if (code == 0 && l->live_sagas_max == 0 && l->starts_per_second == 0)
-        code = l->starts_burst == 0
-                   ? yaml_refuse(n, E_ARGUMENT, r->detail, "bounds nothing: write live_sagas_max or starts_per_second")
-                   : yaml_refuse(n, E_ARGUMENT, r->detail, "starts_burst goes with starts_per_second");
+        code = yaml_refuse(n, E_ARGUMENT, r->detail, "bounds nothing: write live_sagas_max or starts_per_second");
     if (code == 0 && l->live_sagas_max > r->config->live_sagas_max)
         code =
             yaml_refuse(yaml_node_child(n, "live_sagas_max"), E_ARGUMENT, r->detail,

@@ -133,14 +133,19 @@ int holds_set(struct holds *h, struct core *core, const Saga__V1__Hold *m, bool 
     bool of_another = place >= 0 && strcmp(h->holds[place].actor, m->actor) != 0 && !DEFECT(HOLD_OF_ANOTHER);
     if ((place >= 0) == hold || (own && of_another))
         return 0;
-    if (hold && !take(h, m))
+    if (hold && h->count == HOLDS_MAX)
         return error_set(detail, E_HOLDS, "", NULL);
-    if (!hold) {
+    /* First what may be refused: what is not written does not hold either. */
+    code = write_row(core, m->definition, hold ? m : NULL, detail);
+    if (code != 0)
+        return code;
+    if (hold) {
+        CHECK(take(h, m));
+    } else {
         h->holds[place].definition[0] = '\0';
         h->count--;
     }
-    place = place_of(h, bytes_of_text(m->definition));
-    return write_row(core, m->definition, hold ? &h->holds[place].m : NULL, detail);
+    return 0;
 }
 
 bool holds_has(const struct holds *h, struct bytes definition)

@@ -133,28 +133,37 @@ const struct schema_entry *schemas_find(const struct schemas *s, struct bytes na
     return place < s->count && bytes_equal(bytes_of_text(s->sorted[place]->name), name) ? s->sorted[place] : NULL;
 }
 
-static int set_name(struct schemas *s, struct bytes name, const struct schema_set *set, struct instant now,
-                    const struct schema_entry **out, struct error_detail *detail)
+/* Makes a name, and room for it among the others. Gives NULL when it is there already. */
+static int make_name(struct schemas *s, struct bytes name, struct schema_entry **out, struct error_detail *detail)
 {
     CHECK(definition_name_valid(name, NAME_BYTES_MAX));
+    *out = NULL;
+    if (schemas_find(s, name) != NULL)
+        return 0;
+    struct schema_entry **sorted = realloc(s->sorted, (s->count + 1) * sizeof *sorted);
+    if (sorted == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    s->sorted = sorted;
+    *out = calloc(1, sizeof **out);
+    if (*out == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    memcpy((*out)->name, name.at, name.size);
+    return 0;
+}
+
+/* Takes made, which make_name gave for this name. */
+static const struct schema_entry *set_name(struct schemas *s, struct bytes name, struct schema_entry *made,
+                                           const struct schema_set *set, struct instant now)
+{
     uint32_t place = place_of(s, name);
-    if (schemas_find(s, name) == NULL) {
-        struct schema_entry **sorted = realloc(s->sorted, (s->count + 1) * sizeof *sorted);
-        if (sorted == NULL)
-            return error_set(detail, E_MEMORY, "", NULL);
-        s->sorted = sorted;
-        struct schema_entry *entry = calloc(1, sizeof *entry);
-        if (entry == NULL)
-            return error_set(detail, E_MEMORY, "", NULL);
-        memcpy(entry->name, name.at, name.size);
-        memmove(sorted + place + 1, sorted + place, (s->count - place) * sizeof *sorted);
-        sorted[place] = entry;
+    if (made != NULL) {
+        memmove(s->sorted + place + 1, s->sorted + place, (s->count - place) * sizeof(*s->sorted));
+        s->sorted[place] = made;
         s->count++;
     }
     s->sorted[place]->set = set;
     s->sorted[place]->registered_at = now;
-    *out = s->sorted[place];
-    return 0;
+    return s->sorted[place];
 }
 
 const struct schema_entry *schemas_at(const struct schemas *s, uint32_t index)
@@ -178,15 +187,14 @@ static struct subject_row row_of_set(const struct schema_set *set)
         .kind = SUBJECT_SCHEMA, .name = bytes_of_text(set->hash), .version = 1, .value = set->bytes};
 }
 
-static struct subject_row row_of_name(const struct schema_entry *entry, uint8_t room[NAME_VALUE_SIZE])
+static struct subject_row row_of_name(struct bytes name, const struct schema_set *set, struct instant now,
+                                      uint8_t room[NAME_VALUE_SIZE])
 {
     for (unsigned i = 0; i < 8; i++)
-        room[i] = (uint8_t)((uint64_t)entry->registered_at.us >> (8 * i));
-    memcpy(room + 8, entry->set->hash, SHA256_TEXT_SIZE - 1);
-    return (struct subject_row){.kind = SUBJECT_SCHEMA_NAME,
-                                .name = bytes_of_text(entry->name),
-                                .version = 1,
-                                .value = bytes_of(room, NAME_VALUE_SIZE)};
+        room[i] = (uint8_t)((uint64_t)now.us >> (8 * i));
+    memcpy(room + 8, set->hash, SHA256_TEXT_SIZE - 1);
+    return (struct subject_row){
+        .kind = SUBJECT_SCHEMA_NAME, .name = name, .version = 1, .value = bytes_of(room, NAME_VALUE_SIZE)};
 }
 
 struct subject_row schemas_row_of_pin(uint32_t definition, const char *hash, char room[16])
@@ -239,10 +247,25 @@ int schemas_try(const struct schemas *s, const struct core *core, struct bytes n
     return 0;
 }
 
+/* What is in the core's batch is kept: a set also without the row of its name. */
+static int write_rows(struct schemas *s, struct core *core, struct bytes name, struct offer *offer, struct instant now,
+                      struct error_detail *detail)
+{
+    uint8_t room[NAME_VALUE_SIZE];
+    if (offer->there == NULL) {
+        struct subject_row set_row = row_of_set(offer->made);
+        if (core_set_subject(core, &set_row) != 0)
+            return error_set(detail, E_MEMORY, "", NULL);
+        keep_set(s, offer->there = offer->made);
+        offer->made = NULL;
+    }
+    struct subject_row name_row = row_of_name(name, offer->there, now, room);
+    return core_set_subject(core, &name_row) == 0 ? 0 : error_set(detail, E_MEMORY, "", NULL);
+}
+
 int schemas_add(struct schemas *s, struct core *core, struct bytes name, struct bytes set, struct instant now,
                 const struct schema_entry **out, bool *repeated, struct error_detail *detail)
 {
-    uint8_t room[NAME_VALUE_SIZE];
     struct offer offer;
     int code = look_at(s, core, name, set, &offer, detail);
     if (code != 0)
@@ -252,17 +275,16 @@ int schemas_add(struct schemas *s, struct core *core, struct bytes name, struct 
         *out = schemas_find(s, name);
         return 0;
     }
-    struct schema_set *there = offer.there;
-    if (there == NULL)
-        keep_set(s, there = offer.made);
-    code = set_name(s, name, there, now, out, detail);
-    if (code != 0)
-        return code;
-    struct subject_row set_row = row_of_set(there), name_row = row_of_name(*out, room);
-    if ((!there->kept && core_set_subject(core, &set_row) != 0) || core_set_subject(core, &name_row) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    there->kept = true;
-    return 0;
+    struct schema_entry *made;
+    code = make_name(s, name, &made, detail);
+    if (code == 0)
+        code = write_rows(s, core, name, &offer, now, detail);
+    if (code == 0)
+        *out = set_name(s, name, made, offer.there, now);
+    else
+        free(made);
+    destroy_set(offer.made);
+    return code;
 }
 
 static int damaged(struct schemas *s, const char *what)
@@ -282,14 +304,13 @@ static int recover_set(void *self, const struct subject_row *row)
     if (code != 0)
         return code;
     keep_set(s, set);
-    set->kept = true;
     return 0;
 }
 
 static int recover_name(void *self, const struct subject_row *row)
 {
     struct schemas *s = self;
-    const struct schema_entry *entry;
+    struct schema_entry *made;
     struct instant at = {0};
     if (row->value.size != NAME_VALUE_SIZE || !definition_name_valid(row->name, NAME_BYTES_MAX))
         return damaged(s, "a schema's name in the table subjects is none");
@@ -298,7 +319,10 @@ static int recover_name(void *self, const struct subject_row *row)
     const struct schema_set *set = schemas_find_set(s, bytes_of(row->value.at + 8, SHA256_TEXT_SIZE - 1));
     if (set == NULL)
         return damaged(s, "a schema's name in the table subjects stands for descriptors that are not there");
-    return set_name(s, row->name, set, at, &entry, s->detail);
+    int code = make_name(s, row->name, &made, s->detail);
+    if (code == 0)
+        set_name(s, row->name, made, set, at);
+    return code;
 }
 
 static int recover_pin(void *self, const struct subject_row *row)

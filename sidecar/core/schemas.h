@@ -13,12 +13,11 @@
 
 struct schemas;
 
-/* A set of descriptors. Lives as long as its owner. */
+/* A set of descriptors, whose row is in the journal, or in a batch on the way there. Lives as long as its owner. */
 struct schema_set {
     char hash[SHA256_TEXT_SIZE];
     struct bytes bytes;    /* as it was registered */
     struct schema *schema; /* read */
-    bool kept;             /* its row is in the journal, or in a batch on the way there */
     struct schema_set *next;
 };
 

@@ -203,16 +203,17 @@ static void judge_after(struct lint *l, unsigned i)
 /* One step that waits for nobody among others that all wait for somebody: was it forgotten? */
 static void judge_first_steps(struct lint *l)
 {
-    unsigned first = 0, last = 0;
+    unsigned first = 0, other = 0, last = 0;
     for (unsigned i = 0; i < l->d->step_count; i++)
         if (step_set_within(&l->d->steps[i].after, &(struct step_set){{0}})) {
             first++;
+            other = last;
             last = i;
         }
     if (first == 2 && last > 1)
         lint_found(l, LINT_RULE_STEP_UNORDERED, l->steps[last],
                    "%s waits for nobody and runs at once, beside %s; if that was not meant, add after",
-                   l->d->steps[last].name, l->d->steps[0].name);
+                   l->d->steps[last].name, l->d->steps[other].name);
 }
 
 /* Whether two steps could run side by side. */

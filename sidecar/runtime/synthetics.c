@@ -2,6 +2,7 @@
 #include "sidecar/runtime/synthetics.h"
 
 #include "sidecar/api/view.h"
+#include "sidecar/base/grpc_status.h"
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -12,7 +13,9 @@
 #include <string.h>
 
 /* The first of a definition begins so soon. */
-#define FIRST_AFTER   SPAN_S(5)
+#define FIRST_AFTER SPAN_S(5)
+/* A Wait that was refused is tried again so soon. */
+#define AGAIN_AFTER   SPAN_S(5)
 #define TROUBLE_BYTES 160
 
 struct heartbeat {
@@ -21,6 +24,7 @@ struct heartbeat {
     const struct config_synthetic *config; /* NULL: none is to begin any more; it is there until it is not busy */
     struct instant next_at;
     bool busy;                    /* its Start, or a Wait for its end, is under way */
+    struct instant wait_again_at; /* INSTANT_NEVER: no Wait was refused */
     unsigned asked;               /* of which loop */
     unsigned turn;                /* which loop is next */
     char saga[SAGA_ID_TEXT_SIZE]; /* the last that began; "" when none has */
@@ -80,6 +84,7 @@ static int make_new(const struct loop *s, const struct config *config, struct he
             return E_MEMORY;
         }
         snprintf(h->definition, sizeof h->definition, "%s", definition);
+        h->wait_again_at = INSTANT_NEVER;
         last = &h->next;
     }
     return 0;
@@ -136,32 +141,47 @@ static void note_trouble(struct heartbeat *h, const char *text)
     snprintf(h->trouble, sizeof h->trouble, "%s", text);
 }
 
+/* Why one is stuck says more. */
+static void note_lesser(struct heartbeat *h, const char *text)
+{
+    if (h->state != SAGA_STUCK)
+        note_trouble(h, text);
+}
+
 /* One that was due does not begin. */
 static void miss(struct loop *s, struct heartbeat *h, const char *why)
 {
     h->missed++;
-    if (h->state != SAGA_STUCK) /* why that one is stuck says more */
-        note_trouble(h, why);
+    note_lesser(h, why);
     counters_synthetic_missed(s, h->definition);
     slis_missed(s->slis, h->definition);
     log_event(LOG_LEVEL_WARN, "a heartbeat cannot begin", LOG_TEXT("definition", h->definition), LOG_TEXT("why", why),
               LOG_TEXT("saga", h->saga));
 }
 
-static void send_off(struct loop *s, struct heartbeat *h, enum method_id method, const ProtobufCMessage *m,
+/* Its end could not be waited for: that is tried again, until the next begins. */
+static void wait_later(const struct loop *s, struct heartbeat *h, const char *why)
+{
+    note_lesser(h, why);
+    if (h->config != NULL)
+        h->wait_again_at =
+            instant_after(clock_now(&s->clock), span_min(AGAIN_AFTER, (struct span){.us = h->config->every.us / 2}));
+}
+
+/* Returns whether there was memory. */
+static bool send_off(struct loop *s, struct heartbeat *h, enum method_id method, const ProtobufCMessage *m,
                      const struct rpc_asker *asker)
 {
     size_t size = protobuf_c_message_get_packed_size(m);
     uint8_t *packed = malloc(size + 1);
-    if (packed == NULL) {
-        h->busy = false;
-        miss(s, h, "there is no memory");
-        return;
-    }
+    h->wait_again_at = INSTANT_NEVER;
+    if (packed == NULL)
+        return false;
     protobuf_c_message_pack(m, packed);
     h->busy = true;
     rpc_ask(s->rpc, s->sidecar->rooms[h->asked], &methods_served[method], bytes_of(packed, size), NULL, asker, h);
     free(packed);
+    return true;
 }
 
 static void await(struct loop *s, struct heartbeat *h, bool until_stuck);
@@ -200,8 +220,10 @@ static void on_waited(void *self, void *tag, const struct rpc_told *told)
         told->status != 0 ? NULL : saga__v1__wait_response__unpack(NULL, told->body.size, told->body.at);
     if (m != NULL && m->saga != NULL)
         ended(s, h, m->saga);
+    else if (told->status == CODE_NOT_FOUND)
+        note_trouble(h, told->message == NULL ? "it is not there any more" : told->message);
     else
-        note_trouble(h, told->message == NULL ? "its end cannot be told" : told->message);
+        wait_later(s, h, told->message == NULL ? "its end cannot be told" : told->message);
     if (m != NULL)
         saga__v1__wait_response__free_unpacked(m, NULL);
     drop_idle(s);
@@ -214,7 +236,8 @@ static void await(struct loop *s, struct heartbeat *h, bool until_stuck)
     Saga__V1__WaitRequest m = SAGA__V1__WAIT_REQUEST__INIT;
     m.saga_id = h->saga;
     m.until_stuck = until_stuck;
-    send_off(s, h, METHOD_WAIT, &m.base, &waiter);
+    if (!send_off(s, h, METHOD_WAIT, &m.base, &waiter))
+        wait_later(s, h, "there is no memory");
 }
 
 static void on_started(void *self, void *tag, const struct rpc_told *told)
@@ -255,17 +278,25 @@ static void begin(struct loop *s, struct heartbeat *h)
     m.synthetic = true;
     h->began_at = clock_now(&s->clock);
     h->asked = h->turn++ % s->sidecar->count;
-    send_off(s, h, METHOD_START, &m.base, &starter);
+    if (!send_off(s, h, METHOD_START, &m.base, &starter))
+        miss(s, h, "there is no memory");
 }
 
 void synthetics_turn(struct loop *s)
 {
     struct instant now = clock_now(&s->clock);
     for (struct heartbeat *h = s->heartbeats; h != NULL; h = h->next) {
-        if (h->config == NULL || instant_before(now, h->next_at))
+        if (h->config == NULL)
             continue;
+        if (instant_before(now, h->next_at)) {
+            if (!instant_before(now, h->wait_again_at))
+                await(s, h, h->state != SAGA_STUCK);
+            continue;
+        }
+        h->next_at = instant_after(h->next_at, h->config->every);
         /* What a stopped machine slept through is not made up for. */
-        h->next_at = instant_max(instant_after(h->next_at, h->config->every), now);
+        if (!instant_before(now, h->next_at))
+            h->next_at = instant_after(now, h->config->every);
         if (h->busy)
             miss(s, h, "the one before it has not ended");
         else
@@ -277,7 +308,7 @@ struct instant synthetics_expiry(const struct loop *s)
 {
     struct instant next = INSTANT_NEVER;
     for (const struct heartbeat *h = s->heartbeats; h != NULL; h = h->next)
-        next = h->config == NULL ? next : instant_min(next, h->next_at);
+        next = h->config == NULL ? next : instant_min(next, instant_min(h->next_at, h->wait_again_at));
     return next;
 }
 

@@ -1,9 +1,13 @@
-/* Every allocation refused in turn, where the C library's own allocator is used: reading a definition, packing it, the catalog. The core's
+/* Every allocation refused in turn, where the C library's own allocator is used: reading a definition, packing it, the catalog, schemas. The core's
  * allocations are refused by the simulator (make sim-memory). Linked with --wrap, so that only the tree's own calls are counted. */
 #include "sidecar/definition/pack.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/core/catalog.h"
+#include "sidecar/core/schemas.h"
 #include "sidecar/observe/metrics.h"
+#include "tests/support/core_owner.h"
+#include "tests/support/shapes.h"
+#include "tests/support/trades.h"
 #include "transport/credentials.h"
 
 #include <check.h>
@@ -104,6 +108,43 @@ START_TEST(alloc__the_catalog_refuses_and_stays_whole)
 }
 END_TEST
 
+/* What was refused is not there, so that the same again is no repetition; and what is there is durable. */
+START_TEST(alloc__a_schema_is_there_when_its_rows_are)
+{
+    static struct owner o;
+    const struct bytes sets[] = {bytes_of(shapes, shapes_size), bytes_of(trades, trades_size)};
+    const struct schema_entry *entry;
+    struct schemas *schemas;
+    bool repeated;
+    owner_open(&o);
+    ck_assert_int_eq(schemas_create(2, &schemas), 0);
+    for (int k = 0; k < 2; k++) {
+        const struct schema_set *before = k == 0 ? NULL : schemas_at(schemas, 0)->set;
+        int code = E_MEMORY;
+        for (uint64_t n = 1; code != 0; n++) {
+            allocations = 0;
+            fail_at = n;
+            code = schemas_add(schemas, o.core, bytes_of_text("a"), sets[k], o.now, &entry, &repeated, &detail);
+            fail_at = 0;
+            ck_assert(code == 0 ? !repeated : code == E_MEMORY);
+            entry = schemas_find(schemas, bytes_of_text("a"));
+            ck_assert((code == 0) == (entry != NULL && entry->set != before));
+        }
+        char hash[SHA256_TEXT_SIZE];
+        sha256_text(sets[k], hash);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        schemas_destroy(schemas);
+        ck_assert_int_eq(schemas_create(2, &schemas), 0);
+        owner_restart(&o);
+        ck_assert_int_eq(schemas_recover(schemas, o.store, &detail), 0);
+        ck_assert_uint_eq(schemas_count(schemas), 1);
+        ck_assert_str_eq(schemas_at(schemas, 0)->set->hash, hash);
+    }
+    schemas_destroy(schemas);
+    owner_close(&o);
+}
+END_TEST
+
 START_TEST(alloc__packing_is_refused)
 {
     struct definition *d;
@@ -150,6 +191,7 @@ int main(void)
     TCase *t = tcase_create("alloc");
     tcase_add_test(t, alloc__reading_a_definition_is_refused_cleanly);
     tcase_add_test(t, alloc__the_catalog_refuses_and_stays_whole);
+    tcase_add_test(t, alloc__a_schema_is_there_when_its_rows_are);
     tcase_add_test(t, alloc__packing_is_refused);
     tcase_add_test(t, alloc__counting_goes_on);
     tcase_add_test(t, alloc__a_connection_is_refused);

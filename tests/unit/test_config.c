@@ -888,6 +888,7 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
         {REMEDY("do: retry, target: a"), "retry acts on a definition"},
         {REMEDY("do: hold, target: a"), "hold acts on a definition"},
         {LIMITS("starts_burst: 5"), "starts_burst goes with starts_per_second"},
+        {LIMITS("live_sagas_max: 10, starts_burst: 5"), "starts_burst goes with starts_per_second"},
         {LIMITS(""), "bounds nothing"},
         {OBJECTIVES("latency_percent: 99"), "promises nothing"},
         {FAULTS("kind: abort, for: 1m"), "aborts with a status"},

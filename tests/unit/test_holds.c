@@ -136,6 +136,26 @@ START_TEST(holds__are_bounded)
 }
 END_TEST
 
+/* Without memory for its row nothing is changed, so that the same again is no repetition. */
+START_TEST(holds__without_memory_all_is_as_it_was)
+{
+    for (int lives = 0; lives < 2; lives++)
+        for (int hold = 1; hold >= 0; hold--) {
+            int code = E_MEMORY;
+            for (uint64_t n = 1; code != 0; n++) {
+                o.fail_at = o.allocations + n;
+                code = set(hold != 0, "one", "anna", "x");
+                o.fail_at = 0;
+                ck_assert(code == 0 || code == E_MEMORY);
+                ck_assert_int_eq(held("one"), (code == 0) == hold);
+                ck_assert_uint_eq(count(), held("one"));
+            }
+            owner_restart(&o);
+            ck_assert_int_eq(held("one"), hold);
+        }
+}
+END_TEST
+
 /* A rule of remediation lets go of what it holds itself, and of nothing that somebody else holds. */
 START_TEST(holds__what_is_of_another_stays_where_ones_own_is_let_go)
 {
@@ -198,6 +218,7 @@ int main(void)
     tcase_add_test(c, holds__are_told_whole_and_outlive_a_crash);
     tcase_add_test(c, holds__what_is_wrong_is_refused_by_its_field);
     tcase_add_test(c, holds__are_bounded);
+    tcase_add_test(c, holds__without_memory_all_is_as_it_was);
     tcase_add_test(c, holds__hold_both_kinds_of_sagas);
     tcase_add_test(c, holds__what_is_of_another_stays_where_ones_own_is_let_go);
     tcase_add_test(c, holds__a_row_that_holds_nothing_is_damage);

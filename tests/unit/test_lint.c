@@ -141,6 +141,12 @@ START_TEST(lint__a_step_that_waits_for_nobody_comes_late)
     judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n" PLAIN("a") "}\n" PLAIN("b") ", after: [a]}\n" PLAIN(
         "c") "}\n");
     ck_assert_ptr_nonnull(finding(LINT_RULE_STEP_UNORDERED));
+    ck_assert_ptr_nonnull(
+        strstr(finding(LINT_RULE_STEP_UNORDERED)->text, "c waits for nobody and runs at once, beside a"));
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nsteps:\n" PLAIN("a") ", after: [c]}\n" PLAIN("b") "}\n" PLAIN(
+        "c") "}\n");
+    ck_assert_ptr_nonnull(
+        strstr(finding(LINT_RULE_STEP_UNORDERED)->text, "c waits for nobody and runs at once, beside b"));
 #undef PLAIN
 }
 END_TEST

@@ -41,6 +41,27 @@ START_TEST(graph__of_a_definition_has_its_form)
 }
 END_TEST
 
+/* A condition is shown as it is written, types or not; what can be none is not. */
+START_TEST(graph__shows_the_condition_of_a_step)
+{
+    static const char *const cases[][2] = {
+        {"input.total > 5", "  when input.total > 5"}, {"[x, y]", ""}, {"{x: y}", ""}};
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char source[256], shown[128];
+        snprintf(source, sizeof source,
+                 "name: fan\nversion: 1.0.0\nschema: shop\ninput: shop.Order\nsteps:\n"
+                 "  - {name: a, target: bank, when: %s, action: /p.S/A, compensation: none}\n",
+                 cases[i][0]);
+        snprintf(shown, sizeof shown, "fan 1.0.0\n  ▶ a   %s  on bank\n", cases[i][1]);
+        d.source = (ProtobufCBinaryData){.data = (uint8_t *)source, .len = strlen(source)};
+        anew();
+        tell("GetDefinition", &d.base);
+        SHOWS("graph fan", shown);
+    }
+}
+END_TEST
+
 /* Its steps are where they are, and no definition's. */
 START_TEST(graph__of_a_saga_says_how_it_is)
 {
@@ -115,6 +136,7 @@ int main(void)
     TCase *tc = tcase_create("graph");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
+    tcase_add_test(tc, graph__shows_the_condition_of_a_step);
     tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
     tcase_add_test(tc, graph__paints_how_each_step_is);
     suite_add_tcase(suite, tc);
