@@ -65,8 +65,10 @@ int postgres_store_drop_audit(struct store *face, struct instant before, uint32_
         }
         code = read_answer(s, job, detail);
     }
-    if (code == E_JOURNAL_AWAY || code == STORE_PENDING)
+    if (code == E_JOURNAL_AWAY)
         return 0; /* there is a next time */
+    if (code == STORE_PENDING && to != 0)
+        code = 0; /* what is on its way goes */
     *more = code == 0 && (uint32_t)i == work_max;
     return code;
 }
