@@ -487,6 +487,31 @@ START_TEST(postgres_store__looks_have_a_bound)
 }
 END_TEST
 
+/* Up to a time: the place in the list is found by the look that reads it, whatever ends meanwhile. */
+START_TEST(postgres_store__a_list_up_to_a_time_is_one_look)
+{
+    struct ended_query query = {.below = UINT64_MAX, .started_before = {.us = 35}, .rows_max = 2, .examine_max = 9};
+    uint64_t examined_to;
+    open_as(place_options(&server, "up-to"));
+    add_many_ended("up-to", 90);
+    place_query(&server, "update saga_ended set state = 4 where serial % 10 = 3 and journal = (select id from "
+                         "saga_journal where name = 'up-to')");
+    answers_are_distant();
+    for (int rare = 0; rare < 2; rare++) {
+        const struct ended_row row = ended_of(100 + (uint64_t)rare, "", "");
+        struct store_commit commit = frame(1 + (uint64_t)rare);
+        uint64_t serials = 0;
+        commit.ended = &row;
+        commit.ended_count = 1;
+        query.states = rare ? UINT32_C(1) << SAGA_COMPENSATED : 0;
+        ck_assert_int_eq(store->list_ended(store, &query, add_serial, &serials, &examined_to, &detail), STORE_PENDING);
+        ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+        ck_assert_int_eq(store->list_ended(store, &query, add_serial, &serials, &examined_to, &detail), 0);
+        ck_assert_uint_eq(serials, rare ? 33 * 10 + 23 : 34 * 10 + 33);
+    }
+}
+END_TEST
+
 static bool lives_not(void *self, struct bytes request_id)
 {
     (void)self;
@@ -1657,6 +1682,7 @@ int main(void)
     tcase_add_test(t, postgres_store__several_looks_are_on_the_way);
     tcase_add_test(t, postgres_store__an_old_answer_is_no_answer);
     tcase_add_test(t, postgres_store__looks_have_a_bound);
+    tcase_add_test(t, postgres_store__a_list_up_to_a_time_is_one_look);
     tcase_add_test(t, postgres_store__retention_gets_through_distant_answers);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);
     tcase_add_test(t, postgres_store__stale_holder_drops_nothing);
