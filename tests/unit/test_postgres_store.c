@@ -329,7 +329,9 @@ START_TEST(postgres_store__what_is_remembered_is_what_is_there)
     ck_assert_int_eq(store->list_ended(store, &query, add_serial, &serials, &examined_to, &detail), 0);
     ck_assert_uint_eq(serials, 21); /* newest first */
     struct bytes records;
-    postgres_cache_keep((struct postgres_store *)store, 1 + CACHED_MAX, bytes_of_text("another in its place"));
+    for (uint64_t n = 1; n <= CACHED_BESIDE; n++)
+        postgres_cache_keep((struct postgres_store *)store, 1 + n * CACHED_MAX, bytes_of_text("another in its place"));
+    ck_assert(!postgres_cache_find((struct postgres_store *)store, 1, &(struct bytes){.size = 0}));
     ck_assert_int_eq(store->read_frame(store, 1, &records, &detail), 0);
     ck_assert(bytes_equal(records, frame(1).records));
 
@@ -484,6 +486,30 @@ START_TEST(postgres_store__looks_have_a_bound)
     for (uint64_t n = 1; n <= LOOKS_MAX; n++)
         answered += find_serial(n) == 0;
     ck_assert_uint_eq(answered, LOOKS_MAX - 1);
+}
+END_TEST
+
+/* Of frames whose places in memory are the same, too, all are there in the end for who begins anew each time that one is not. */
+START_TEST(postgres_store__a_history_is_read_whole_from_distant_answers)
+{
+    struct bytes records;
+    unsigned passes = 0;
+    open_as(place_options(&server, "history"));
+    ck_assert_int_eq(commit_one(1), 0);
+    place_query(&server,
+                "insert into saga_frame select journal, 1 + 4096 * n, f.epoch, at_us, records from saga_frame f join "
+                "saga_journal j on j.id = f.journal, generate_series(1, 9) as n where j.name = 'history'");
+    struct postgres_store *s = (struct postgres_store *)store;
+    s->last_frame = 1 + 9 * CACHED_MAX;
+    answers_are_distant();
+    for (int code = STORE_PENDING; code != 0; passes++) {
+        ck_assert_uint_le(passes, 9);
+        code = 0;
+        for (uint64_t n = 9; n > 0 && code == 0; n--)
+            code = store->read_frame(store, 1 + n * CACHED_MAX, &records, &detail);
+        ck_assert(code == 0 || code == STORE_PENDING);
+    }
+    ck_assert(bytes_equal(records, frame(1).records));
 }
 END_TEST
 
@@ -1682,6 +1708,7 @@ int main(void)
     tcase_add_test(t, postgres_store__several_looks_are_on_the_way);
     tcase_add_test(t, postgres_store__an_old_answer_is_no_answer);
     tcase_add_test(t, postgres_store__looks_have_a_bound);
+    tcase_add_test(t, postgres_store__a_history_is_read_whole_from_distant_answers);
     tcase_add_test(t, postgres_store__a_list_up_to_a_time_is_one_look);
     tcase_add_test(t, postgres_store__retention_gets_through_distant_answers);
     tcase_add_test(t, postgres_store__stale_holder_lets_nothing_out);

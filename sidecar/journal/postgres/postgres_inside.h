@@ -185,11 +185,13 @@ struct recent {
     uint8_t texts[];
 };
 
-#define CACHED_MAX 4096
+#define CACHED_MAX    4096
+#define CACHED_BESIDE 16 /* that may take one another's places */
 
 struct cached_frame {
     uint64_t frame;       /* 0: none */
     struct bytes records; /* owned */
+    uint64_t kept;        /* rises with each that is */
 };
 
 /* Look-ups of request_ids that have been asked for. */
@@ -270,6 +272,7 @@ struct postgres_store {
     int64_t rested_us;                      /* by pg_now: when what looks have held the owner for is made up for */
     struct cached_frame cached[CACHED_MAX]; /* by number */
     size_t cached_bytes, cache_hand;
+    uint64_t cache_kept;
     struct recent *recent[RECENT_MAX]; /* rows of sagas that ended lately, by serial */
     PGresult *shown;                   /* what the last view is of */
     struct drop_plan plan;             /* retention: what goes next */
