@@ -35,7 +35,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask \
 	ask_cancel ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,api audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
-$(B)/tests/unit/test_postgres_store: LINK_MORE := -Wl,--wrap=pg_now,--wrap=PQflush
+$(B)/tests/unit/test_postgres_store: LINK_MORE := -Wl,--wrap=pg_now,--wrap=PQflush,--wrap=link_ask,--wrap=link_submit
 $(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_drift: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now log_write rpc_reflect catalog_at catalog_count schema_read schema_destroy \
 	contract_check api_reflected)

@@ -152,8 +152,12 @@ void api_audit_own(struct api *api, const char *what, const char *subject, const
 
 /* ---- the list ---- */
 
+/* What a list has come to, where the store answers later. Lies in the read's arena. */
 struct page {
     struct arena *arena;
+    size_t wanted;
+    uint64_t low, end; /* the first row that is not of it is one of these, or between them */
+    uint64_t last;     /* row that was taken; 0: none */
     Saga__V1__AuditEntry **entries;
     size_t count, room;
     bool failed;
@@ -170,6 +174,9 @@ static int take_time(void *self, const struct audit_row *row)
 static int take_row(void *self, const struct audit_row *row)
 {
     struct page *p = self;
+    if (row->seq <= p->last || row->seq >= p->end) /* rows that are gone leave room for later ones */
+        return 0;
+    p->last = row->seq;
     Saga__V1__ListAuditResponse *m =
         saga__v1__list_audit_response__unpack(&p->arena->allocator, row->body.size, row->body.at);
     for (size_t i = 0; m != NULL && i < m->n_entries; i++) {
@@ -195,56 +202,65 @@ static int take_row(void *self, const struct audit_row *row)
     return 0;
 }
 
-/* The number of the first row that is not before `at`: by halves, since their times rise. */
-static int find_end(struct api *api, struct instant at, uint64_t *end, struct error_detail *detail)
+/* Finds the first row that is not before `at`: by halves, since their times rise. */
+static int find_end(struct api *api, struct instant at, struct page *p, struct error_detail *detail)
 {
-    uint64_t low = 1, high = core_audit_last(api->core) + 1;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        struct page p = {.first_at = {0}};
-        int code = api->store->scan_audit(api->store, middle, 1, take_time, &p, detail);
+    while (p->low < p->end) {
+        uint64_t middle = p->low + (p->end - p->low) / 2;
+        p->first_at = (struct instant){0};
+        int code = api->store->scan_audit(api->store, middle, 1, take_time, p, detail);
         if (code != 0)
             return code;
-        if (instant_before(p.first_at, at))
-            low = middle + 1;
+        if (instant_before(p->first_at, at))
+            p->low = middle + 1;
         else
-            high = middle;
+            p->end = middle;
     }
-    *end = low;
     return 0;
+}
+
+static int page_begin(struct api *api, struct read *read, const Saga__V1__ListAuditRequest *m,
+                      struct error_detail *detail)
+{
+    struct page *p = arena_take(read->arena, sizeof *p);
+    if (p == NULL)
+        return error_set(detail, E_MEMORY, "", NULL);
+    uint64_t end = core_audit_last(api->core) + 1;
+    *p = (struct page){.arena = read->arena, .low = m->before == NULL ? end : 1, .end = end};
+    read->state = p;
+    return api_page_size(m->page_size, &p->wanted, detail);
 }
 
 int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail)
 {
     const Saga__V1__ListAuditRequest *m = message;
     Saga__V1__ListAuditResponse response = SAGA__V1__LIST_AUDIT_RESPONSE__INIT;
-    struct page p = {.arena = read->arena};
-    size_t wanted;
-    uint64_t end = core_audit_last(api->core) + 1;
-    int code = api_page_size(m->page_size, &wanted, detail);
+    int code = read->state == NULL ? page_begin(api, read, m, detail) : 0;
+    struct page *p = read->state;
     if (code == 0 && m->before != NULL)
-        code =
-            find_end(api, (struct instant){.us = m->before->seconds * 1000000 + m->before->nanos / 1000}, &end, detail);
-    /* A row holds one entry at least. */
-    uint64_t from = end > wanted ? end - wanted : 1;
-    if (code == 0 && end > from)
-        code = api->store->scan_audit(api->store, from, (uint32_t)(end - from), take_row, &p, detail);
+        code = find_end(api, (struct instant){.us = m->before->seconds * 1000000 + m->before->nanos / 1000}, p, detail);
     if (code != 0)
         return code;
-    if (p.damaged != 0) {
+    /* A row holds one entry at least. One that was taken is looked at again: what follows it must be the next. */
+    uint64_t from = p->last != 0 ? p->last : p->end > p->wanted ? p->end - p->wanted : 1;
+    if (p->end > from)
+        code = api->store->scan_audit(api->store, from, (uint32_t)(p->end - from), take_row, p, detail);
+    if (code != 0)
+        return code;
+    if (p->damaged != 0) {
         char words[96];
-        snprintf(words, sizeof words, "row %llu of the audit trail cannot be read", (unsigned long long)p.damaged);
+        snprintf(words, sizeof words, "row %llu of the audit trail cannot be read", (unsigned long long)p->damaged);
         return error_set(detail, E_JOURNAL_CORRUPT, "", words);
     }
-    if (p.failed)
+    if (p->failed)
         return error_set(detail, E_MEMORY, "", NULL);
-    for (size_t i = 0; i < p.count / 2; i++) {
-        Saga__V1__AuditEntry *e = p.entries[i];
-        p.entries[i] = p.entries[p.count - 1 - i];
-        p.entries[p.count - 1 - i] = e;
+    for (size_t i = 0; i < p->count / 2; i++) {
+        Saga__V1__AuditEntry *e = p->entries[i];
+        p->entries[i] = p->entries[p->count - 1 - i];
+        p->entries[p->count - 1 - i] = e;
     }
-    response.entries = p.entries;
-    response.n_entries = p.count;
+    response.entries = p->entries;
+    response.n_entries = p->count;
     api_answer(api, read->request.call, &response.base);
     return 0;
 }

@@ -15,6 +15,8 @@
 #define NO_STATE     (1u << 31)
 /* Of a filter. */
 #define LIST_TAGS_MAX 16
+/* Frames with tags that are asked for while one is waited for. */
+#define AHEAD_MAX 16
 
 /* ---- List ---- */
 
@@ -25,6 +27,7 @@ struct listing {
     uint64_t *serials;
     uint64_t *frames; /* of ended sagas that have tags: where these stand; else 0 */
     size_t count;
+    size_t looked_at, kept; /* of ended sagas: those whose tags have been, and those of them that are meant */
     bool failed;
 };
 
@@ -64,14 +67,26 @@ static bool have_all(struct bytes tags, const Saga__V1__ListRequest *m)
     return all;
 }
 
+/* Has the store look for those that come next, too. */
+static void ask_ahead(struct api *api, const struct listing *l)
+{
+    struct error_detail detail;
+    struct bytes records;
+    for (size_t i = l->looked_at + 1; i < l->count && i <= l->looked_at + AHEAD_MAX; i++)
+        if (l->frames[i] != 0)
+            (void)core_read_frame(api->core, l->frames[i], &records, &detail);
+}
+
 /* Shows the tags of ended sagas, and leaves out those that are not meant. */
 static int tag_ended(struct api *api, struct read *read, struct listing *l, const Saga__V1__ListRequest *m,
                      struct error_detail *detail)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < l->count; i++) {
+    for (; l->looked_at < l->count; l->looked_at++) {
         struct bytes tags = bytes_of(NULL, 0);
+        size_t i = l->looked_at;
         int code = l->frames[i] == 0 ? 0 : reads_tags(api, l->frames[i], l->serials[i], &tags, detail);
+        if (code == STORE_PENDING)
+            ask_ahead(api, l);
         if (code != 0)
             return code;
         bool meant = l->sagas[i] != NULL && have_all(tags, m);
@@ -81,10 +96,10 @@ static int tag_ended(struct api *api, struct read *read, struct listing *l, cons
             continue;
         if (!view_add_tags(l->arena, l->sagas[i], tags))
             return error_set(detail, E_MEMORY, "", NULL);
-        l->sagas[kept] = l->sagas[i];
-        l->serials[kept++] = l->serials[i];
+        l->sagas[l->kept] = l->sagas[i];
+        l->serials[l->kept++] = l->serials[i];
     }
-    l->count = kept;
+    l->count = l->kept;
     return 0;
 }
 
@@ -154,13 +169,15 @@ static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, siz
     return code;
 }
 
-/* Adds two lists to out, both newest first, down to the serial below which one of them was not looked at. Returns where to go on; 0: there
- * is no more. */
+/* Adds two lists to out, both newest first, down to the serial below which one of them was not looked at. What is in both ended while b was on its
+ * way, and is as b has it. Returns where to go on; 0: there is no more. */
 static uint64_t merge(const struct listing *a, const struct listing *b, uint64_t floor, size_t room,
                       struct listing *out)
 {
     size_t i = 0, j = 0;
     while (out->count < room && (i < a->count || j < b->count)) {
+        if (i < a->count && j < b->count && a->serials[i] == b->serials[j])
+            i++;
         bool from_a = j == b->count || (i < a->count && a->serials[i] > b->serials[j]);
         const struct listing *from = from_a ? a : b;
         size_t at = from_a ? i++ : j++;
@@ -190,6 +207,10 @@ struct list {
     struct ended_query query;
     size_t room;
     struct listing live, ended, page;
+    bool
+        live_gathered; /* live is of the piece that begins at query.below, as it was when those that ended were asked for */
+    bool gathered;     /* and so is ended */
+    uint64_t live_to, gathered_to;
     uint32_t examined;
 };
 
@@ -211,6 +232,7 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
     if (read->limited)
         l->query.owner = permit_identity(rpc_call_peer(read->request.call), identity);
     l->examined = 0;
+    l->gathered = l->live_gathered = false;
     if (!listing_init(&l->live, a, api->catalog, l->room) || !listing_init(&l->ended, a, api->catalog, l->room) ||
         !listing_init(&l->page, a, api->catalog, l->room))
         return error_set(detail, E_MEMORY, "", NULL);
@@ -218,22 +240,38 @@ static int list_begin(struct api *api, struct read *read, const Saga__V1__ListRe
     return 0;
 }
 
-/* Looks at one piece more, and sets query.below to where the next begins; 0: there is none. */
+static int gather(struct api *api, struct read *read, const Saga__V1__ListRequest *m, struct error_detail *detail)
+{
+    struct list *l = read->state;
+    uint64_t ended_to = 0;
+    int code = 0;
+    if (!l->live_gathered) {
+        l->query.rows_max = (uint32_t)(l->room - l->page.count);
+        l->live.count = 0;
+        code = list_live(api, read, &l->query, m, &l->live, &l->live_to, detail);
+        l->live_gathered = code == 0;
+    }
+    l->ended.count = l->ended.looked_at = l->ended.kept = 0;
+    if (code == 0 && (l->query.states == 0 || (l->query.states & ENDED_STATES) != 0))
+        code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
+    l->gathered = code == 0;
+    l->gathered_to = l->live_to > ended_to ? l->live_to : ended_to;
+    return code;
+}
+
+/* Looks at one piece more, and sets query.below to where the next begins; 0: there is none. What was gathered of it stays where tags are waited for. */
 static int list_piece(struct api *api, struct read *read, const Saga__V1__ListRequest *m, struct error_detail *detail)
 {
     struct list *l = read->state;
-    uint64_t live_to, ended_to = 0;
-    l->query.rows_max = (uint32_t)(l->room - l->page.count);
-    l->live.count = l->ended.count = 0;
-    int code = list_live(api, read, &l->query, m, &l->live, &live_to, detail);
-    if (code == 0 && (l->query.states == 0 || (l->query.states & ENDED_STATES) != 0))
-        code = api->store->list_ended(api->store, &l->query, list_ended_row, &l->ended, &ended_to, detail);
+    int code = l->gathered ? 0 : gather(api, read, m, detail);
     if (code == 0)
         code = tag_ended(api, read, &l->ended, m, detail);
-    if (code == 0)
-        l->query.below = merge(&l->live, &l->ended, live_to > ended_to ? live_to : ended_to, l->room, &l->page);
-    l->examined += code == 0 ? l->query.examine_max : 0;
-    return code;
+    if (code != 0)
+        return code;
+    l->query.below = merge(&l->live, &l->ended, l->gathered_to, l->room, &l->page);
+    l->examined += l->query.examine_max;
+    l->gathered = l->live_gathered = false;
+    return 0;
 }
 
 int lists_sagas(struct api *api, struct read *read, const void *message, struct error_detail *detail)

@@ -146,7 +146,8 @@ void core_abandon(struct core *c);
 struct instant core_expiry(const struct core *c);
 
 /* Moves the histories of sagas that live long, if the batch is empty, and drops what is older than the retention, claims of request_ids, too: a bounded piece of each,
- * neither waits for the other. What was moved waits for the next core_commit. Sets *more when there is more to do now. */
+ * neither waits for the other. What was moved waits for the next core_commit. Sets *more when there is more to do now. STORE_PENDING, with *more: there is, once the
+ * store has answered. */
 int core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
 
 /* What comes so much later than the owner meant to look is late: the process was stopped, or the disk was slow. Then the leases of all sagas

@@ -41,7 +41,7 @@ static int move(struct core *c, const struct saga *s, struct instant now, struct
     return 0;
 }
 
-/* Sagas whose records begin far behind. Sets *more when the batch took no more. */
+/* Sagas whose records begin far behind. Sets *more when the batch took no more; STORE_PENDING: a frame is on its way. */
 static int move_long_lived(struct core *c, struct instant now, bool *more, struct error_detail *detail)
 {
     uint64_t after = c->options.move_after != 0 ? c->options.move_after : MOVE_AFTER_DEFAULT;
@@ -62,10 +62,6 @@ static int move_long_lived(struct core *c, struct instant now, bool *more, struc
         code = move(c, s, now, &arena, detail);
         arena_reset(&arena);
     }
-    if (code == STORE_PENDING) {
-        *more = true; /* the frame is on its way */
-        code = 0;
-    }
     arena_finish(&arena);
     return code;
 }
@@ -85,6 +81,13 @@ static bool lives(void *self, struct bytes request_id)
     return engine_find_request(c->engine, request_id, bytes_of(NULL, 0)) != NULL || parked_has(c, request_id);
 }
 
+/* Whoever waits for the store keeps nobody else from what is to be done. */
+static int meanwhile(int code, bool *waits)
+{
+    *waits |= code == STORE_PENDING;
+    return code == STORE_PENDING ? 0 : code;
+}
+
 static int drop_claims(struct core *c, bool *more, struct error_detail *detail)
 {
     struct span unseen = claim_unseen(c->options.retention);
@@ -101,9 +104,9 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
     *more = false;
     if (c->failed != 0 || c->lost != 0)
         return 0;
-    bool more_moves = false, more_drops = false;
+    bool more_moves = false, more_drops = false, waits = false;
     if (c->stalled == 0 && at_rest(c)) {
-        int code = move_long_lived(c, now, &more_moves, detail);
+        int code = meanwhile(move_long_lived(c, now, &more_moves, detail), &waits);
         if (code == E_JOURNAL_AWAY)
             return 0; /* it cannot be read now: there is a next time */
         if (code != 0)
@@ -114,15 +117,15 @@ int core_maintain(struct core *c, struct instant now, bool *more, struct error_d
     struct instant before = {.us = now.us - c->options.retention.us};
     uint64_t keep_from = DEFECT(DROPS_WHAT_IS_NEEDED) ? core_oldest_live_frame(c) : c->needed_from;
     CHECK(DEFECT(DROPS_WHAT_IS_NEEDED) || keep_from <= c->durable_frame + 1); /* what is not durable is not dropped */
-    int code = c->store->drop(c->store, before, keep_from, DROP_MAX, &more_drops, detail);
+    int code = meanwhile(c->store->drop(c->store, before, keep_from, DROP_MAX, &more_drops, detail), &waits);
     if (code == 0 && c->options.audit_retention.us > 0 && c->store->drop_audit != NULL) {
         bool more_audit;
         before.us = now.us - c->options.audit_retention.us;
-        code = c->store->drop_audit(c->store, before, DROP_MAX, &more_audit, detail);
+        code = meanwhile(c->store->drop_audit(c->store, before, DROP_MAX, &more_audit, detail), &waits);
         more_drops |= more_audit;
     }
     if (code == 0)
-        code = drop_claims(c, &more_drops, detail);
-    *more = more_moves || more_drops;
-    return code;
+        code = meanwhile(drop_claims(c, &more_drops, detail), &waits);
+    *more = more_moves || more_drops || waits;
+    return code == 0 && waits && !more_moves && !more_drops ? STORE_PENDING : code;
 }

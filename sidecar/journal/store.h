@@ -233,13 +233,14 @@ struct store {
 
     /* Retention: forgets rows of sagas that ended before `before`, and frames that are below keep_from and were committed before
      * `before`; at most work_max of each, so that the owner can spread the work. *more tells whether there is more to drop. The last
-     * frame stays, and oldest_live_frame follows what goes. Errors as of commit: on a full disk nothing is dropped, this time. */
+     * frame stays, and oldest_live_frame follows what goes. STORE_PENDING: what may go is being looked for; the owner asks again in a later turn.
+     * Errors as of commit: on a full disk nothing is dropped, this time. */
     int (*drop)(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
                 struct error_detail *detail);
 
     /* Forgets claims of request_ids (a fleet's: this journal is the one in which such a saga is begun) that nobody has looked at for `unseen`, of
      * which no row is left among ended sagas, and of which `lives` says no. Looks at work_max of them at most, and goes on there the next time. *more:
-     * it has found as many, so there may be more. Errors as of drop. NULL in a store that has none. */
+     * it has found as many, so there may be more. Returns as drop. NULL in a store that has none. */
     int (*drop_claims)(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
                        void *self, uint32_t work_max, bool *more, struct error_detail *detail);
 
@@ -247,7 +248,7 @@ struct store {
     int (*scan_audit)(struct store *s, uint64_t from, uint32_t rows_max,
                       int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *detail);
 
-    /* Forgets rows of the audit trail from before `before`, at most work_max. Errors as of drop. */
+    /* Forgets rows of the audit trail from before `before`, at most work_max. Returns as drop. */
     int (*drop_audit)(struct store *s, struct instant before, uint32_t work_max, bool *more,
                       struct error_detail *detail);
 

@@ -124,7 +124,7 @@ static void maintain(struct loop *s, struct instant *next)
         commit(s); /* what was moved */
     } while (code == 0 && more && s->failure.code == 0 && instant_before(clock_now(&s->clock), until));
     /* A disk too full even to drop anything may have room again next time. */
-    if (code != 0 && code != E_JOURNAL_FULL && s->failure.code == 0) {
+    if (code != 0 && code != STORE_PENDING && code != E_JOURNAL_FULL && s->failure.code == 0) {
         s->failure.code = code;
         s->failure.detail = detail;
     }

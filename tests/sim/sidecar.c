@@ -390,7 +390,8 @@ static void turn(struct world *w, void *arg)
     oracle_state(w);
     if (draw(w, DISK, 8) == 0) {
         bool more;
-        if (core_maintain(s->core, sidecar_now(w), &more, &detail) != 0) {
+        code = core_maintain(s->core, sidecar_now(w), &more, &detail);
+        if (code != 0 && code != STORE_PENDING) {
             sidecar_crash(w); /* it was refused memory */
             return;
         }

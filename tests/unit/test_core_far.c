@@ -506,10 +506,17 @@ START_TEST(core_far__a_large_batch_is_cut_into_frames)
 }
 END_TEST
 
+/* Frames that are to be moved are read from the store, which may take a while: then there is more to do. */
+static void maintain(void)
+{
+    bool more;
+    int code = core_maintain(o.core, o.now, &more, &o.detail);
+    ck_assert(code == 0 || (code == STORE_PENDING && more));
+}
+
 /* What is being moved is needed where it was until the move is durable: retention takes nothing of it, though other commits land. */
 START_TEST(core_far__what_is_moved_is_kept_until_that_is_durable)
 {
-    bool more;
     memory_disk_set_far(o.disk, false);
     o.move_after = 4;
     owner_restart(&o);
@@ -522,7 +529,7 @@ START_TEST(core_far__what_is_moved_is_kept_until_that_is_durable)
     ck_assert_int_eq(owner_commit(&o), 0); /* on its way */
     uint64_t last = core_decided(o.core);
     for (unsigned i = 0; i < 20 && engine_find(core_engine(o.core), 1)->first_position <= last; i++) {
-        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        maintain();
         memory_disk_arrive(o.disk, STORE_PENDING);
     }
     ck_assert_uint_gt(engine_find(core_engine(o.core), 1)->first_position, last);
@@ -530,7 +537,7 @@ START_TEST(core_far__what_is_moved_is_kept_until_that_is_durable)
     ck_assert_int_eq(owner_commit(&o), 0); /* the move is on its way now */
     ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 1);
     o.now = instant_after(o.now, SPAN_S(7200));
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    maintain();
     memory_disk_set_far(o.disk, false);
     owner_restart(&o);
     ck_assert_ptr_nonnull(engine_find(core_engine(o.core), 1));

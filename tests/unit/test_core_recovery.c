@@ -486,6 +486,28 @@ static int look_at_claims(struct store *s, struct span unseen, bool (*lives)(voi
     return 0;
 }
 
+/* A store that looks still for what may go is asked again, and not at once; what else is to go goes meanwhile. */
+START_TEST(core_recovery__retention_waits_for_a_store_that_is_far)
+{
+    bool more = false;
+    o.store->drop_claims = look_at_claims;
+    owner_submit_start(&o, 1, "one", "live");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), STORE_PENDING);
+    ck_assert(more);
+    ck_assert_uint_eq(claim_looks, 1);
+    more_claims = true; /* for which nobody needs to wait */
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(more);
+    more_claims = false;
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(!more);
+    o.told_size = 0;
+}
+END_TEST
+
 /* A claim stays while its saga lives, or waits to begin; and nobody looks while it is not known which do. */
 START_TEST(core_recovery__claims_of_what_lives_are_kept)
 {
@@ -613,6 +635,7 @@ int main(void)
     tcase_add_test(t, core_recovery__a_start_takes_no_requests_before_all_go_on);
     tcase_add_test(t, core_recovery__two_answers_for_one_place_are_damage);
     tcase_add_test(t, core_recovery__claims_of_what_lives_are_kept);
+    tcase_add_test(t, core_recovery__retention_waits_for_a_store_that_is_far);
     tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

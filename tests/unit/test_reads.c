@@ -542,7 +542,72 @@ static void start_tagged(const char *sku)
     protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_START, &m.base), NULL);
 }
 
-/* Of several tags a saga that is listed has each, whether it has ended or not. */
+/* A store whose answers come when it is asked again, and are given once. */
+static int (*read_near)(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail);
+static int (*list_near)(struct store *s, const struct ended_query *query,
+                        void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                        struct error_detail *detail);
+static uint64_t frames_asked; /* bit n: frame n */
+static bool list_asked;
+static unsigned lists_given;
+
+static int read_far(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    ck_assert_uint_lt(frame, 64);
+    frames_asked ^= UINT64_C(1) << frame;
+    return (frames_asked >> frame & 1) != 0 ? STORE_PENDING : read_near(s, frame, records, detail);
+}
+
+static int list_far(struct store *s, const struct ended_query *query,
+                    void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                    struct error_detail *detail)
+{
+    list_asked = !list_asked;
+    lists_given += !list_asked;
+    return list_asked ? STORE_PENDING : list_near(s, query, take, self, examined_to, detail);
+}
+
+/* One that tells once no more than so many live any more: of those that had ended when it was asked (none), or by now. */
+static unsigned list_live;
+static bool list_as_asked;
+
+static int list_late(struct store *s, const struct ended_query *query,
+                     void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
+                     struct error_detail *detail)
+{
+    *examined_to = 0;
+    return engine_counts(core_engine(w.loop[0].core)).live > list_live ? STORE_PENDING
+           : list_as_asked                                             ? 0
+                           : list_near(s, query, take, self, examined_to, detail);
+}
+
+/* A saga that ends while those that have are asked for is in the list, once. */
+START_TEST(reads__a_saga_that_ends_meanwhile_is_listed)
+{
+    api_world_start(&w);
+    begin_many(2);
+    struct store *s = w.loop[0].store;
+    list_near = s->list_ended;
+    s->list_ended = list_late;
+    for (int i = 0; i < 2; i++) {
+        Saga__V1__ListRequest m = list_of("many", 0, "");
+        list_as_asked = i == 0;
+        list_live = (unsigned)(1 - i);
+        struct world_call *call = api_world_ask(&w, 0, METHOD_LIST, &m.base);
+        api_world_turn(&w, 0);
+        ck_assert(!call->ended);
+        commit(ids[i]);
+        Saga__V1__ListResponse *r = saga__v1__list_response__unpack(NULL, call->body.size, call->body.at);
+        ck_assert_uint_eq(r->n_sagas, 2);
+        for (int k = 0; k < 2; k++)
+            ck_assert_str_eq(r->sagas[k]->id, ids[1 - k]);
+        saga__v1__list_response__free_unpacked(r, NULL);
+        api_world_free(call);
+    }
+}
+END_TEST
+
+/* Of several tags a saga that is listed has each, whether it has ended or not, and however far away that is kept. */
 START_TEST(reads__a_list_of_tags_is_of_what_has_them_all)
 {
     static const struct {
@@ -560,7 +625,14 @@ START_TEST(reads__a_list_of_tags_is_of_what_has_them_all)
     for (int i = 0; i < 3; i++)
         start_tagged(i == 1 ? "zeta" : "acme");
     begin_many(1); /* which has none */
-    for (int ended = 0; ended < 2; ended++) {
+    for (int ended = 0; ended < 3; ended++) {
+        if (ended == 2) {
+            struct store *s = w.loop[0].store;
+            read_near = s->read_frame;
+            list_near = s->list_ended;
+            s->read_frame = read_far;
+            s->list_ended = list_far;
+        }
         for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
             Saga__V1__Tag tags[2] = {SAGA__V1__TAG__INIT, SAGA__V1__TAG__INIT}, *all[2];
             Saga__V1__ListRequest m = list_of("", 0, "");
@@ -576,6 +648,7 @@ START_TEST(reads__a_list_of_tags_is_of_what_has_them_all)
                 all[m.n_tags++] = &tags[1];
             }
             ck_assert_msg(count_of(&m) == asked[i].count, "%d %zu", ended, i);
+            ck_assert_uint_eq(lists_given, ended < 2 ? 0 : i + 1); /* what was given once is not asked for again */
         }
         while (!ended && w.loop[0].call_count > 0)
             api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
@@ -656,6 +729,7 @@ int main(void)
     tcase_add_test(tc, reads__a_short_one_waits_for_no_long_one);
     tcase_add_test(tc, reads__one_that_nobody_waits_for_is_let_go);
     tcase_add_test(tc, reads__a_list_is_of_so_many_tags);
+    tcase_add_test(tc, reads__a_saga_that_ends_meanwhile_is_listed);
     tcase_add_test(tc, reads__a_list_of_tags_is_of_what_has_them_all);
     tcase_add_test(tc, reads__a_time_is_one_that_can_be_written);
     tcase_add_test(tc, reads__refuse_what_is_out_of_bounds);

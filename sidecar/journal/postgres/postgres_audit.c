@@ -11,14 +11,15 @@ int postgres_store_scan_audit(struct store *face, uint64_t from, uint32_t rows_m
                               struct error_detail *detail)
 {
     struct postgres_store *s = (struct postgres_store *)face;
-    int code = 0, count = ROWS_AT_ONCE;
+    int code = 0, count = 0, asked = 0;
     uint64_t next = 0; /* what is dropped is dropped from the front */
-    while (code == 0 && rows_max > 0 && count == ROWS_AT_ONCE) {
+    while (code == 0 && rows_max > 0 && count == asked) {
+        asked = rows_max < ROWS_AT_ONCE ? (int)rows_max : ROWS_AT_ONCE;
         struct pg_job *job = job_create(PG_SCAN_AUDIT);
         if (job != NULL) {
             job_number(job, s->journal);
             job_number(job, next > from ? next : from);
-            job_number(job, ROWS_AT_ONCE);
+            job_number(job, (uint64_t)asked);
         }
         code = read_answer(s, job, detail);
         PGresult *rows = s->shown;
@@ -65,8 +66,10 @@ int postgres_store_drop_audit(struct store *face, struct instant before, uint32_
         }
         code = read_answer(s, job, detail);
     }
-    if (code == E_JOURNAL_AWAY || code == STORE_PENDING)
+    if (code == E_JOURNAL_AWAY)
         return 0; /* there is a next time */
+    if (code == STORE_PENDING && to != 0)
+        code = 0; /* what is on its way goes */
     *more = code == 0 && (uint32_t)i == work_max;
     return code;
 }

@@ -102,8 +102,10 @@ int postgres_store_drop_claims(struct store *face, struct span unseen,
     } else if (code == 0) {
         move_on(s, false);
     }
-    if (code == E_JOURNAL_AWAY || code == STORE_PENDING)
-        return 0;                           /* there is a next time */
+    if (code == E_JOURNAL_AWAY)
+        return 0; /* there is a next time */
+    if (code == STORE_PENDING && count > 0)
+        code = 0;                           /* what is on its way goes */
     *more = code == 0 && full && count > 0; /* those of sagas that live long are not looked at again and again */
     return code;
 }

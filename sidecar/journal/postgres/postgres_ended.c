@@ -174,29 +174,22 @@ int postgres_store_find_request(struct store *face, struct bytes request_id, str
 
 /* ---- lists ---- */
 
-/* Lowers *below to just above the newest saga that started before `before`, by halving the range of serials. */
-static int skip_later(struct postgres_store *s, struct instant before, uint64_t *below, struct error_detail *detail)
+/* From the newest of those that started before query->started_before, in one look. */
+static struct pg_job *ask_list(const struct postgres_store *s, const struct ended_query *query, uint32_t at_once)
 {
-    uint64_t low = 0;
-    uint64_t high = *below < s->serial_max + 1 ? *below : s->serial_max + 1;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        struct pg_job *job = job_create(PG_STARTED_AT);
-        if (job != NULL) {
-            job_number(job, s->journal);
-            job_number(job, middle);
-        }
-        int code = read_answer(s, job, detail);
-        if (code != 0)
-            return code;
-        CHECK(middle >= low && middle < high); /* the range shrinks with each look */
-        if (PQntuples(s->shown) == 0 || (int64_t)result_number(s->shown, 0, 1) < before.us)
-            low = middle + 1;
-        else
-            high = result_number(s->shown, 0, 0);
-    }
-    *below = low;
-    return 0;
+    bool rare = query->states != 0 && (query->states & STATE_BIT(SAGA_COMMITTED)) == 0;
+    bool ends = query->started_before.us != INSTANT_NEVER.us;
+    struct pg_job *job = job_create(ends   ? rare ? PG_LIST_RARE_BEFORE : PG_LIST_ALL_BEFORE
+                                    : rare ? PG_LIST_RARE
+                                           : PG_LIST_ALL);
+    if (job == NULL)
+        return NULL;
+    job_number(job, s->journal);
+    job_number(job, query->below < INT64_MAX ? query->below : INT64_MAX);
+    job_number(job, at_once);
+    if (ends)
+        job_number(job, (uint64_t)query->started_before.us);
+    return job;
 }
 
 static bool matches(const struct ended_query *query, const struct ended_row *row)
@@ -212,20 +205,10 @@ int postgres_store_list_ended(struct store *face, const struct ended_query *quer
                               struct error_detail *detail)
 {
     struct postgres_store *s = (struct postgres_store *)face;
-    bool rare = query->states != 0 && (query->states & STATE_BIT(SAGA_COMMITTED)) == 0;
-    uint64_t below = query->below < INT64_MAX ? query->below : INT64_MAX;
     uint32_t at_once = query->examine_max < ROWS_AT_ONCE ? query->examine_max : ROWS_AT_ONCE;
     CHECK(query->rows_max > 0 && query->examine_max > 0);
     *examined_to = 0;
-    int code = query->started_before.us == INSTANT_NEVER.us ? 0 : skip_later(s, query->started_before, &below, detail);
-    struct pg_job *job = code == 0 ? job_create(rare ? PG_LIST_RARE : PG_LIST_ALL) : NULL;
-    if (job != NULL) {
-        job_number(job, s->journal);
-        job_number(job, below);
-        job_number(job, at_once);
-    }
-    if (code == 0)
-        code = read_answer(s, job, detail);
+    int code = read_answer(s, ask_list(s, query, at_once), detail);
     if (code != 0)
         return code;
     PGresult *rows = s->shown;

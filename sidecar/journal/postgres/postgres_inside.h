@@ -34,7 +34,8 @@ enum pg_statement {
     PG_REQUESTS,
     PG_LIST_ALL,
     PG_LIST_RARE,
-    PG_STARTED_AT,
+    PG_LIST_ALL_BEFORE,
+    PG_LIST_RARE_BEFORE,
     PG_SCAN_DEFINITIONS,
     PG_SCAN_SUBJECTS,
     PG_OLD_FRAMES,
@@ -87,6 +88,7 @@ struct pg_job {
     int64_t sent_us; /* by pg_now */
     /* Once it is not waiting. */
     enum pg_job_state state;
+    int64_t ended_us; /* by pg_now */
     bool orphaned;    /* nobody will ask for it: whoever carries it frees it */
     PGresult *result; /* NULL: failed, or known to have been kept without an answer */
 };
@@ -183,11 +185,13 @@ struct recent {
     uint8_t texts[];
 };
 
-#define CACHED_MAX 4096
+#define CACHED_MAX    4096
+#define CACHED_BESIDE 16 /* that may take one another's places */
 
 struct cached_frame {
     uint64_t frame;       /* 0: none */
     struct bytes records; /* owned */
+    uint64_t kept;        /* rises with each that is */
 };
 
 /* Look-ups of request_ids that have been asked for. */
@@ -197,6 +201,23 @@ struct lookup {
     struct pg_job *job;             /* NULL: none */
     struct bytes request_id, owner; /* views of the job's parameters */
     uint64_t asked;
+};
+
+/* Looks that may be on the way at once, or wait to be fetched. */
+#define LOOKS_MAX 16
+
+/* What retention drops in one go. It is found out by looks one after another, and kept between them. */
+struct drop_plan {
+    bool begun, frames_known;
+    struct instant before;
+    uint64_t below; /* frames that may go */
+    uint32_t work_max;
+    uint64_t frames_to; /* the last frame that goes; 0: none */
+    bool frames_more;
+    uint64_t ended_to; /* the last row that was looked at, after those of before */
+    bool ended_any;    /* one of them goes */
+    bool ended_more;
+    uint64_t frame_bytes, ended_bytes; /* of what goes */
 };
 
 struct postgres_store {
@@ -244,14 +265,18 @@ struct postgres_store {
     unsigned lookup_count;
     uint64_t asked;
 
-    struct request_filter filter;           /* what can be said of request_ids without asking */
-    struct pg_job *filter_piece;            /* rows for it, on the way; NULL: none */
-    struct pg_job *late;                    /* a look that took too long for a turn; NULL: none */
+    struct request_filter filter;    /* what can be said of request_ids without asking */
+    struct pg_job *filter_piece;     /* rows for it, on the way; NULL: none */
+    struct pg_job *looks[LOOKS_MAX]; /* that took too long for a turn */
+    unsigned look_count;
+    int64_t rested_us;                      /* by pg_now: when what looks have held the owner for is made up for */
     struct cached_frame cached[CACHED_MAX]; /* by number */
     size_t cached_bytes, cache_hand;
+    uint64_t cache_kept;
     struct recent *recent[RECENT_MAX]; /* rows of sagas that ended lately, by serial */
     PGresult *shown;                   /* what the last view is of */
-    uint64_t drop_after;               /* retention: ended rows up to this serial have been looked at */
+    struct drop_plan plan;             /* retention: what goes next */
+    uint64_t drop_after;               /* ended rows up to this serial have been looked at */
     uint64_t claims_at;                /* and claims up to this one */
     uint8_t claims_id[REQUEST_ID_BYTES_MAX];
     size_t claims_id_size;
@@ -283,9 +308,13 @@ void witness_write(struct postgres_store *s);
 int postgres_store_commit(struct store *face, const struct store_commit *commit, struct error_detail *detail);
 int postgres_store_settle(struct store *face, struct error_detail *detail);
 
-/* postgres_read.c. The answer to a job of the reader, which is taken and waited for, while that does not hold the owner's turn for long. Returns
- * 0 with s->shown, STORE_PENDING when it takes longer, E_JOURNAL_AWAY or E_MEMORY. */
+/* postgres_looks.c. The answer to a job of the reader, which is taken and waited for, while that does not hold the owner's turn for long. Returns
+ * 0 with s->shown, STORE_PENDING when it takes longer, to be asked again in the same words, E_JOURNAL_AWAY or E_MEMORY. */
 int read_answer(struct postgres_store *s, struct pg_job *job, struct error_detail *detail);
+/* Before the reader ends. */
+void looks_forget(struct postgres_store *s);
+
+/* postgres_read.c */
 int postgres_store_scan(struct store *face, uint64_t from,
                         int (*take)(void *self, uint64_t frame, struct bytes records), void *self,
                         struct error_detail *detail);

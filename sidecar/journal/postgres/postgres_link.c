@@ -84,6 +84,7 @@ static void end_job(struct pg_link *l, struct pg_job *job, enum pg_job_state sta
         return;
     }
     job->result = result;
+    job->ended_us = pg_now();
     job->state = state;
     pthread_cond_broadcast(&l->changed);
 }

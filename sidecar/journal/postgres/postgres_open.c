@@ -163,8 +163,7 @@ static void close_store(struct store *face)
     }
     for (unsigned i = 0; i < s->lookup_count; i++)
         link_forget(s->reader, s->lookups[i].job);
-    if (s->late != NULL)
-        link_forget(s->reader, s->late);
+    looks_forget(s);
     postgres_filter_finish(s);
     link_close(s->writer);
     link_close(s->reader);

@@ -1,12 +1,9 @@
-/* postgres_read.c - what is asked of the database and waited for: frames, definitions, subjects. Before the owner serves it may take long; then
- * a look that takes long is answered later, to who asks again, and nothing else is looked at meanwhile. */
+/* postgres_read.c - what is asked of the database and waited for: frames, definitions, subjects. */
 #include "sidecar/journal/postgres/postgres_inside.h"
 
 #include "sidecar/base/check.h"
 #include "sidecar/journal/codec.h"
 
-/* How long a look may hold the owner's turn. */
-#define LOOK_MAX_US 50000
 /* Rows that are asked for at once. */
 #define FRAMES_AT_ONCE 128
 #define ROWS_AT_ONCE   64
@@ -16,75 +13,6 @@ int postgres_corrupt(const struct postgres_store *s, const char *found, struct e
     error_set(detail, E_JOURNAL_CORRUPT, s->name, found);
     error_append(detail, "; keep the database as it is, and restore a backup of it beside");
     return E_JOURNAL_CORRUPT;
-}
-
-static int away(struct postgres_store *s, struct error_detail *detail)
-{
-    struct error_detail why = {.text = ""};
-    link_state(s->reader, NULL, &why);
-    error_set(detail, E_JOURNAL_AWAY, s->name, "the database cannot be read now");
-    if (why.text[0] != '\0') {
-        error_append(detail, ": ");
-        error_append(detail, why.text);
-    }
-    return E_JOURNAL_AWAY;
-}
-
-static void show(struct postgres_store *s, struct pg_job *job)
-{
-    s->shown = job->result;
-    job->result = NULL;
-}
-
-/* The answer to a look that took too long for one turn. Returns 0 when there is none to wait for, or it is the one that is asked for: then
- * *job is NULL. */
-static int take_late(struct postgres_store *s, struct pg_job **job, struct error_detail *detail)
-{
-    struct pg_job *late = s->late;
-    CHECK(*job != NULL && (*job)->statement >= PG_WRITER_COUNT); /* it only looks */
-    if (late == NULL)
-        return 0;
-    enum pg_job_state state = link_ask(s->reader, late, 0);
-    if (state == PG_JOB_WAITING) {
-        job_free(*job);
-        return STORE_PENDING;
-    }
-    s->late = NULL;
-    int code = 0;
-    if (job_same(*job, late)) {
-        job_free(*job);
-        *job = NULL;
-        if (state == PG_JOB_DONE)
-            show(s, late);
-        else
-            code = away(s, detail);
-    }
-    job_free(late);
-    return code;
-}
-
-int read_answer(struct postgres_store *s, struct pg_job *job, struct error_detail *detail)
-{
-    PQclear(s->shown);
-    s->shown = NULL;
-    if (job == NULL)
-        return error_set(detail, E_MEMORY, "", NULL);
-    int code = take_late(s, &job, detail);
-    if (code != 0 || job == NULL)
-        return code;
-    if (!s->serving)
-        link_wait(s->reader, pg_now() + s->timeout.us, NULL, detail);
-    if (link_submit(s->reader, job) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    enum pg_job_state state = link_ask(s->reader, job, pg_now() + (s->serving ? LOOK_MAX_US : s->timeout.us));
-    if (state == PG_JOB_WAITING && s->serving) {
-        s->late = job;
-        return STORE_PENDING;
-    }
-    if (state == PG_JOB_DONE)
-        show(s, job);
-    link_forget(s->reader, job);
-    return state == PG_JOB_DONE ? 0 : away(s, detail);
 }
 
 /* ---- frames ---- */

@@ -196,6 +196,17 @@ int postgres_store_print_sql(unsigned from, FILE *out)
     "first_frame, " \
     "last_frame from saga_ended where journal = $1::bigint and "
 
+/* The newest saga below $2 that began before $4: serials rise with the time of the start, so by halving the range of them, whose end is just above it. */
+#define PLACE_BEFORE \
+    "with recursive place(low, high) as (select 0::bigint, coalesce((select serial from saga_ended where " \
+    "journal = $1::bigint and serial < $2::bigint order by serial desc limit 1), 0) + 1 " \
+    "union all select case when f.later then p.low else p.middle + 1 end, " \
+    "case when f.later then f.serial else p.high end " \
+    "from (select low, high, low + (high - low) / 2 as middle from place where low < high) as p left join lateral " \
+    "(select serial, started_us >= $4::bigint as later from saga_ended where journal = $1::bigint and " \
+    "serial <= p.middle order by serial desc limit 1) as f on true) "
+#define PLACE "(select low from place where low = high)"
+
 /* What its texts take. */
 #define ENDED_TEXTS "(octet_length(name) + coalesce(octet_length(request_id), 0) + octet_length(owner))::bigint"
 
@@ -228,8 +239,10 @@ const char *const postgres_statements[PG_STATEMENT_COUNT] = {
         "serial limit $3::bigint",
     [PG_LIST_ALL] = "select " ENDED_COLUMNS "serial < $2::bigint order by serial desc limit $3::bigint",
     [PG_LIST_RARE] = "select " ENDED_COLUMNS "serial < $2::bigint and state <> 2 order by serial desc limit $3::bigint",
-    [PG_STARTED_AT] = "select serial, started_us from saga_ended where journal = $1::bigint and serial <= $2::bigint "
-                      "order by serial desc limit 1",
+    [PG_LIST_ALL_BEFORE] =
+        PLACE_BEFORE "select " ENDED_COLUMNS "serial < " PLACE " order by serial desc limit $3::bigint",
+    [PG_LIST_RARE_BEFORE] =
+        PLACE_BEFORE "select " ENDED_COLUMNS "serial < " PLACE " and state <> 2 order by serial desc limit $3::bigint",
     [PG_SCAN_DEFINITIONS] = "select number, registered_us, source from saga_definition where journal = $1::bigint and "
                             "number > $2::bigint order by number limit $3::bigint",
     [PG_SCAN_SUBJECTS] =
