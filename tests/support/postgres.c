@@ -170,15 +170,39 @@ static void signal_children(const struct postgres *p, int number)
         fclose(file);
 }
 
-/* Its children would notice by themselves that it is gone, but not at once, and a new one waits for them. */
+static bool runs(int process)
+{
+    char path[32], state = 'X';
+    snprintf(path, sizeof path, "/proc/%d/stat", process);
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return false;
+    bool told = fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
+    fclose(file);
+    return told && state != 'Z' && state != 'X';
+}
+
+/* Its children would notice by themselves that it is gone, but not at once, and a new one does not start while one of them is left. */
 void postgres_kill(struct postgres *p)
 {
+    enum { CHILDREN_MAX = 64 };
+    char path[64];
+    int children[CHILDREN_MAX], count = 0;
     kill(p->server, SIGSTOP); /* it makes no more of them */
-    signal_children(p, SIGKILL);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->server, (int)p->server);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && count < CHILDREN_MAX && fscanf(file, "%d", &children[count]) == 1)
+        kill(children[count++], SIGKILL);
+    if (file != NULL)
+        fclose(file);
     kill(p->server, SIGKILL);
     while (waitpid(p->server, NULL, 0) < 0 && errno == EINTR)
         ;
     p->server = 0;
+    const struct timespec tick = {.tv_nsec = 1000000};
+    for (int i = 0; i < count; i++)
+        while (runs(children[i]))
+            nanosleep(&tick, NULL);
 }
 
 bool postgres_restart(struct postgres *p)
