@@ -404,7 +404,9 @@ START_TEST(requests__what_a_step_waits_for_is_told)
                                .actor = bytes_of_text("ann"),
                                .reason = bytes_of_text("why"),
                                .breaker_act = BREAKER_HOLD};
-    define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n"
+           "  - {name: a, target: t, reserve: 5s, action: /p.S/A, compensation: none}\n"
+           "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
     ck_assert_int_eq(engine_set_target(engine, &rated), 0);
     const struct event start = {.type = EVENT_START, .definition = definition};
     ck_assert_int_eq(ask(start), 0);
@@ -413,7 +415,7 @@ START_TEST(requests__what_a_step_waits_for_is_told)
     ck_assert(engine_target_rated(engine, 0));
     const struct saga *second = engine_find(engine, 2);
     ck_assert(second->steps[0].queued);
-    ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(20).us);
+    ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(15).us);
     ck_assert_int_eq(ask(hold), 0);
     ck_assert(!engine_target_rated(engine, 0));
 }
