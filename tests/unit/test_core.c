@@ -519,6 +519,56 @@ START_TEST(core__a_store_that_is_behind_is_given_commits)
 }
 END_TEST
 
+static unsigned pieces_left[3]; /* of what has ended, of the trail, and of claims */
+
+static int drop_piece(unsigned which, bool *more)
+{
+    pieces_left[which] -= pieces_left[which] > 0;
+    *more = pieces_left[which] > 0;
+    return 0;
+}
+
+static int drop_ended(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                      struct error_detail *why)
+{
+    (void)s, (void)before, (void)keep_from, (void)work_max, (void)why;
+    return drop_piece(0, more);
+}
+
+static int drop_trail(struct store *s, struct instant before, uint32_t work_max, bool *more, struct error_detail *why)
+{
+    (void)s, (void)before, (void)work_max, (void)why;
+    return drop_piece(1, more);
+}
+
+static int drop_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
+                       void *self, uint32_t work_max, bool *more, struct error_detail *why)
+{
+    (void)s, (void)unseen, (void)lives, (void)self, (void)work_max, (void)why;
+    return drop_piece(2, more);
+}
+
+/* As long as there is more of anything that is old, there is one more piece. */
+START_TEST(core__maintenance_goes_on_until_nothing_is_left)
+{
+    struct error_detail why;
+    o.audit_retention = SPAN_S(60);
+    owner_restart(&o);
+    o.store->drop = drop_ended;
+    o.store->drop_audit = drop_trail;
+    o.store->drop_claims = drop_claims;
+    for (unsigned most = 0; most < 3; most++) {
+        bool more = true;
+        unsigned pieces = 0;
+        for (unsigned i = 0; i < 3; i++)
+            pieces_left[i] = i == most ? 3 : 1;
+        for (; more && pieces < 10; pieces++)
+            ck_assert_int_eq(core_maintain(o.core, o.now, &more, &why), 0);
+        ck_assert_uint_eq(pieces, 3);
+    }
+}
+END_TEST
+
 /* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
 START_TEST(core__leases_start_anew_when_there_is_room)
 {
@@ -866,6 +916,7 @@ int main(void)
     tcase_add_test(t, core__another_request_under_the_same_id_is_refused);
     tcase_add_test(t, core__leases_start_anew_when_there_is_room);
     tcase_add_test(t, core__a_store_that_is_behind_is_given_commits);
+    tcase_add_test(t, core__maintenance_goes_on_until_nothing_is_left);
     tcase_add_test(t, core__a_saga_that_has_ended_answers_what_it_said_before);
     tcase_add_test(t, core__a_store_that_cannot_be_read_stops_the_owner);
     tcase_add_test(t, core__a_damaged_row_is_told_to_whoever_asks_for_it);
