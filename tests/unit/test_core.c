@@ -266,8 +266,10 @@ END_TEST
 /* What arrives goes before timers, but an owner who never gets to the end of it looks at them after a second all the same. */
 START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
 {
-    owner_submit(&o,
-                 (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .deadline = SPAN_MS(1)});
+    owner_submit(
+        &o,
+        (struct event){
+            .type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .deadline = SPAN_MS(1), .lease = SPAN_S(5)});
     ck_assert_int_eq(owner_commit(&o), 0);
     struct instant began = o.now;
     unsigned turns = 0;
@@ -280,6 +282,8 @@ START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
     ck_assert(due);
     ck_assert_int_ge(instant_since(o.now, began).us, CORE_LATE.us);
     ck_assert_int_le(instant_since(o.now, began).us, CORE_LATE.us + SPAN_MS(100).us);
+    /* What renews a lease may be among what has not been taken in. */
+    ck_assert_int_eq(live(1)->lease_until.us, instant_after(o.now, SPAN_S(5)).us);
     core_await(o.core, (struct span){0}, o.now);
     ck_assert(core_look(o.core, true, o.now)); /* and at once when all has been taken in */
 }
@@ -765,6 +769,26 @@ START_TEST(core__a_call_to_a_target_that_is_gone_waits_for_it)
 }
 END_TEST
 
+/* Nobody else need know the target: held, it is held when the configuration has it again. */
+START_TEST(core__a_breaker_outlives_its_target)
+{
+    const struct target_options late = {.name = "late", .timeout = SPAN_S(2), .max_concurrent_calls = 1};
+    o.targets[2] = "late";
+    owner_restart(&o);
+    owner_submit(&o, (struct event){.type = EVENT_BREAKER,
+                                    .name = bytes_of_text("late"),
+                                    .actor = bytes_of_text("ann"),
+                                    .reason = bytes_of_text("why"),
+                                    .breaker_act = BREAKER_HOLD});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.targets[2] = NULL;
+    owner_restart(&o);
+    int index = core_set_target(o.core, &late);
+    ck_assert_int_ge(index, 0);
+    ck_assert(engine_breaker(core_engine(o.core), (uint16_t)index)->held);
+}
+END_TEST
+
 /* Nor is the target of an undo that its owner has named forgotten: when the configuration has it again, the undo leaves. */
 START_TEST(core__an_owners_undo_waits_for_its_target)
 {
@@ -925,6 +949,7 @@ int main(void)
     tcase_add_test(t, core__a_definition_with_an_unknown_target_is_refused);
     tcase_add_loop_test(t, core__a_call_to_a_target_that_is_gone_waits_for_it, 0, 2);
     tcase_add_test(t, core__an_owners_undo_waits_for_its_target);
+    tcase_add_test(t, core__a_breaker_outlives_its_target);
     tcase_add_test(t, core__a_definition_is_bounded_from_the_start);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
