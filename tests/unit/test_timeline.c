@@ -245,6 +245,12 @@ START_TEST(timeline__holds_the_latest_of_too_many_records)
     ck_assert_uint_eq(timeline.count, TIMELINE_RECORDS_MAX);
     ck_assert_uint_eq(timeline.entries[timeline.count - 1].position.frame, FRAMES);
     ck_assert_uint_eq(timeline.entries[0].position.frame, 3);
+    /* One frame may hold more than are asked for. */
+    const struct timeline_query few = {.serial = 5, .last_frame = 1, .records_max = 10};
+    ck_assert_int_eq(timeline_load(o.core, &few, &arena, &timeline, &detail), 0);
+    ck_assert(timeline.truncated);
+    ck_assert_uint_eq(timeline.count, 10);
+    ck_assert_uint_eq(timeline.entries[9].position.index, FRAME_RECORDS - 1);
     /* As many as there may be are not too many. */
     ck_assert_int_eq(load(5, TIMELINE_RECORDS_MAX / FRAME_RECORDS, (struct position){0}), 0);
     ck_assert(!timeline.truncated);
