@@ -136,7 +136,7 @@ END_TEST
 /* A saga that was moved has its whole history once more: what follows a cursor is the same, wherever that lies. */
 START_TEST(timeline__after_a_cursor_of_a_saga_that_was_moved)
 {
-    struct position before[5];
+    struct position before[4];
     bool more = true;
     o.move_after = 4;
     owner_restart(&o);
