@@ -63,6 +63,26 @@ START_TEST(typed__requests_are_computed)
 }
 END_TEST
 
+/* What begins is seen by what it requires as it is by its steps: under its own id, and as begun now. */
+static const char beginning[] =
+    HEAD "require:\n"
+         "  - {that: \"saga.id.endsWith('-1') && saga.definition == 'typed'\", else: it is another}\n"
+         "  - {that: \"saga.started_at == timestamp('1970-01-12T13:46:41Z')\", else: it begins at another time}\n"
+         "steps:\n"
+         "  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: {sku: \"=string(saga.started_at)\"}}}\n";
+
+START_TEST(typed__what_begins_is_seen_as_it_begins)
+{
+    engine_trace_run(beginning, 8,
+                     "> at 1000\n"
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"1970-01-12T13:46:41Z\"\n");
+}
+END_TEST
+
 static const char named[] = HEAD "steps:\n"
                                  "  - {name: a, target: t, metadata: {x-sku: =input.sku, x-saga: =saga.definition},\n"
                                  "     action: {method: /shapes.Shop/Old, request: {sku: a}, retry: {maxAttempts: 2, "
@@ -525,6 +545,7 @@ int main(void)
     TCase *c = tcase_create("typed");
     tcase_add_test(c, typed__a_target_is_chosen_once_and_the_undo_goes_there_too);
     tcase_add_test(c, typed__requests_are_computed);
+    tcase_add_test(c, typed__what_begins_is_seen_as_it_begins);
     tcase_add_test(c, typed__metadata_goes_with_each_call);
     tcase_add_test(c, typed__an_undo_sees_a_request_that_was_not_computed);
     tcase_add_test(c, typed__a_step_that_is_not_needed_is_skipped_and_not_undone);

@@ -252,6 +252,68 @@ START_TEST(waiting__a_retry_alone_tries_a_lost_target)
 }
 END_TEST
 
+/* Whoever waited for a place before the target was lost waits for the target from then on, whatever comes between. */
+START_TEST(waiting__who_waited_for_a_place_waits_for_the_target_from_when_it_was_lost)
+{
+    engine_trace_run(one, 1,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> at 30000\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> cancel 1\n"
+                     "ACTION_ENDED 1 a REJECTED CANCELLED\n"
+                     "TURNED_BACK 1 CANCELLED\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n"
+                     "> at 59000\n"
+                     "> trip t\n"
+                     "reply 0\n"
+                     "> tick\n"
+                     "at 64000\n"
+                     "> tick\n"
+                     "at 90000\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n");
+}
+END_TEST
+
+/* Who says that it has too much to do is there: the others wait no longer. With a pushback below 0 it is not asked again. */
+START_TEST(waiting__who_sheds_is_there)
+{
+    engine_trace_run(one, 2,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> unreached 1 a\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE\n"
+                     "> at 10000\n"
+                     "> start r2\n"
+                     "STARTED 2\n"
+                     "reply 2\n"
+                     "> tick\n"
+                     "at 60000\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> shed 1 a UNAVAILABLE\n"
+                     "UNREACHED 1 a #1 UNAVAILABLE next@60100\n"
+                     "ACTION_STARTED 2 a #1\n"
+                     "call 2 a action #1 2000ms \"in\"\n"
+                     "> shed 2 a UNAVAILABLE pushback=-1\n"
+                     "ACTION_ENDED 2 a #1 REJECTED UNAVAILABLE\n"
+                     "TURNED_BACK 2 a ATTEMPTS_SPENT\n"
+                     "ENDED 2 COMPENSATED\n");
+}
+END_TEST
+
 /* Whoever tries his luck in vain after the target was back meanwhile waits anew. */
 START_TEST(waiting__a_target_that_was_back_is_waited_for_anew)
 {
@@ -941,6 +1003,8 @@ int main(void)
     tcase_add_test(t, waiting__a_retry_waits_until_it_is_paid_for);
     tcase_add_test(t, waiting__a_retry_that_finds_nobody_there_waits_like_all_others);
     tcase_add_test(t, waiting__a_retry_alone_tries_a_lost_target);
+    tcase_add_test(t, waiting__who_sheds_is_there);
+    tcase_add_test(t, waiting__who_waited_for_a_place_waits_for_the_target_from_when_it_was_lost);
     tcase_add_test(t, waiting__a_target_that_was_back_is_waited_for_anew);
     tcase_add_test(t, waiting__what_is_not_there_is_asked_for_at_the_start);
     tcase_add_test(t, waiting__what_may_be_chosen_is_asked_for_at_the_start);

@@ -466,13 +466,15 @@ static void happen(struct harness *h, const char *line, size_t size)
     } else if (strcmp(words[0], "answer") == 0 || strcmp(words[0], "lost") == 0 || strcmp(words[0], "unsent") == 0 ||
                strcmp(words[0], "unreached") == 0 || strcmp(words[0], "shed") == 0) {
         answer(h, words, count, &event);
-    } else if (strcmp(words[0], "hold") == 0 || strcmp(words[0], "reset") == 0) {
+    } else if (strcmp(words[0], "trip") == 0 || strcmp(words[0], "hold") == 0 || strcmp(words[0], "reset") == 0) {
         event.type = EVENT_BREAKER;
         event.token = ++h->token;
         event.name = bytes_of_text(words[1]);
         event.actor = bytes_of_text("ann");
         event.reason = bytes_of_text("because");
-        event.breaker_act = strcmp(words[0], "hold") == 0 ? BREAKER_HOLD : BREAKER_RESET;
+        event.breaker_act = strcmp(words[0], "trip") == 0   ? BREAKER_TRIP
+                            : strcmp(words[0], "hold") == 0 ? BREAKER_HOLD
+                                                            : BREAKER_RESET;
     } else if (strcmp(words[0], "reachable") == 0) {
         event.type = EVENT_TARGET;
         event.target = (uint16_t)engine_find_target(h->engine, bytes_of_text(words[1]));

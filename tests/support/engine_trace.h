@@ -16,7 +16,7 @@
  *   > lost 1 a                       that call ends at its deadline without an answer;  > lost 1 a UNAVAILABLE  now
  *   > unsent 1 a                     it never left;  > unreached 1 a  because its target could not be reached
  *   > reachable t                    target t can be reached again
- *   > hold t, reset t                a person holds the target's breaker open, or closes it
+ *   > trip t, hold t, reset t        a person opens the target's breaker for 5 s, holds it open, or closes it
  *   > configure t 2                  target t has so many places from now on; 0: the configuration no longer names it; with  pending=500
  *                                    (its pending_timeout)  crowd=1 (max_pending_calls)  budget=10 (percent; one retry a second at least)
  *   > crash                          everything but the records is gone; they are read back from bytes, and the sagas go on;

@@ -175,6 +175,7 @@ START_TEST(pace__knows_nothing_after_a_silence)
 {
     struct pace p = {.until = {0}};
     pace_note(&p, ms(20), at(0));
+    pace_note(&p, ms(0), at(500)); /* not known */
     ck_assert_int_eq(pace_least(&p, at(999)).us, ms(20).us);
     ck_assert_int_eq(pace_least(&p, at(1000)).us, 0);
     pace_note(&p, ms(25), at(5000));

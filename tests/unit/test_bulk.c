@@ -66,7 +66,19 @@ static const Saga__V1__BulkJob *find(const char *id)
     return NULL;
 }
 
-/* Dead letters: their second step is refused, and the undo of the first fails for good. */
+/* A dead letter: its second step is refused, and the undo of the first fails for good. */
+static void letter(void)
+{
+    owner_submit_start(&o, 1, "frail", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 0, "a");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 9, "");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 9, "");
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+
 static void letters(unsigned count)
 {
     static const char frail[] = "name: frail\nversion: 1.0.0\nsteps:\n"
@@ -75,16 +87,8 @@ static void letters(unsigned count)
                                 "maxBackoff: 1s, backoffMultiplier: 2}}\n"
                                 "  - {name: b, target: u, after: [a], action: /p.S/B, compensation: none}\n";
     ck_assert_int_eq(owner_register(&o, frail), 0);
-    for (unsigned i = 0; i < count; i++) {
-        owner_submit_start(&o, 1, "frail", NULL);
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_answer(&o, 0, "a");
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_answer(&o, 9, "");
-        ck_assert_int_eq(owner_commit(&o), 0);
-        owner_answer(&o, 9, "");
-        ck_assert_int_eq(owner_commit(&o), 0);
-    }
+    for (unsigned i = 0; i < count; i++)
+        letter();
     owner_told(&o);
     ck_assert_uint_eq(engine_counts(core_engine(o.core)).stuck, count);
 }
@@ -159,6 +163,27 @@ START_TEST(bulk__halted_it_does_nothing_and_goes_on_where_it_was)
     ck_assert_uint_eq(find("x")->examined, 3);
     ck_assert_int_eq(bulks_change(bulks, bytes_of_text("x"), STATE(RUNNING), o.now, &detail), E_BULK_ENDED);
     ck_assert_int_eq(bulks_change(bulks, bytes_of_text("y"), STATE(RUNNING), o.now, &detail), E_BULK_NOT_FOUND);
+}
+END_TEST
+
+/* After a restart, too: each that was there at its beginning is looked at once, and none that came later. */
+START_TEST(bulk__is_about_what_was_there_when_it_began)
+{
+    letters(3);
+    const Saga__V1__BulkJob job = job_of("x", 10);
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_uint_eq(left_after(0), 2);
+    letter();
+    ck_assert_uint_eq(left_after(100), 2);
+    owner_restart(&o);
+    reopen(1);
+    o.now.us += 1000000;
+    ck_assert_int_eq(owner_commit(&o), 0);
+    while (find("x")->state == STATE(RUNNING))
+        left_after(100);
+    ck_assert_uint_eq(left_after(100), 1);
+    ck_assert_uint_eq(find("x")->examined, 3);
+    ck_assert_uint_eq(find("x")->acted, 3);
 }
 END_TEST
 
@@ -693,6 +718,7 @@ int main(void)
     tcase_add_test(c, bulk__a_quick_job_does_not_wait_for_a_slow_one);
     tcase_add_test(c, bulk__loops_share_its_rate);
     tcase_add_test(c, bulk__halted_it_does_nothing_and_goes_on_where_it_was);
+    tcase_add_test(c, bulk__is_about_what_was_there_when_it_began);
     tcase_add_test(c, bulk__without_memory_a_job_is_not_there);
     tcase_add_test(c, bulk__without_memory_a_job_stays_as_it_is);
     tcase_add_test(c, bulk__the_oldest_that_has_ended_gives_way);

@@ -266,8 +266,10 @@ END_TEST
 /* What arrives goes before timers, but an owner who never gets to the end of it looks at them after a second all the same. */
 START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
 {
-    owner_submit(&o,
-                 (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .deadline = SPAN_MS(1)});
+    owner_submit(
+        &o,
+        (struct event){
+            .type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .deadline = SPAN_MS(1), .lease = SPAN_S(5)});
     ck_assert_int_eq(owner_commit(&o), 0);
     struct instant began = o.now;
     unsigned turns = 0;
@@ -280,6 +282,8 @@ START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
     ck_assert(due);
     ck_assert_int_ge(instant_since(o.now, began).us, CORE_LATE.us);
     ck_assert_int_le(instant_since(o.now, began).us, CORE_LATE.us + SPAN_MS(100).us);
+    /* What renews a lease may be among what has not been taken in. */
+    ck_assert_int_eq(live(1)->lease_until.us, instant_after(o.now, SPAN_S(5)).us);
     core_await(o.core, (struct span){0}, o.now);
     ck_assert(core_look(o.core, true, o.now)); /* and at once when all has been taken in */
 }
@@ -519,6 +523,56 @@ START_TEST(core__a_store_that_is_behind_is_given_commits)
 }
 END_TEST
 
+static unsigned pieces_left[3]; /* of what has ended, of the trail, and of claims */
+
+static int drop_piece(unsigned which, bool *more)
+{
+    pieces_left[which] -= pieces_left[which] > 0;
+    *more = pieces_left[which] > 0;
+    return 0;
+}
+
+static int drop_ended(struct store *s, struct instant before, uint64_t keep_from, uint32_t work_max, bool *more,
+                      struct error_detail *why)
+{
+    (void)s, (void)before, (void)keep_from, (void)work_max, (void)why;
+    return drop_piece(0, more);
+}
+
+static int drop_trail(struct store *s, struct instant before, uint32_t work_max, bool *more, struct error_detail *why)
+{
+    (void)s, (void)before, (void)work_max, (void)why;
+    return drop_piece(1, more);
+}
+
+static int drop_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
+                       void *self, uint32_t work_max, bool *more, struct error_detail *why)
+{
+    (void)s, (void)unseen, (void)lives, (void)self, (void)work_max, (void)why;
+    return drop_piece(2, more);
+}
+
+/* As long as there is more of anything that is old, there is one more piece. */
+START_TEST(core__maintenance_goes_on_until_nothing_is_left)
+{
+    struct error_detail why;
+    o.audit_retention = SPAN_S(60);
+    owner_restart(&o);
+    o.store->drop = drop_ended;
+    o.store->drop_audit = drop_trail;
+    o.store->drop_claims = drop_claims;
+    for (unsigned most = 0; most < 3; most++) {
+        bool more = true;
+        unsigned pieces = 0;
+        for (unsigned i = 0; i < 3; i++)
+            pieces_left[i] = i == most ? 3 : 1;
+        for (; more && pieces < 10; pieces++)
+            ck_assert_int_eq(core_maintain(o.core, o.now, &more, &why), 0);
+        ck_assert_uint_eq(pieces, 3);
+    }
+}
+END_TEST
+
 /* An owner cannot renew its lease while the journal is full: nobody's saga is undone for that. */
 START_TEST(core__leases_start_anew_when_there_is_room)
 {
@@ -715,6 +769,26 @@ START_TEST(core__a_call_to_a_target_that_is_gone_waits_for_it)
 }
 END_TEST
 
+/* Nobody else need know the target: held, it is held when the configuration has it again. */
+START_TEST(core__a_breaker_outlives_its_target)
+{
+    const struct target_options late = {.name = "late", .timeout = SPAN_S(2), .max_concurrent_calls = 1};
+    o.targets[2] = "late";
+    owner_restart(&o);
+    owner_submit(&o, (struct event){.type = EVENT_BREAKER,
+                                    .name = bytes_of_text("late"),
+                                    .actor = bytes_of_text("ann"),
+                                    .reason = bytes_of_text("why"),
+                                    .breaker_act = BREAKER_HOLD});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.targets[2] = NULL;
+    owner_restart(&o);
+    int index = core_set_target(o.core, &late);
+    ck_assert_int_ge(index, 0);
+    ck_assert(engine_breaker(core_engine(o.core), (uint16_t)index)->held);
+}
+END_TEST
+
 /* Nor is the target of an undo that its owner has named forgotten: when the configuration has it again, the undo leaves. */
 START_TEST(core__an_owners_undo_waits_for_its_target)
 {
@@ -866,6 +940,7 @@ int main(void)
     tcase_add_test(t, core__another_request_under_the_same_id_is_refused);
     tcase_add_test(t, core__leases_start_anew_when_there_is_room);
     tcase_add_test(t, core__a_store_that_is_behind_is_given_commits);
+    tcase_add_test(t, core__maintenance_goes_on_until_nothing_is_left);
     tcase_add_test(t, core__a_saga_that_has_ended_answers_what_it_said_before);
     tcase_add_test(t, core__a_store_that_cannot_be_read_stops_the_owner);
     tcase_add_test(t, core__a_damaged_row_is_told_to_whoever_asks_for_it);
@@ -874,6 +949,7 @@ int main(void)
     tcase_add_test(t, core__a_definition_with_an_unknown_target_is_refused);
     tcase_add_loop_test(t, core__a_call_to_a_target_that_is_gone_waits_for_it, 0, 2);
     tcase_add_test(t, core__an_owners_undo_waits_for_its_target);
+    tcase_add_test(t, core__a_breaker_outlives_its_target);
     tcase_add_test(t, core__a_definition_is_bounded_from_the_start);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

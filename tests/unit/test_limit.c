@@ -94,6 +94,22 @@ START_TEST(limit__what_has_become_slower_is_the_new_measure)
 }
 END_TEST
 
+/* One that has become faster is measured by that from its first window on, and not from the next probe. */
+START_TEST(limit__what_has_become_faster_is_the_new_measure_at_once)
+{
+    struct limit l = {0};
+    limit_set(&l, 8);
+    int64_t at = 1;
+    for (unsigned i = 0; i < 3; i++)
+        at = window(&l, at, 5000, 0);
+    ck_assert_int_eq(l.base_us, 5000);
+    for (unsigned i = 0; i < 2; i++) /* the first has what left before */
+        at = window(&l, at, 500, 0);
+    ck_assert_int_eq(l.base_us, 500);
+    ck_assert_uint_lt(l.windows, LIMIT_PROBE_WINDOWS);
+}
+END_TEST
+
 START_TEST(limit__does_not_grow_unasked)
 {
     struct limit l = {0};
@@ -206,6 +222,7 @@ int main(void)
     tcase_add_test(c, limit__does_not_grow_unasked);
     tcase_add_test(c, limit__a_few_failures_are_too_many);
     tcase_add_test(c, limit__what_has_become_slower_is_the_new_measure);
+    tcase_add_test(c, limit__what_has_become_faster_is_the_new_measure_at_once);
     tcase_add_test(c, limit__follows_a_capacity_that_halves_and_doubles);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

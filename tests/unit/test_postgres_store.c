@@ -191,9 +191,10 @@ START_TEST(postgres_store__subjects_are_the_last_of_their_name)
     struct subject_row rows[] = {
         {.kind = SUBJECT_TAG, .name = bytes_of_text("a"), .version = 1, .value = bytes_of_text("old")},
         {.kind = SUBJECT_TAG, .name = bytes_of_text("a"), .version = 2, .value = bytes_of_text("")},
+        {.kind = SUBJECT_RETRY, .name = bytes_of_text("a"), .version = 4, .value = bytes_of_text("of")}, /* another's */
     };
     open_as(place_options(&server, "subjects"));
-    struct store_commit commit = {.epoch = state.epoch, .subjects = rows, .subject_count = 2};
+    struct store_commit commit = {.epoch = state.epoch, .subjects = rows, .subject_count = 3};
     ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
     commit.subject_count = 1;
     commit.subjects = &(struct subject_row){
@@ -204,6 +205,8 @@ START_TEST(postgres_store__subjects_are_the_last_of_their_name)
     ck_assert_uint_eq(versions, 2);
     ck_assert_int_eq(store->scan_subjects(store, SUBJECT_PIN, add_version, &versions, &detail), 0);
     ck_assert_uint_eq(versions, 11);
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_RETRY, add_version, &versions, &detail), 0);
+    ck_assert_uint_eq(versions, 15);
 }
 END_TEST
 
@@ -1490,6 +1493,29 @@ START_TEST(postgres_store__a_guest_makes_no_journal)
 }
 END_TEST
 
+/* Its own sidecar says that it wants it back; another that would look after it does not. */
+START_TEST(postgres_store__its_own_sidecar_wants_it_back)
+{
+    struct postgres_store_options options = place_options(&server, "lent");
+    struct store *other;
+    struct store_state other_state;
+    open_as(options);
+    teardown();
+    place_query(&server, "update saga_journal set wanted_until = '2000-01-01' where name = 'lent'");
+    options.carrier = "other";
+    options.lease = SPAN_S(60);
+    open_as(options);
+    options.holder = "own";
+    options.patience = SPAN_MS(300);
+    options.carrier = "third";
+    ck_assert_int_eq(postgres_store_open(&options, &other, &other_state, &detail), E_JOURNAL_LOCKED);
+    so("(select wanted_until from saga_journal where name = 'lent') = '2000-01-01'");
+    options.carrier = options.journal;
+    ck_assert_int_eq(postgres_store_open(&options, &other, &other_state, &detail), E_JOURNAL_LOCKED);
+    so("(select wanted_until from saga_journal where name = 'lent') > '2000-01-02'");
+}
+END_TEST
+
 /* Nor takes one that its own sidecar, or a person, wants back; and what it tries is counted until the owner has it again. */
 START_TEST(postgres_store__a_guest_takes_what_nobody_wants_back)
 {
@@ -1738,6 +1764,7 @@ int main(void)
     tcase_add_test(t, postgres_store__who_comes_back_to_a_removed_journal_begins_anew);
     tcase_add_test(t, postgres_store__who_stood_still_while_it_was_removed_is_fenced);
     tcase_add_test(t, postgres_store__a_guest_makes_no_journal);
+    tcase_add_test(t, postgres_store__its_own_sidecar_wants_it_back);
     tcase_add_test(t, postgres_store__a_guest_takes_what_nobody_wants_back);
     tcase_add_test(t, postgres_store__commits_are_durable_whatever_the_role_says);
     tcase_add_test(t, postgres_store__what_is_not_durable_is_refused);

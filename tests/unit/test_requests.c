@@ -404,7 +404,9 @@ START_TEST(requests__what_a_step_waits_for_is_told)
                                .actor = bytes_of_text("ann"),
                                .reason = bytes_of_text("why"),
                                .breaker_act = BREAKER_HOLD};
-    define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+    define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n"
+           "  - {name: a, target: t, reserve: 5s, action: /p.S/A, compensation: none}\n"
+           "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
     ck_assert_int_eq(engine_set_target(engine, &rated), 0);
     const struct event start = {.type = EVENT_START, .definition = definition};
     ck_assert_int_eq(ask(start), 0);
@@ -413,7 +415,7 @@ START_TEST(requests__what_a_step_waits_for_is_told)
     ck_assert(engine_target_rated(engine, 0));
     const struct saga *second = engine_find(engine, 2);
     ck_assert(second->steps[0].queued);
-    ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(20).us);
+    ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(15).us);
     ck_assert_int_eq(ask(hold), 0);
     ck_assert(!engine_target_rated(engine, 0));
 }
@@ -1015,6 +1017,56 @@ START_TEST(requests__a_definitions_bound_is_named)
 }
 END_TEST
 
+/* What the method says of its barrier counts before what its target says: without one, the undo waits for the action's end. */
+START_TEST(requests__a_methods_barrier_is_its_own)
+{
+    static const struct {
+        const char *said;
+        bool of_target, waits;
+    } rows[] = {
+        {"", false, true}, {"", true, false}, {", barrier: true", false, false}, {", barrier: false", true, true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[256];
+        const struct target_options t = {
+            .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1, .barrier = rows[i].of_target};
+        tear_down();
+        set_up();
+        ck_assert_int_eq(engine_set_target(engine, &t), 0);
+        snprintf(text, sizeof text,
+                 "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A%s, retry: "
+                 "{maxAttempts: 2, initialBackoff: 100ms, jitter: 0}}, compensation: /p.S/UndoA}\n",
+                 rows[i].said);
+        define(text);
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        struct instant quiet_at = instant_after(now, SPAN_S(9));
+        ask((struct event){.type = EVENT_ANSWER,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_MAYBE,
+                           .status = CODE_DEADLINE_EXCEEDED,
+                           .quiet_at = quiet_at});
+        ck_assert_int_eq(last.type, RECORD_ACTION_FAILED);
+        ck_assert_msg(last.quiet_at.us == (rows[i].waits ? quiet_at.us : 0), "row %zu", i);
+    }
+}
+END_TEST
+
+/* An answer that is kept for fallbacks is forgotten when it is as old as any may be. */
+START_TEST(requests__a_kept_answer_has_its_time)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: a, target: t, action: /p.S/A, compensation: none,\n"
+           "     fallback: {last_good: {key: rates, max_age: 1h}}}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(last.saga_state, SAGA_COMMITTED);
+    ck_assert_int_eq(engine_expiry(engine).us, now.us + SPAN_S(3600).us);
+    now.us = engine_expiry(engine).us + 1;
+    ask((struct event){.type = EVENT_TICK});
+    ck_assert_uint_eq(engine_answers(engine)->count, 0);
+}
+END_TEST
+
 /* An hour is more microseconds than 32 bits hold. */
 START_TEST(requests__a_lost_target_is_waited_for_as_long_as_is_said)
 {
@@ -1356,6 +1408,8 @@ int main(void)
     tcase_add_test(tests, requests__a_target_that_is_named_again_is_the_one_that_was_gone);
     tcase_add_test(tests, requests__a_definitions_bound_is_named);
     tcase_add_test(tests, requests__a_lost_target_is_waited_for_as_long_as_is_said);
+    tcase_add_test(tests, requests__a_methods_barrier_is_its_own);
+    tcase_add_test(tests, requests__a_kept_answer_has_its_time);
     tcase_add_test(tests, requests__what_is_deferred_is_told_apart_while_it_waits);
     tcase_add_test(tests, requests__who_acts_says_who_and_why);
     tcase_add_test(tests, requests__a_turn_tells_who_asked_for_it);

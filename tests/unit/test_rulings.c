@@ -397,6 +397,7 @@ START_TEST(ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then)
                                         "after it 1 of 10");
     ck_assert_int_eq(ruling_leave(rule, left), 0);
     ruling_go_on(rule, left, true, NULL, false);
+    ck_assert_ptr_nonnull(strstr(ruling_said(rule), "it made things worse")); /* what it said last */
     ck_assert_uint_eq(ruling_mark(rule)->at_all, 0);
     ck_assert_uint_eq(ruling_mark(rule)->at_good, 0);
 }

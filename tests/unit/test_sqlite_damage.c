@@ -251,13 +251,14 @@ START_TEST(sqlite_damage__damaged_log)
         write_at(path, 0, database, database_size);
         ck_assert_int_eq(truncate(path, (off_t)database_size), 0);
         write_at(log, 0, log_bytes, log_size);
-        uint8_t wrong = log_bytes[at] ^ 0x10;
+        const uint8_t bit = (uint8_t)(1u << at % 8); /* of a word each comes up, the highest too */
+        uint8_t wrong = log_bytes[at] ^ bit;
         write_at(log, (off_t)at, &wrong, 1);
         int rc = try_open();
         if (rc != 0) {
             assert_refused(rc);
             ck_assert_uint_eq(slurp(log, log_bytes, sizeof log_bytes), log_size);
-            log_bytes[at] ^= 0x10;
+            log_bytes[at] ^= bit;
             refused++;
             continue;
         }

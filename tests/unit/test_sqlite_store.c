@@ -603,6 +603,12 @@ START_TEST(sqlite_store__drop_of_ended_rows)
     ck_assert_int_eq(store->find_ended(store, 30, &got, &detail), E_SAGA_NOT_FOUND);
     reopen();
     ck_assert_uint_eq(state.serial_max, 30);
+
+    /* What was written down of it then is not what counts once more have ended. */
+    const struct ended_row next = ended(31, SAGA_COMMITTED, "order", "");
+    commit_ended(&next, 1);
+    reopen();
+    ck_assert_uint_eq(state.serial_max, 31);
 }
 END_TEST
 

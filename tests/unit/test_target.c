@@ -99,9 +99,9 @@ START_TEST(target__what_comes_back_tells_how_many_were_in_flight)
     limit_set(&t.limit, 8);
     for (unsigned i = 0; i < 3; i++)
         target_enter(&t, &steps[i], CLASS_BOUNDED, at(1));
+    t.limit.began_at = at(1);
     target_leave(&t, &steps[0], at(2), BREAKER_NOTHING);
     ck_assert_uint_eq(t.limit.count, 0); /* what never left tells nothing */
-    t.limit.began_at = at(1);
     target_leave(&t, &steps[1], at(2), BREAKER_ANSWERED);
     ck_assert_uint_eq(t.limit.most, 2);
     ck_assert_uint_eq(t.limit.count, 1);

@@ -133,6 +133,53 @@ START_TEST(timeline__after_a_cursor_comes_only_what_follows)
 }
 END_TEST
 
+/* A saga that was moved has its whole history once more: what follows a cursor is the same, wherever that lies. */
+START_TEST(timeline__after_a_cursor_of_a_saga_that_was_moved)
+{
+    struct position before[4];
+    bool more = true;
+    o.move_after = 4;
+    owner_restart(&o);
+    owner_submit_start(&o, 1, "two", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_answer(&o, 0, "x");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    const struct saga *s = engine_find(core_engine(o.core), 1);
+    ck_assert_int_eq(load(1, s->position, (struct position){0}), 0);
+    ck_assert_uint_eq(timeline.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        before[i] = timeline.entries[i].position;
+    for (uint64_t token = 2; token <= 6; token++) {
+        owner_submit_start(&o, token, "two", NULL);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    uint64_t first = s->first_position;
+    while (more) {
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &detail), 0);
+        ck_assert_int_eq(owner_commit(&o), 0);
+    }
+    ck_assert_uint_gt(s->first_position, first);
+    owner_answer(&o, 0, "y");
+    ck_assert_int_eq(owner_commit(&o), 0);
+    struct ended_row row;
+    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &detail), 0);
+    ck_assert_int_eq(load(1, row.last_frame, (struct position){0}), 0);
+    ck_assert_uint_eq(timeline.count, 6);
+    struct position moved[6];
+    for (size_t i = 0; i < 6; i++)
+        moved[i] = timeline.entries[i].position;
+    ck_assert_uint_eq(moved[0].frame, row.first_frame);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_int_eq(load(1, row.last_frame, moved[i]), 0);
+        ck_assert_uint_eq(timeline.count, 5 - i);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(load(1, row.last_frame, before[i]), 0);
+        ck_assert_uint_eq(timeline.count, 5 - i);
+    }
+}
+END_TEST
+
 START_TEST(timeline__says_when_its_beginning_has_left_the_journal)
 {
     struct ended_row row;
@@ -198,6 +245,12 @@ START_TEST(timeline__holds_the_latest_of_too_many_records)
     ck_assert_uint_eq(timeline.count, TIMELINE_RECORDS_MAX);
     ck_assert_uint_eq(timeline.entries[timeline.count - 1].position.frame, FRAMES);
     ck_assert_uint_eq(timeline.entries[0].position.frame, 3);
+    /* One frame may hold more than are asked for. */
+    const struct timeline_query few = {.serial = 5, .last_frame = 1, .records_max = 10};
+    ck_assert_int_eq(timeline_load(o.core, &few, &arena, &timeline, &detail), 0);
+    ck_assert(timeline.truncated);
+    ck_assert_uint_eq(timeline.count, 10);
+    ck_assert_uint_eq(timeline.entries[9].position.index, FRAME_RECORDS - 1);
     /* As many as there may be are not too many. */
     ck_assert_int_eq(load(5, TIMELINE_RECORDS_MAX / FRAME_RECORDS, (struct position){0}), 0);
     ck_assert(!timeline.truncated);
@@ -273,6 +326,7 @@ int main(void)
     tcase_add_test(t, timeline__what_is_no_cursor_is_refused);
     tcase_add_test(t, timeline__follows_the_chain_of_one_saga);
     tcase_add_test(t, timeline__after_a_cursor_comes_only_what_follows);
+    tcase_add_test(t, timeline__after_a_cursor_of_a_saga_that_was_moved);
     tcase_add_test(t, timeline__says_when_its_beginning_has_left_the_journal);
     tcase_add_test(t, timeline__the_views_outlive_the_next_use_of_the_store);
     tcase_add_test(t, timeline__a_chain_that_leads_nowhere_is_damage);
