@@ -615,6 +615,8 @@ START_TEST(why__tells_a_deadline_that_counts)
             ck_assert_ptr_null(strstr(said, passed ? "deadline   in " : "deadline   passed "));
             /* To hold it does not hold its deadline, where it has one still. */
             ck_assert_msg((strstr(said, "Its deadline goes on.") != NULL) == cases[i].told, "%s", said);
+            /* As long as that can turn it back, an operator can. */
+            ck_assert_msg((strstr(said, "sagactl cancel 9f03c1d2a4b7-2a ") != NULL) == cases[i].told, "%s", said);
         }
 }
 END_TEST
@@ -830,6 +832,42 @@ START_TEST(top__of_a_sidecar_that_was_restarted)
     ck_assert_int_eq(sagactl("top --once"), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(said, "a second    0.0 started, "));
     ck_assert_ptr_nonnull(strstr(said, "; 0.0 attempts, 0.0 failed\n"));
+}
+END_TEST
+
+/* A second's worth is that of the time since the last look, and of no other before it. */
+START_TEST(top__counts_from_look_to_look)
+{
+    static const struct {
+        uint64_t started, ended;
+    } looks[] = {{0, 0}, {1000, 0}, {1000, 50}, {1001, 50}};
+    Saga__V1__StatusResponse status[4];
+    Saga__V1__LoopStatus loops[4], *list[4];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__status_response__init(&status[i]);
+        saga__v1__loop_status__init(&loops[i]);
+        list[i] = &loops[i];
+        status[i].loops = &list[i];
+        status[i].n_loops = 1;
+        loops[i].sagas_started = looks[i].started;
+        loops[i].sagas_ended = looks[i].ended;
+        tell("Status", &status[i].base);
+    }
+    tell("Status", NULL);
+    told[4].code = SAGA_E_PERMISSION_DENIED;
+    ck_assert_int_eq(sagactl("top -o json"), EXIT_REFUSED);
+    const char *line = said;
+    for (int i = 1; i < 4; i++) {
+        json_t *top = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        ck_assert_msg(top != NULL, "%s", line);
+        const json_t *rates = json_object_get(top, "per_second");
+        ck_assert_int_eq(json_real_value(json_object_get(rates, "started")) > 0,
+                         looks[i].started > looks[i - 1].started);
+        ck_assert_int_eq(json_real_value(json_object_get(rates, "ended")) > 0, looks[i].ended > looks[i - 1].ended);
+        json_decref(top);
+        line = strchr(line, '\n') + 1;
+    }
+    ck_assert_str_eq(line, "");
 }
 END_TEST
 
@@ -1336,6 +1374,36 @@ START_TEST(drill__counts_its_sagas_over_all_pages)
     tell("List", &none.base);
     ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
     ck_assert_str_eq(complained, "sagactl: of 3 sagas that were started 2 are there\n");
+    unlink(path);
+}
+END_TEST
+
+/* Whatever comes of it, the faults that it has injected end with it. */
+START_TEST(drill__takes_its_faults_away_when_it_fails)
+{
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    Saga__V1__ListResponse none = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__InjectFaultsRequest *request;
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    write_file(path, STEP "faults: [{kind: drop-answer, for: 1m}]\n  - start: {definition: d}\n  - expect: 'true'");
+    snprintf(words, sizeof words, "drill %s", path);
+    for (int refused = 0; refused < 2; refused++) {
+        Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+        anew();
+        tell("InjectFaults", &injected.base);
+        tell("Start", &started.base);
+        if (refused)
+            told[1].code = SAGA_E_NOT_FOUND; /* there is no such definition */
+        else
+            tell("List", &none.base);
+        tell("InjectFaults", &injected.base);
+        ck_assert_int_eq(sagactl(words), refused ? EXIT_NOT_FOUND : EXIT_REFUSED);
+        for (int last = 0; last < 2; last++) {
+            request = ASKED(saga__v1__inject_faults_request, last ? told_count - 1 : 0);
+            ck_assert_uint_eq(request->n_faults, last ? 0 : 1);
+            saga__v1__inject_faults_request__free_unpacked(request, NULL);
+        }
+    }
     unlink(path);
 }
 END_TEST
@@ -1912,6 +1980,7 @@ int main(void)
     tcase_add_test(tc, why__tells_of_each_target_once);
     tcase_add_test(tc, why__says_when_its_journal_stalls);
     tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
+    tcase_add_test(tc, top__counts_from_look_to_look);
     tcase_add_test(tc, top__shows_what_matters_most);
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, status__adds_up_its_loops);
@@ -1927,6 +1996,7 @@ int main(void)
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
+    tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);
