@@ -2,6 +2,7 @@
 #include "tests/support/told_sidecar.h"
 
 #include "client-lib/sagactl/json.h"
+#include "tests/support/shapes.h"
 
 #include "grpc/health/v1/health.pb-c.h"
 
@@ -1105,6 +1106,27 @@ START_TEST(schemas__are_shown_page_by_page)
 }
 END_TEST
 
+/* Each field with its type and number; what google.protobuf has is known. */
+START_TEST(schemas__show_what_is_their_own)
+{
+    static const char *const lines[] = {"service shapes.Shop\n",
+                                        "  /shapes.Shop/Follow (shapes.Order) returns (stream shapes.Line)\n",
+                                        "message shapes.Line\n  string sku = 1\n  int32 quantity = 2\n",
+                                        "  google.protobuf.NullValue null_value = 12\n",
+                                        "  repeated google.protobuf.Timestamp times = 15\n",
+                                        "  map<string, shapes.Thicket> h = 9\n",
+                                        "enum shapes.Color\n  COLOR_NONE = 0\n  RED = 1\n  CRIMSON = 1\n  BLUE = -2\n"};
+    Saga__V1__Schema schema = SAGA__V1__SCHEMA__INIT;
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    tell("GetSchema", &schema.base);
+    ck_assert_msg(sagactl("schema show shapes") == EXIT_DONE, "%s", complained);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+    ck_assert_msg(strstr(said, "message google") == NULL && strstr(said, "enum google") == NULL, "%s", said);
+    ck_assert_ptr_null(strstr(said, "Entry"));
+}
+END_TEST
+
 /* ---- dead letters ---- */
 
 /* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
@@ -1989,6 +2011,7 @@ int main(void)
     tcase_add_test(tc, start__can_be_asked_for_again);
     tcase_add_test(tc, start__waits_longer_than_it_starts);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
+    tcase_add_test(tc, schemas__show_what_is_their_own);
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
     tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
