@@ -718,6 +718,41 @@ START_TEST(why__says_what_would_be_undone)
 }
 END_TEST
 
+/* Of targets whoever may not ask hears nothing, and of the saga all the same. */
+START_TEST(why__is_told_without_the_right_to_the_status)
+{
+    static const struct {
+        int code, status;
+    } cases[] = {{SAGA_E_PERMISSION_DENIED, EXIT_DONE},
+                 {SAGA_E_UNAVAILABLE, EXIT_UNREACHABLE},
+                 {SAGA_E_UNAUTHENTICATED, EXIT_REFUSED}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    step.name = text("charge");
+    step.target = text("bank");
+    step.waiting_for = text("its next attempt");
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int json = 0; json < 2; json++) {
+            anew();
+            tell("Get", &answer.base);
+            tell("Status", NULL);
+            told[1].code = cases[i].code;
+            ck_assert_int_eq(sagactl(json ? "why 9f03c1d2a4b7-2a -o json" : "why 9f03c1d2a4b7-2a"), cases[i].status);
+            ck_assert_int_eq(said[0] == '\0', cases[i].status != EXIT_DONE);
+            ck_assert_int_eq(complained[0] == '\0', cases[i].status == EXIT_DONE);
+            if (cases[i].status == EXIT_DONE)
+                ck_assert_ptr_nonnull(strstr(said, json ? "\"targets\": []" : "the action of charge\n"));
+            ck_assert_ptr_null(strstr(said, "target bank"));
+        }
+}
+END_TEST
+
 /* A target that several steps wait for is told of once. */
 START_TEST(why__tells_of_each_target_once)
 {
@@ -967,6 +1002,8 @@ START_TEST(status__adds_up_its_loops)
     Saga__V1__LoopStatus loops[4], *list[4];
     Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
     Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
+    Saga__V1__Hold holds[2] = {SAGA__V1__HOLD__INIT, SAGA__V1__HOLD__INIT}, *hold_list[] = {&holds[0], &holds[1]};
+    Google__Protobuf__Timestamp since[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
     health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     away.seconds = 4;
     expires[0].seconds = time(NULL) + 3 * 3600 + 30;
@@ -983,6 +1020,13 @@ START_TEST(status__adds_up_its_loops)
     loops[2].journal = text("calm");
     loops[3].journal = text("broken");
     for (int i = 0; i < 2; i++) {
+        since[i].seconds = time(NULL) - (2 + 3 * i) * 3600 - 30;
+        holds[i].definition = text(i == 0 ? "order" : "refund");
+        holds[i].actor = text(i == 0 ? "ann" : "bob");
+        holds[i].reason = text(i == 0 ? "" : "the bank is shut");
+        holds[i].since = &since[i];
+        loops[i].holds = hold_list;
+        loops[i].n_holds = 2;
         saga__v1__definition_limit__init(&limits[i]);
         limit_lists[i] = &limits[i];
         loops[i].definition_limits = &limit_lists[i];
@@ -1010,7 +1054,10 @@ START_TEST(status__adds_up_its_loops)
         "unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n", "      34 running\n",
         "       6 stuck: sagactl deadletters --summary\n",
         " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
-        "certificate expires in 3h\n", "definition order: 6 of 16 live, at most 10 start in a second\n",
+        /* Every loop tells of each hold, and they are told once. */
+        "certificate expires in 3h\ndefinition order is held for 2h, by ann: sagactl release order\n"
+        "definition refund is held for 5h, by bob, the bank is shut: sagactl release refund\n"
+        "definition order: 6 of 16 live, at most 10 start in a second\n",
         /* What stands most in need of somebody comes first. */
         "       3       0          -  broken\n       10           0       2       0          -  calm\n"};
     for (int who = 0; who < 2; who++) {
@@ -1999,6 +2046,7 @@ int main(void)
     tcase_add_test(tc, why__tells_a_deadline_that_counts);
     tcase_add_test(tc, why__says_since_when_an_undo_waits);
     tcase_add_test(tc, why__says_what_would_be_undone);
+    tcase_add_test(tc, why__is_told_without_the_right_to_the_status);
     tcase_add_test(tc, why__tells_of_each_target_once);
     tcase_add_test(tc, why__says_when_its_journal_stalls);
     tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
