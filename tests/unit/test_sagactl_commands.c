@@ -1772,6 +1772,36 @@ START_TEST(lint__takes_no_hidden_descriptors)
 }
 END_TEST
 
+/* ---- contracts ---- */
+
+/* What a sidecar of wider bounds has registered is read, too. */
+START_TEST(contract__has_what_a_sidecar_has_taken)
+{
+    static const char source[] = "name: wide\nversion: 1.0.0\ndeadline: 800h\nsteps:\n"
+                                 "  - {name: a, target: bank, action: /p.S/A, compensation: none,\n"
+                                 "     fallback: {last_good: {key: k, max_age: 700h}}}\n";
+    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT, *list[] = {&d};
+    all.definitions = list;
+    all.n_definitions = 1;
+    d.name = text("wide");
+    d.version = text("1.0.0");
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d.base);
+    ck_assert_msg(sagactl("contract export --target bank") == EXIT_DONE, "%s", complained);
+    json_t *contract = json_loads(said, 0, NULL);
+    const json_t *one = json_array_get(json_object_get(contract, "definitions"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(one, "source")), source);
+    json_decref(contract);
+    anew();
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d.base);
+    ck_assert_int_eq(sagactl("contract export --target shop"), EXIT_NOT_FOUND);
+    ck_assert_str_eq(complained, "sagactl: no registered definition calls shop\n");
+}
+END_TEST
+
 /* ---- how it ends ---- */
 
 START_TEST(wait__ends_as_the_saga_did)
@@ -1855,9 +1885,10 @@ START_TEST(lint__ends_as_its_worst_file)
         }
     unlink(good);
     unlink(bad);
-    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does. */
+    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does, nor where something
+     * else has its name. */
     char odd[] = "/tmp/saga-100%-XXXXXX", policy[] = "/tmp/saga-policy-XXXXXX";
-    write_file(odd, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+    write_file(odd, "name: pay\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
                     "  - {name: payment, target: t, action: /p.S/A, compensation: /p.S/B}\n"
                     "  - {name: pay, target: u, action: /p.S/A, compensation: /p.S/B}\n");
     write_file(policy,
@@ -2076,6 +2107,7 @@ int main(void)
     tcase_add_test(tc, register__says_what_came_of_each_file);
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
+    tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
