@@ -1646,7 +1646,8 @@ START_TEST(register__says_what_came_of_each_file)
     Saga__V1__Finding findings[2] = {SAGA__V1__FINDING__INIT, SAGA__V1__FINDING__INIT};
     Saga__V1__Finding *list[] = {&findings[0], &findings[1]};
     char path[] = "/tmp/saga-register-XXXXXX", words[160], expected[400];
-    write_file(path, "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n");
+    /* How long a saga may take is the sidecar's to say, and not this program's. */
+    write_file(path, "name: order\nversion: 1.0.0\ndeadline: 800h\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n");
     answer.name = text("order");
     answer.version = text("1.0.0");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -1703,7 +1704,7 @@ START_TEST(register__asks_targets_for_their_types)
     char path[] = "/tmp/saga-register-XXXXXX", words[64];
     /* Of a file its name alone; it is told of by both, and registered once. */
     static const char set[] = "\n\003\n\001a", two[] = "\n\003\n\001a\n\003\n\001b";
-    write_file(path, "name: order\nversion: 1.0.0\nschema: trade\nsteps:\n"
+    write_file(path, "name: order\nversion: 1.0.0\nschema: trade\ndeadline: 800h\nsteps:\n"
                      "  - {name: a, target: shop, action: /shop.StockKeeper/A, compensation: /shop.Stock/B}\n"
                      "  - {name: b, target: mail, action: /mail.Mail/A, compensation: /mail.Undo/A}\n"
                      "  - {name: c, target: shop, action: /shop.Stock/C, compensation: none}\n");
