@@ -1,4 +1,5 @@
 /* cmd_definitions.c - register, definitions. */
+#include "client-lib/sagactl/contracts.h"
 #include "client-lib/sagactl/findings.h"
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/reflect.h"
@@ -32,10 +33,10 @@ static int say_place(struct run *r, const char *path, int code, const struct err
     return EXIT_REFUSED;
 }
 
-/* Checks a definition here. Gives *d on EXIT_DONE. */
+/* Checks a definition here, but for the bounds, which are the sidecar's. Gives *d on EXIT_DONE. */
 static int lint(struct run *r, const char *path, const char *text, size_t size, struct definition **d)
 {
-    struct definition_limits limits = definition_limits_default();
+    struct definition_limits limits = contracts_limits((struct definition_schemas){.find = NULL});
     struct error_detail detail;
     int code = definition_read(bytes_of(text, size), &limits, d, &detail);
     return code == 0 ? EXIT_DONE : say_place(r, path, code, &detail);

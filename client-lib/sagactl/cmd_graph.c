@@ -1,4 +1,5 @@
 /* cmd_graph.c - the steps of a definition or of a saga as a graph: for a terminal, and as Mermaid, DOT and SVG. */
+#include "client-lib/sagactl/contracts.h"
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/words.h"
@@ -106,7 +107,7 @@ static void of_definition(struct graph *g, const struct definition *d)
 
 static int read_definition(struct run *r, const char *path, const char *text, size_t size, struct graph *g)
 {
-    struct definition_limits limits = definition_limits_default();
+    struct definition_limits limits = contracts_limits((struct definition_schemas){.find = NULL});
     struct definition *d;
     struct error_detail detail;
     if (definition_read(bytes_of(text, size), &limits, &d, &detail) != 0)

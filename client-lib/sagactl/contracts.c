@@ -15,14 +15,13 @@ static int no_memory(struct run *r)
 
 /* ---- reading a definition as the sidecar has it ---- */
 
-/* Whatever a sidecar's own bounds are, it has taken these. */
-static struct definition_limits limits_of(struct definition_schemas schemas)
+struct definition_limits contracts_limits(struct definition_schemas schemas)
 {
     struct definition_limits limits = definition_limits_default();
     limits.source_bytes_max = RUN_FILE_BYTES_MAX;
     limits.payload_bytes_max = RUN_FILE_BYTES_MAX;
     limits.steps_max = STEPS_LIMIT;
-    limits.deadline_max = SPAN_S(INT64_C(10) * 365 * 24 * 3600);
+    limits.deadline_max = limits.last_good_age_max = SPAN_S(INT64_C(10) * 365 * 24 * 3600);
     limits.schemas = schemas;
     return limits;
 }
@@ -65,7 +64,7 @@ static int use_one(struct run *r, const json_t *document, const json_t *entry,
         return run_say(r, EXIT_REFUSED, "a definition of the contract has no source");
     int status = hash == NULL ? EXIT_DONE : read_schema(r, document, hash, &schema);
     struct definition_limits limits =
-        limits_of((struct definition_schemas){.find = schema == NULL ? NULL : find, .self = schema});
+        contracts_limits((struct definition_schemas){.find = schema == NULL ? NULL : find, .self = schema});
     if (status == EXIT_DONE && definition_read(bytes_of_text(source), &limits, &d, &detail) != 0)
         status = run_say(r, EXIT_REFUSED, "a definition of the contract cannot be read: %d:%d: %s%s%s", detail.line,
                          detail.column, detail.field, detail.field[0] != '\0' ? ": " : "", detail.text);

@@ -8,6 +8,9 @@
 
 #include <jansson.h>
 
+/* As wide as any sidecar's: whatever its own bounds are, it has taken what it has registered. */
+struct definition_limits contracts_limits(struct definition_schemas schemas);
+
 /* Asks the sidecar for all definitions (of --definition, those of that name), of which --target keeps those that call it. Gives *document
  * (json_decref). Returns EXIT_DONE, or another status after having said why. */
 int contracts_fetch(struct run *r, json_t **document);

@@ -2,6 +2,7 @@
 #include "client-lib/sagactl/findings.h"
 
 #include "client-lib/sagactl/json.h"
+#include "sidecar/definition/yaml_tree.h"
 
 #include <saga/version.h>
 #include <string.h>
@@ -203,17 +204,17 @@ int findings_end(struct findings *f, const struct definition *d)
 
 int findings_line(const struct definition *d, int step)
 {
-    static const char sign[] = "name: ";
-    while (d->steps[step].stand_in != STAND_IN_NONE)
-        step--; /* a fallback has no name of its own */
-    size_t before = sizeof sign - 1, size = strlen(d->steps[step].name);
-    int line = 1;
-    for (size_t i = 0; i + before + size <= d->source.size; i++) {
-        const uint8_t *at = d->source.at + i;
-        line += at[0] == '\n';
-        bool whole = i + before + size == d->source.size || memchr(",}\r\n ", at[before + size], 5) != NULL;
-        if (whole && memcmp(at, sign, before) == 0 && memcmp(at + before, d->steps[step].name, size) == 0)
-            return line;
-    }
-    return 0;
+    struct yaml_tree *tree;
+    struct error_detail detail;
+    unsigned index = 0;
+    int line = 0;
+    for (int i = 0; i < step; i++)
+        index += d->steps[i + 1].stand_in == STAND_IN_NONE; /* a fallback has no name of its own */
+    if (yaml_tree_read(d->source, &tree, &detail) != 0)
+        return 0; /* no memory: it could be read once */
+    for (const struct yaml_node *n = yaml_node_child(yaml_tree_root(tree), "steps")->first; n != NULL; n = n->next)
+        if (n->index == index)
+            line = yaml_node_child(n, "name")->line;
+    yaml_tree_destroy(tree);
+    return line;
 }

@@ -1,5 +1,6 @@
 /* The keeper of leases by itself, on a clock that the test sets: when each KeepAlive leaves, how long it may take, and when the next one follows. */
 #include "client-lib/src/client_inside.h"
+#include "client-lib/src/wire_inside.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #define HUNDRED_YEARS INT64_C(3155760000000)
 #define CALLS_MAX     8
 
+static struct wire the_wire;
 static saga_client client;
 
 /* ---- tests.mk wraps these ---- */
@@ -77,7 +79,7 @@ int __wrap_wire_call_background(struct wire *w, const struct wire_call *call, wi
 
 static void setup(void)
 {
-    client = (saga_client){.renew_at = WIRE_FOREVER};
+    client = (saga_client){.renew_at = WIRE_FOREVER, .wire = &the_wire};
     pthread_mutex_init(&client.mutex, NULL);
     now = BEGAN;
     woken = destroyed = call_count = 0;
@@ -185,6 +187,24 @@ START_TEST(client_lease__that_failed_is_tried_again_soon)
         lease_remove(tx);
         call_count = 0;
     }
+}
+END_TEST
+
+/* What is left of it is counted from the call, downwards to whole milliseconds, and is nothing once it has passed. */
+START_TEST(client_lease__of_which_nothing_is_left)
+{
+    static const struct {
+        int64_t after_us, left_ms;
+    } cases[] = {{0, 3000}, {1, 2999}, {1000, 2999}, {2999000, 1}, {3000000, 0}, {3000001, 0}, {9000000, 0}};
+    struct saga_tx *tx = add("s", 3000);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        now = BEGAN + cases[i].after_us * 1000;
+        ck_assert_int_eq(saga_tx_lease_left_ms(tx), cases[i].left_ms);
+    }
+    tx->lease_ms = 0; /* nobody knows */
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), -1);
+    lease_end(tx);
+    ck_assert_int_eq(saga_tx_lease_left_ms(tx), 0);
 }
 END_TEST
 
@@ -368,6 +388,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, client_lease__is_renewed_at_a_third_counted_from_the_call);
     tcase_add_test(tc, client_lease__that_failed_is_tried_again_soon);
+    tcase_add_test(tc, client_lease__of_which_nothing_is_left);
     tcase_add_test(tc, client_lease__whose_renewal_the_wire_does_not_take_is_tried_again);
     tcase_add_test(tc, client_lease__is_not_renewed_when_the_saga_does_not_run);
     tcase_add_test(tc, client_lease__is_left_alone_without_a_keeper);

@@ -338,7 +338,9 @@ START_TEST(functions__literals)
          "0XfF == 255 && 0xffU == 255u && 7U == 7u && 1E2 == 100.0 && 1e-2 == .01 && .5 == 0.5",
          "R'\\n' == '\\\\n' && B'a' == b'a' && bR'\\n' == b'\\\\n' && RB'\\n' == b'\\\\n'",
          "'\\?\\`\\'\\\"' == '?`' + \"'\" + '\"' && '\\x41\\101\\u0041\\U00000041' == 'AAAA'",
-         "size(b'\\xff\\377') == 2 && size('\\xff') == 1 && '''a\nb''' == 'a\\nb'");
+         "size(b'\\xff\\377') == 2 && size('\\xff') == 1 && '''a\nb''' == 'a\\nb'",
+         /* Of a text it is a code point, of bytes a byte. */
+         "'\\xe9\\351' == '\\u00e9\\u00e9' && size(bytes('\\xe9\\351')) == 4 && b'\\xe9' != bytes('\\xe9')");
     REFUSED("'\\400' == ''", "'\\08' == ''", "'\\U00110000' == ''", "'\\ud800' == ''", "'\\q' == ''", "'a\nb' == ''",
             "'a", "1a == 1", "b'\\u00e9' == b''", "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
     FAILS("dyn(1) ? true : true", "dyn(1) && true", "true && dyn(1)", "dyn('a') || false", "dyn(1).a == 1",

@@ -2,6 +2,7 @@
 #include "tests/support/told_sidecar.h"
 
 #include "client-lib/sagactl/json.h"
+#include "tests/support/shapes.h"
 
 #include "grpc/health/v1/health.pb-c.h"
 
@@ -615,6 +616,8 @@ START_TEST(why__tells_a_deadline_that_counts)
             ck_assert_ptr_null(strstr(said, passed ? "deadline   in " : "deadline   passed "));
             /* To hold it does not hold its deadline, where it has one still. */
             ck_assert_msg((strstr(said, "Its deadline goes on.") != NULL) == cases[i].told, "%s", said);
+            /* As long as that can turn it back, an operator can. */
+            ck_assert_msg((strstr(said, "sagactl cancel 9f03c1d2a4b7-2a ") != NULL) == cases[i].told, "%s", said);
         }
 }
 END_TEST
@@ -712,6 +715,41 @@ START_TEST(why__says_what_would_be_undone)
         ck_assert_msg(strstr(said, "To be undone, where there is a compensation: c, b, a.\n") != NULL, "%s", said);
         ck_assert_msg(beyond == 0 ? strstr(said, " more: ") == NULL : strstr(said, more[beyond]) != NULL, "%s", said);
     }
+}
+END_TEST
+
+/* Of targets whoever may not ask hears nothing, and of the saga all the same. */
+START_TEST(why__is_told_without_the_right_to_the_status)
+{
+    static const struct {
+        int code, status;
+    } cases[] = {{SAGA_E_PERMISSION_DENIED, EXIT_DONE},
+                 {SAGA_E_UNAVAILABLE, EXIT_UNREACHABLE},
+                 {SAGA_E_UNAUTHENTICATED, EXIT_REFUSED}};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    step.name = text("charge");
+    step.target = text("bank");
+    step.waiting_for = text("its next attempt");
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int json = 0; json < 2; json++) {
+            anew();
+            tell("Get", &answer.base);
+            tell("Status", NULL);
+            told[1].code = cases[i].code;
+            ck_assert_int_eq(sagactl(json ? "why 9f03c1d2a4b7-2a -o json" : "why 9f03c1d2a4b7-2a"), cases[i].status);
+            ck_assert_int_eq(said[0] == '\0', cases[i].status != EXIT_DONE);
+            ck_assert_int_eq(complained[0] == '\0', cases[i].status == EXIT_DONE);
+            if (cases[i].status == EXIT_DONE)
+                ck_assert_ptr_nonnull(strstr(said, json ? "\"targets\": []" : "the action of charge\n"));
+            ck_assert_ptr_null(strstr(said, "target bank"));
+        }
 }
 END_TEST
 
@@ -833,6 +871,42 @@ START_TEST(top__of_a_sidecar_that_was_restarted)
 }
 END_TEST
 
+/* A second's worth is that of the time since the last look, and of no other before it. */
+START_TEST(top__counts_from_look_to_look)
+{
+    static const struct {
+        uint64_t started, ended;
+    } looks[] = {{0, 0}, {1000, 0}, {1000, 50}, {1001, 50}};
+    Saga__V1__StatusResponse status[4];
+    Saga__V1__LoopStatus loops[4], *list[4];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__status_response__init(&status[i]);
+        saga__v1__loop_status__init(&loops[i]);
+        list[i] = &loops[i];
+        status[i].loops = &list[i];
+        status[i].n_loops = 1;
+        loops[i].sagas_started = looks[i].started;
+        loops[i].sagas_ended = looks[i].ended;
+        tell("Status", &status[i].base);
+    }
+    tell("Status", NULL);
+    told[4].code = SAGA_E_PERMISSION_DENIED;
+    ck_assert_int_eq(sagactl("top -o json"), EXIT_REFUSED);
+    const char *line = said;
+    for (int i = 1; i < 4; i++) {
+        json_t *top = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        ck_assert_msg(top != NULL, "%s", line);
+        const json_t *rates = json_object_get(top, "per_second");
+        ck_assert_int_eq(json_real_value(json_object_get(rates, "started")) > 0,
+                         looks[i].started > looks[i - 1].started);
+        ck_assert_int_eq(json_real_value(json_object_get(rates, "ended")) > 0, looks[i].ended > looks[i - 1].ended);
+        json_decref(top);
+        line = strchr(line, '\n') + 1;
+    }
+    ck_assert_str_eq(line, "");
+}
+END_TEST
+
 /* Steps by how often they fail, dead letters without heartbeats and of one page, and of targets as many as fit. */
 START_TEST(top__shows_what_matters_most)
 {
@@ -928,6 +1002,8 @@ START_TEST(status__adds_up_its_loops)
     Saga__V1__LoopStatus loops[4], *list[4];
     Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
     Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
+    Saga__V1__Hold holds[2] = {SAGA__V1__HOLD__INIT, SAGA__V1__HOLD__INIT}, *hold_list[] = {&holds[0], &holds[1]};
+    Google__Protobuf__Timestamp since[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
     health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     away.seconds = 4;
     expires[0].seconds = time(NULL) + 3 * 3600 + 30;
@@ -944,6 +1020,13 @@ START_TEST(status__adds_up_its_loops)
     loops[2].journal = text("calm");
     loops[3].journal = text("broken");
     for (int i = 0; i < 2; i++) {
+        since[i].seconds = time(NULL) - (2 + 3 * i) * 3600 - 30;
+        holds[i].definition = text(i == 0 ? "order" : "refund");
+        holds[i].actor = text(i == 0 ? "ann" : "bob");
+        holds[i].reason = text(i == 0 ? "" : "the bank is shut");
+        holds[i].since = &since[i];
+        loops[i].holds = hold_list;
+        loops[i].n_holds = 2;
         saga__v1__definition_limit__init(&limits[i]);
         limit_lists[i] = &limits[i];
         loops[i].definition_limits = &limit_lists[i];
@@ -971,7 +1054,10 @@ START_TEST(status__adds_up_its_loops)
         "unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n", "      34 running\n",
         "       6 stuck: sagactl deadletters --summary\n",
         " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
-        "certificate expires in 3h\n", "definition order: 6 of 16 live, at most 10 start in a second\n",
+        /* Every loop tells of each hold, and they are told once. */
+        "certificate expires in 3h\ndefinition order is held for 2h, by ann: sagactl release order\n"
+        "definition refund is held for 5h, by bob, the bank is shut: sagactl release refund\n"
+        "definition order: 6 of 16 live, at most 10 start in a second\n",
         /* What stands most in need of somebody comes first. */
         "       3       0          -  broken\n       10           0       2       0          -  calm\n"};
     for (int who = 0; who < 2; who++) {
@@ -1064,6 +1150,27 @@ START_TEST(schemas__are_shown_page_by_page)
     Saga__V1__ListSchemasRequest *request = ASKED(saga__v1__list_schemas_request, 1);
     ck_assert_str_eq(request->page_token, "shop");
     saga__v1__list_schemas_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* Each field with its type and number; what google.protobuf has is known. */
+START_TEST(schemas__show_what_is_their_own)
+{
+    static const char *const lines[] = {"service shapes.Shop\n",
+                                        "  /shapes.Shop/Follow (shapes.Order) returns (stream shapes.Line)\n",
+                                        "message shapes.Line\n  string sku = 1\n  int32 quantity = 2\n",
+                                        "  google.protobuf.NullValue null_value = 12\n",
+                                        "  repeated google.protobuf.Timestamp times = 15\n",
+                                        "  map<string, shapes.Thicket> h = 9\n",
+                                        "enum shapes.Color\n  COLOR_NONE = 0\n  RED = 1\n  CRIMSON = 1\n  BLUE = -2\n"};
+    Saga__V1__Schema schema = SAGA__V1__SCHEMA__INIT;
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    tell("GetSchema", &schema.base);
+    ck_assert_msg(sagactl("schema show shapes") == EXIT_DONE, "%s", complained);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+    ck_assert_msg(strstr(said, "message google") == NULL && strstr(said, "enum google") == NULL, "%s", said);
+    ck_assert_ptr_null(strstr(said, "Entry"));
 }
 END_TEST
 
@@ -1340,6 +1447,36 @@ START_TEST(drill__counts_its_sagas_over_all_pages)
 }
 END_TEST
 
+/* Whatever comes of it, the faults that it has injected end with it. */
+START_TEST(drill__takes_its_faults_away_when_it_fails)
+{
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    Saga__V1__ListResponse none = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__InjectFaultsRequest *request;
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    write_file(path, STEP "faults: [{kind: drop-answer, for: 1m}]\n  - start: {definition: d}\n  - expect: 'true'");
+    snprintf(words, sizeof words, "drill %s", path);
+    for (int refused = 0; refused < 2; refused++) {
+        Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+        anew();
+        tell("InjectFaults", &injected.base);
+        tell("Start", &started.base);
+        if (refused)
+            told[1].code = SAGA_E_NOT_FOUND; /* there is no such definition */
+        else
+            tell("List", &none.base);
+        tell("InjectFaults", &injected.base);
+        ck_assert_int_eq(sagactl(words), refused ? EXIT_NOT_FOUND : EXIT_REFUSED);
+        for (int last = 0; last < 2; last++) {
+            request = ASKED(saga__v1__inject_faults_request, last ? told_count - 1 : 0);
+            ck_assert_uint_eq(request->n_faults, last ? 0 : 1);
+            saga__v1__inject_faults_request__free_unpacked(request, NULL);
+        }
+    }
+    unlink(path);
+}
+END_TEST
+
 /* ---- lists and definitions ---- */
 
 START_TEST(list__shows_a_page_and_those_that_are_paused)
@@ -1509,7 +1646,8 @@ START_TEST(register__says_what_came_of_each_file)
     Saga__V1__Finding findings[2] = {SAGA__V1__FINDING__INIT, SAGA__V1__FINDING__INIT};
     Saga__V1__Finding *list[] = {&findings[0], &findings[1]};
     char path[] = "/tmp/saga-register-XXXXXX", words[160], expected[400];
-    write_file(path, "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n");
+    /* How long a saga may take is the sidecar's to say, and not this program's. */
+    write_file(path, "name: order\nversion: 1.0.0\ndeadline: 800h\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n");
     answer.name = text("order");
     answer.version = text("1.0.0");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -1566,7 +1704,7 @@ START_TEST(register__asks_targets_for_their_types)
     char path[] = "/tmp/saga-register-XXXXXX", words[64];
     /* Of a file its name alone; it is told of by both, and registered once. */
     static const char set[] = "\n\003\n\001a", two[] = "\n\003\n\001a\n\003\n\001b";
-    write_file(path, "name: order\nversion: 1.0.0\nschema: trade\nsteps:\n"
+    write_file(path, "name: order\nversion: 1.0.0\nschema: trade\ndeadline: 800h\nsteps:\n"
                      "  - {name: a, target: shop, action: /shop.StockKeeper/A, compensation: /shop.Stock/B}\n"
                      "  - {name: b, target: mail, action: /mail.Mail/A, compensation: /mail.Undo/A}\n"
                      "  - {name: c, target: shop, action: /shop.Stock/C, compensation: none}\n");
@@ -1632,6 +1770,36 @@ START_TEST(lint__takes_no_hidden_descriptors)
     ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
     unlink(file);
     rmdir(folder);
+}
+END_TEST
+
+/* ---- contracts ---- */
+
+/* What a sidecar of wider bounds has registered is read, too. */
+START_TEST(contract__has_what_a_sidecar_has_taken)
+{
+    static const char source[] = "name: wide\nversion: 1.0.0\ndeadline: 800h\nsteps:\n"
+                                 "  - {name: a, target: bank, action: /p.S/A, compensation: none,\n"
+                                 "     fallback: {last_good: {key: k, max_age: 700h}}}\n";
+    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT, *list[] = {&d};
+    all.definitions = list;
+    all.n_definitions = 1;
+    d.name = text("wide");
+    d.version = text("1.0.0");
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d.base);
+    ck_assert_msg(sagactl("contract export --target bank") == EXIT_DONE, "%s", complained);
+    json_t *contract = json_loads(said, 0, NULL);
+    const json_t *one = json_array_get(json_object_get(contract, "definitions"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(one, "source")), source);
+    json_decref(contract);
+    anew();
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d.base);
+    ck_assert_int_eq(sagactl("contract export --target shop"), EXIT_NOT_FOUND);
+    ck_assert_str_eq(complained, "sagactl: no registered definition calls shop\n");
 }
 END_TEST
 
@@ -1718,9 +1886,10 @@ START_TEST(lint__ends_as_its_worst_file)
         }
     unlink(good);
     unlink(bad);
-    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does. */
+    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does, nor where something
+     * else has its name. */
     char odd[] = "/tmp/saga-100%-XXXXXX", policy[] = "/tmp/saga-policy-XXXXXX";
-    write_file(odd, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
+    write_file(odd, "name: pay\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
                     "  - {name: payment, target: t, action: /p.S/A, compensation: /p.S/B}\n"
                     "  - {name: pay, target: u, action: /p.S/A, compensation: /p.S/B}\n");
     write_file(policy,
@@ -1909,9 +2078,11 @@ int main(void)
     tcase_add_test(tc, why__tells_a_deadline_that_counts);
     tcase_add_test(tc, why__says_since_when_an_undo_waits);
     tcase_add_test(tc, why__says_what_would_be_undone);
+    tcase_add_test(tc, why__is_told_without_the_right_to_the_status);
     tcase_add_test(tc, why__tells_of_each_target_once);
     tcase_add_test(tc, why__says_when_its_journal_stalls);
     tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
+    tcase_add_test(tc, top__counts_from_look_to_look);
     tcase_add_test(tc, top__shows_what_matters_most);
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, status__adds_up_its_loops);
@@ -1920,6 +2091,7 @@ int main(void)
     tcase_add_test(tc, start__can_be_asked_for_again);
     tcase_add_test(tc, start__waits_longer_than_it_starts);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
+    tcase_add_test(tc, schemas__show_what_is_their_own);
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
     tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
@@ -1927,6 +2099,7 @@ int main(void)
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
+    tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);
@@ -1935,6 +2108,7 @@ int main(void)
     tcase_add_test(tc, register__says_what_came_of_each_file);
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
+    tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, lint__ends_as_its_worst_file);

@@ -62,6 +62,22 @@ START_TEST(graph__shows_the_condition_of_a_step)
 }
 END_TEST
 
+/* A sidecar of wider bounds has taken it: more steps than 64, and longer times. */
+START_TEST(graph__of_a_definition_that_is_larger_than_most)
+{
+    static char source[8000];
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    size_t used = (size_t)snprintf(source, sizeof source, "name: wide\nversion: 1.0.0\ndeadline: 800h\nsteps:\n");
+    for (int i = 0; i < 65; i++)
+        used += (size_t)snprintf(source + used, sizeof source - used,
+                                 "  - {name: s%d, target: t, action: /p.S/A, compensation: none}\n", i);
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)source, .len = used};
+    tell("GetDefinition", &d.base);
+    ck_assert_msg(sagactl("-o mermaid graph wide") == EXIT_DONE, "%s", complained);
+    ck_assert_ptr_nonnull(strstr(said, "    s64[\"s64\"]\n"));
+}
+END_TEST
+
 /* Its steps are where they are, and no definition's. */
 START_TEST(graph__of_a_saga_says_how_it_is)
 {
@@ -137,6 +153,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
     tcase_add_test(tc, graph__shows_the_condition_of_a_step);
+    tcase_add_test(tc, graph__of_a_definition_that_is_larger_than_most);
     tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
     tcase_add_test(tc, graph__paints_how_each_step_is);
     suite_add_tcase(suite, tc);

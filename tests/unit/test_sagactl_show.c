@@ -417,6 +417,32 @@ START_TEST(show__why_in_a_list)
 }
 END_TEST
 
+/* What a drill does to an attempt is told of it, whichever call it is. */
+START_TEST(story__what_a_drill_does)
+{
+    static const char *const does[] = {"",
+                                       ", drill: delayed",
+                                       ", drill: aborted",
+                                       ", drill: request dropped",
+                                       ", drill: answer dropped",
+                                       ", drill: sent twice",
+                                       ", drill: out of order",
+                                       ", drill"};
+    Saga__V1__Event *e = add_event(2000, EVENT(ACTION_STARTED), TEXT("charge"));
+    e->attempt = 3;
+    for (int undo = 0; undo < 2; undo++)
+        for (unsigned i = 0; i < sizeof does / sizeof does[0]; i++) {
+            struct story_line line;
+            char expected[64];
+            e->type = undo ? EVENT(COMPENSATION_STARTED) : EVENT(ACTION_STARTED);
+            e->fault = (Saga__V1__FaultKind)i;
+            story_tell(&screen, e, &line);
+            snprintf(expected, sizeof expected, "charge %sattempt 3%s", undo ? "undo, " : "", does[i]);
+            ck_assert_str_eq(line.text, expected);
+        }
+}
+END_TEST
+
 /* Whoever said who he is, and whom the connection proved; the one that is known where it is one alone. */
 START_TEST(story__by_whom)
 {
@@ -691,6 +717,7 @@ int main(void)
     tcase_add_test(tests, show__a_row_of_a_list);
     tcase_add_test(tests, show__how_it_ended_in_a_line);
     tcase_add_test(tests, story__by_whom);
+    tcase_add_test(tests, story__what_a_drill_does);
     tcase_add_test(tests, show__why_in_a_list);
     tcase_add_test(tests, show__dead_letters);
     tcase_add_test(tests, story__one_line_an_event);

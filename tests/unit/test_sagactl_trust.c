@@ -219,11 +219,15 @@ START_TEST(targets__are_added_up)
                      "  breaker    half-open: few calls leave; of 4 that came back 1 failed, 2 were slow\n"
                      "  5 minutes  4 attempts ended: 50 % failed, 25 % were refused; 3.2s on average, 9s at most\n"
                      "  succeeded  never since the sidecar's start\n");
-    /* The latest of what each loop has seen. */
+    /* Of what each loop has seen the latest, the longest and the quickest, whichever loop that is. */
     Google__Protobuf__Timestamp ago[] = {hours_ago(5), hours_ago(2), hours_ago(3), hours_ago(-7)};
     for (int late = 0; late < 2; late++) {
         targets[late].last_success = targets[1 - late].last_failure = &ago[0];
         targets[1 - late].last_success = targets[late].last_failure = &ago[1];
+        targets[late].waiting_for = recents[late].most = &spans[5];
+        targets[1 - late].waiting_for = recents[1 - late].most = &spans[4];
+        targets[late].quickest = &spans[2];
+        targets[1 - late].quickest = &spans[3];
         targets[1 - late].last_failure_status = 14;
         targets[late].last_failure_status = 9;
         breaker.state = SAGA__V1__BREAKER_STATE__BREAKER_STATE_OPEN;
@@ -233,6 +237,9 @@ START_TEST(targets__are_added_up)
         anew();
         tell("Status", &answer.base);
         ck_assert_int_eq(sagactl("targets"), EXIT_DONE);
+        ck_assert_msg(strstr(said, " actions wait, the first for 9s\n") != NULL, "%s", said);
+        ck_assert_msg(strstr(said, "  answers    after 2s at the soonest") != NULL, "%s", said);
+        ck_assert_msg(strstr(said, " on average, 9s at most\n") != NULL, "%s", said);
         ck_assert_msg(strstr(said, "  breaker    open since 3h ago, for 6h 59m more; opened 2 times in a row\n") !=
                           NULL,
                       "%s", said);

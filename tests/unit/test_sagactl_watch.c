@@ -117,22 +117,28 @@ START_TEST(watch__goes_on_behind_the_last_event_that_was_shown)
         {.code = SAGA_E_UNAVAILABLE, .reason = SAGA_REASON_UNREACHABLE},
         {.events = {ENDED("c3"), STARTED("c4")}, .n = 2, .code = SAGA_OK},
     };
-    begin(told_streams, 3);
-    ck_assert_int_eq(sagactl("watch 9f03c1d2a4b7-2a --from c0 --journal other"), EXIT_DONE);
-    ck_assert_uint_eq(opened, 3);
-    ck_assert_uint_eq(closed, 3);
-    ck_assert_str_eq(cursors[0], "c0");
-    ck_assert_str_eq(cursors[1], "c2");
-    ck_assert_str_eq(cursors[2], "c2");
-    for (unsigned i = 0; i < 3; i++) {
-        ck_assert_str_eq(sagas[i], "9f03c1d2a4b7-2a");
-        ck_assert_str_eq(journals[i], "other");
+    for (int json = 0; json < 2; json++) {
+        begin(told_streams, 3);
+        ck_assert_int_eq(sagactl(json ? "watch 9f03c1d2a4b7-2a --from c0 --journal other -o json"
+                                      : "watch 9f03c1d2a4b7-2a --from c0 --journal other"),
+                         EXIT_DONE);
+        ck_assert_uint_eq(opened, 3);
+        ck_assert_uint_eq(closed, 3);
+        ck_assert_str_eq(cursors[0], "c0");
+        ck_assert_str_eq(cursors[1], "c2");
+        ck_assert_str_eq(cursors[2], "c2");
+        for (unsigned i = 0; i < 3; i++) {
+            ck_assert_str_eq(sagas[i], "9f03c1d2a4b7-2a");
+            ck_assert_str_eq(journals[i], "other");
+        }
+        /* The first one fails at once where nobody is; later ones wait for a connection. */
+        ck_assert(!waited[0] && waited[1] && waited[2]);
+        /* Who looks is told once, and what comes behind the end of the one saga is not waited for. */
+        ck_assert_str_eq(complained,
+                         json ? "{\"note\":{\"message\":\"the sidecar is gone; waiting until it is back\"}}\n"
+                              : "sagactl: the sidecar is gone; waiting until it is back\n");
+        ck_assert_uint_eq(given, 1);
     }
-    /* The first one fails at once where nobody is; later ones wait for a connection. */
-    ck_assert(!waited[0] && waited[1] && waited[2]);
-    /* A person is told once, and what comes behind the end of the one saga is not waited for. */
-    ck_assert_str_eq(complained, "sagactl: the sidecar is gone; waiting until it is back\n");
-    ck_assert_uint_eq(given, 1);
 }
 END_TEST
 

@@ -75,6 +75,24 @@ START_TEST(wire__an_address_that_is_not_said_is_the_environment_s_or_the_usual_o
 }
 END_TEST
 
+/* What the environment says of TLS counts where nothing is said, and not where an empty text says that there is none. */
+START_TEST(wire__an_empty_text_keeps_the_environment_s_out)
+{
+    static const char *const variables[] = {"SAGAD_TLS_CERTIFICATE", "SAGAD_TLS_ROOTS"};
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        struct wire_options options = {.address = "tls://127.0.0.1:1"};
+        struct wire *wire;
+        setenv(variables[i], "/nowhere/there.pem", 1);
+        ck_assert_int_eq(wire_open(&options, &wire, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_ptr_nonnull(strstr(error.message, "/nowhere/there.pem"));
+        options.tls = (struct wire_tls){.certificate = "", .key = "", .roots = "", .identity = ""};
+        ck_assert_msg(wire_open(&options, &wire, &error) == SAGA_OK, "%s", error.message);
+        wire_close(wire);
+        unsetenv(variables[i]);
+    }
+}
+END_TEST
+
 /* Twice as long each time, half a second at most, and at most halved by chance: those that lost the same sidecar at once come back one by one. */
 START_TEST(wire__delays_grow_to_half_a_second_and_are_scattered)
 {
@@ -264,6 +282,7 @@ int main(void)
     TCase *tc = tcase_create("wire");
     tcase_add_test(tc, wire__deadlines);
     tcase_add_test(tc, wire__an_address_that_is_not_said_is_the_environment_s_or_the_usual_one);
+    tcase_add_test(tc, wire__an_empty_text_keeps_the_environment_s_out);
     tcase_add_test(tc, wire__delays_grow_to_half_a_second_and_are_scattered);
     tcase_add_test(tc, wire__endings_that_the_sidecar_did_not_explain);
     tcase_add_test(tc, wire__endings_that_the_sidecar_explained);
