@@ -111,6 +111,25 @@ START_TEST(policy__a_registration_is_told_its_warnings)
 }
 END_TEST
 
+/* And it is let in by a waiver until that has ended. A policy that is not there is told by its option. */
+START_TEST(policy__a_registration_is_admitted_as_of_its_day)
+{
+    const struct config config = {.participants = {.at = targets, .count = 2}, .policy_file = "/nowhere/policy.yaml"};
+    struct policy *none, *p = policy_of(SHORT "waivers:\n  - {rule: short, definition: checkout, reason: x, until: "
+                                              "2026-11-28}\n");
+    struct definition *d = definition_of(CHECKOUT);
+    ck_assert_int_eq(policing_admit(&config, p, d, TODAY, &detail), 0);
+    ck_assert_int_eq(policing_admit(&config, p, d, instant_after(TODAY, DAY), &detail), E_POLICY);
+    ck_assert_ptr_nonnull(strstr(detail.text, "its waiver ended with 2026-11-28"));
+    policy_destroy(p);
+    definition_destroy(d);
+    ck_assert_int_eq(policing_open(&config, &none, &detail), E_SYSTEM);
+    ck_assert_str_eq(detail.field, "policy_file");
+    ck_assert_ptr_nonnull(strstr(detail.text, "/nowhere/policy.yaml"));
+    ck_assert_ptr_null(none);
+}
+END_TEST
+
 /* Of a step that goes to one of several targets, each must keep it. */
 START_TEST(policy__is_asked_with_each_target_of_a_step)
 {
@@ -421,6 +440,7 @@ int main(void)
     tcase_add_test(rules, policy__sees_all_of_a_definition);
     tcase_add_test(rules, policy__is_asked_with_each_target_of_a_step);
     tcase_add_test(rules, policy__a_registration_is_told_its_warnings);
+    tcase_add_test(rules, policy__a_registration_is_admitted_as_of_its_day);
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__of_two_waivers_the_one_that_has_not_ended_counts);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);
