@@ -72,7 +72,7 @@ $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clo
 $(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := $(CALLS_WRAP) $(patsubst %,-Wl$(comma)--wrap=rpc_%,forward forward_cancel call_is_forwarded)
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
 $(B)/tests/unit/test_counters $(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
-$(B)/tests/unit/test_synthetics: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask $(patsubst %,counters_synthetic%,_missed _gone) counters_synthetic)
+$(B)/tests/unit/test_synthetics: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask $(patsubst %,counters_synthetic%,_missed _gone) counters_synthetic slis_missed)
 $(B)/tests/unit/test_remedies: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask core_stalled facts_begin facts_add_status facts_add_objectives \
 	facts_end remedies_carry_out remedies_ask remedies_follow_pages $(patsubst %,ruling_%,look mark name said true_since message arm take_back) \
 	counters_remedy counters_remedy_armed api_audit_own log_write)

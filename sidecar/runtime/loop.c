@@ -35,7 +35,8 @@
 /* What is cancelled at the end of the grace ends within this, or the process ends without it. */
 #define CUT_GRACE SPAN_S(5)
 
-static const char *const health_services[] = {NULL, "saga.v1.Coordinator", "saga.v1.Operator"};
+static const char health_coordinator[] = "saga.v1.Coordinator";
+static const char *const health_services[] = {NULL, health_coordinator, "saga.v1.Operator"};
 
 /* ---- the loop ---- */
 
@@ -53,7 +54,7 @@ static void tell_full(struct loop *s, const struct error_detail *detail)
     bool not_serving = sidecar_full(s, full);
     if (not_serving != s->not_serving) {
         s->not_serving = not_serving;
-        rpc_set_serving(s->rpc, "saga.v1.Coordinator", !not_serving && !s->stopping);
+        rpc_set_serving(s->rpc, health_coordinator, !not_serving && !s->stopping);
     }
     int now = stalled != 0 ? stalled : tight ? 1 : 0;
     if (now == s->told_full)
@@ -310,7 +311,7 @@ void loop_start(struct loop *s)
     while (core_resuming(s->core) && core_stalled(s->core) == 0 && s->failure.code == 0);
     rpc_start(s->rpc);
     for (size_t i = 0; i < sizeof health_services / sizeof health_services[0]; i++)
-        rpc_set_serving(s->rpc, health_services[i], true);
+        rpc_set_serving(s->rpc, health_services[i], health_services[i] != health_coordinator || !s->not_serving);
 }
 
 void loop_turn(struct loop *s)

@@ -218,6 +218,11 @@ START_TEST(audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice)
     change.state = SAGA__V1__BULK_STATE__BULK_STATE_PAUSED;
     act_on(METHOD_CHANGE_BULK, &change.base, NULL, "bert", NULL);
     expect(3, "ChangeBulk", "", "job", "", "bert", "");
+    for (int again = 0; again < 2; again++) {
+        api_world_add_schema(&w);
+        api_world_register(&w, "name: x\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n");
+        expect(5, "RegisterDefinition", "", "x 1.0.0", "", "", "");
+    }
 }
 END_TEST
 

@@ -3,6 +3,7 @@
 #include "sidecar/config/config_same.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,37 @@ START_TEST(config_rules__say_what_is_wrong)
 }
 END_TEST
 
+/* `first`, then `count` times `each` with a number in place of its %d, then `last`. */
+static const char *many(const char *first, const char *each, int count, const char *last)
+{
+    static char text[16384];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", first);
+    for (int i = 0; i < count; i++) {
+        const char *at = strstr(each, "%d");
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.*s%d%s", (int)(at - each), each, i, at + 2);
+    }
+    snprintf(text + used, sizeof text - used, "%s", last);
+    return text;
+}
+
+START_TEST(config_rules__hold_as_much_as_they_may)
+{
+    static const struct {
+        const char *first, *each, *last;
+        int most;
+        const char *field;
+    } rows[] = {{"authorization: [", "{who: \"uid:%d\", may: viewer},", "]\n", CONFIG_RULES_MAX, "authorization"},
+                {"authorization: [{may: viewer, who: [", "\"uid:%d\",", "]}]\n", 64, "authorization[0].who"},
+                {"authorization: [{who: unix, may: viewer, definitions: [", "d%d,", "]}]\n", 256,
+                 "authorization[0].definitions"},
+                {"authorization: [{who: unix, may: viewer, tags: {", "t%d: x,", "}}]\n", 16, "authorization[0].tags"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        config_destroy(read_text(many(rows[i].first, rows[i].each, rows[i].most, rows[i].last)));
+        assert_refused(many(rows[i].first, rows[i].each, rows[i].most + 1, rows[i].last), rows[i].field, "holds ");
+    }
+}
+END_TEST
+
 START_TEST(config_rules__have_a_default)
 {
     struct config *c = read_text(""), *open = read_text("plaintext_operators: true\n"),
@@ -161,6 +193,7 @@ int main(void)
     tcase_add_test(tc, config_rules__are_read_as_they_stand);
     tcase_add_test(tc, config_rules__say_what_is_wrong);
     tcase_add_test(tc, config_rules__have_a_default);
+    tcase_add_test(tc, config_rules__hold_as_much_as_they_may);
     tcase_add_test(tc, config_rules__that_differ_are_seen_to);
     tcase_add_test(tc, config_rules__of_a_listener_differ_by_its_place);
     suite_add_tcase(suite, tc);

@@ -149,14 +149,27 @@ START_TEST(faults__what_is_not_said_is_about_all_calls)
 }
 END_TEST
 
-/* Those whose time is over are not shown; and none may be asked for, which ends all. */
+/* Those whose time is over are not shown, and those behind them are as they were; and none may be asked for, which ends all. */
 START_TEST(faults__one_whose_time_is_over_is_not_shown)
 {
+    Google__Protobuf__Duration longer = lasts;
+    Saga__V1__Fault second = fault, third = fault;
+    longer.seconds = 90;
+    second.lasts = third.lasts = &longer;
+    second.target = text_of("bank");
+    third.target = text_of("shop");
+    faults[1] = &second;
+    faults[2] = &third;
+    request.n_faults = 3;
     taken();
-    w.now = drill()->rules[0].until;
-    Saga__V1__ListFaultsResponse *list = listed();
-    ck_assert_uint_eq(list->n_faults, 0);
-    drop(list);
+    for (int over = 0; over < 2; over++) {
+        w.now = drill()->rules[over].until;
+        Saga__V1__ListFaultsResponse *list = listed();
+        ck_assert_uint_eq(list->n_faults, over ? 0 : 2);
+        for (size_t i = 0; i < list->n_faults; i++)
+            ck_assert_str_eq(list->faults[i]->target, i == 0 ? "bank" : "shop");
+        drop(list);
+    }
     request.n_faults = 0;
     taken();
     ck_assert_uint_eq(drill()->count, 0);

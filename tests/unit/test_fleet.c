@@ -503,7 +503,9 @@ START_TEST(fleet__what_nobody_has_is_opened_asked_and_given_up_to_its_own)
     rows[0].wanted = false;
     look();
     UNTIL(atomic_load(&opened) == 2);
-    serves(1);
+    g = serves(1);
+    turn();
+    ck_assert(!atomic_load(&g->stop)); /* the one before was asked for, not this one */
 }
 END_TEST
 
@@ -632,17 +634,28 @@ START_TEST(fleet__what_is_being_opened_is_not_taken_again)
 }
 END_TEST
 
-/* What could not be opened is left to others: for a minute, or two seconds where the database itself was at fault, or not at all where somebody was
- * quicker. */
+enum { LEFT_ALONE = 7 };
+
+/* What could not be opened, or was lost, is left to others: for a minute, or two seconds where the database itself was at fault, or not at all where
+ * somebody was quicker. */
 START_TEST(fleet__what_could_not_be_opened_is_left_alone_for_a_while)
 {
     static const struct {
         int code, seconds;
-    } cases[] = {{E_JOURNAL_CORRUPT, 60}, {E_JOURNAL_AWAY, 2}, {E_JOURNAL_LOCKED, 0}};
-    opens = cases[_i].code;
+        bool serves; /* first */
+    } cases[LEFT_ALONE] = {{E_JOURNAL_CORRUPT, 60, false}, {E_JOURNAL_AWAY, 2, false},    {E_JOURNAL_LOCKED, 0, false},
+                           {E_JOURNAL_FENCED, 0, false},   {E_JOURNAL_CORRUPT, 60, true}, {E_JOURNAL, 2, true},
+                           {E_JOURNAL_FENCED, 0, true}};
+    opens = cases[_i].serves ? 0 : cases[_i].code;
     add_row("a", false, 1);
     open_fleet();
-    UNTIL((turn(), atomic_load(&joined) == 1));
+    if (cases[_i].serves) {
+        struct world_guest *g = serves(0);
+        g->ends = cases[_i].code;
+        atomic_store(&g->stop, true);
+        guest_of_ours[0] = false;
+    }
+    UNTIL((turn(), fleet_turn(&loop), atomic_load(&joined) == 1));
     ck_assert_uint_eq(atomic_load(&opened), 1);
     if (cases[_i].seconds > 0) {
         pass((struct span){.us = SPAN_S(cases[_i].seconds).us - 1});
@@ -821,6 +834,19 @@ START_TEST(fleet__all_journals)
 }
 END_TEST
 
+/* They are believed by fleet_identity, which is theirs and not their address's. */
+START_TEST(fleet__other_sidecars_are_asked_as_who_they_are)
+{
+    config.fleet_identity = _i == 0 ? "" : "spiffe://a.org/sagad";
+    home.certificates = (struct certificates *)(void *)&home_room; /* only passed on */
+    open_fleet();
+    const struct transport_credentials *c = fleet_credentials(&loop);
+    ck_assert_int_eq(c->security, TRANSPORT_TLS);
+    ck_assert_ptr_eq(c->certificates, home.certificates);
+    ck_assert_str_eq(c->expected == NULL ? "" : c->expected, config.fleet_identity);
+}
+END_TEST
+
 /* ---- for operators ---- */
 
 /* A journal is orphaned when its lease is over, or when nobody holds it and something lives in it. */
@@ -945,12 +971,13 @@ int main(void)
     tcase_add_test(t, fleet__one_in_which_nothing_lives_is_given_up_after_a_while);
     tcase_add_test(t, fleet__no_more_are_taken_than_may_be);
     tcase_add_test(t, fleet__what_is_being_opened_is_not_taken_again);
-    tcase_add_loop_test(t, fleet__what_could_not_be_opened_is_left_alone_for_a_while, 0, 3);
+    tcase_add_loop_test(t, fleet__what_could_not_be_opened_is_left_alone_for_a_while, 0, LEFT_ALONE);
     tcase_add_test(t, fleet__after_the_database_was_away_the_dead_are_given_time);
     tcase_add_test(t, fleet__what_is_asked_for_is_taken_at_once);
     tcase_add_test(t, fleet__a_reload_reaches_guests);
     tcase_add_test(t, fleet__where_a_saga_is);
     tcase_add_test(t, fleet__all_journals);
+    tcase_add_loop_test(t, fleet__other_sidecars_are_asked_as_who_they_are, 0, 2);
     tcase_add_test(t, fleet__operators_see_journals_whole);
     tcase_add_test(t, fleet__a_journal_is_asked_for_by_its_name);
     tcase_add_test(t, fleet__guests_are_counted);

@@ -99,6 +99,26 @@ START_TEST(http__nobody_answers_once_it_is_closed)
 }
 END_TEST
 
+/* Beside the loops' and the process's own: those of every guest. */
+START_TEST(http__guests_are_shown_with_the_rest)
+{
+    enum { GUESTS = 3 };
+    struct metrics *guests[GUESTS];
+    for (unsigned k = 0; k < GUESTS; k++) {
+        ck_assert_int_eq(metrics_create(10, &guests[k]), 0);
+        metrics_add(guests[k], METRIC_TAKEOVERS, METRIC_NO_LABELS, 1u << 4 * k);
+    }
+    metrics_add(vitals[0].metrics, METRIC_TAKEOVERS, METRIC_NO_LABELS, 1u << 12);
+    panel_watch(panel, watched, LOOPS);
+    panel_add_guests(panel, guests, GUESTS);
+    ck_assert_int_eq(ask("GET", "/metrics"), 200);
+    has("\nsagad_takeovers_total 4369\n"); /* 0x1111 */
+    panel_add_guests(panel, NULL, 0);
+    for (unsigned k = 0; k < GUESTS; k++)
+        metrics_destroy(guests[k]);
+}
+END_TEST
+
 START_TEST(http__nothing_is_ready_before_it_is_watched)
 {
     ck_assert_int_eq(ask("GET", "/readyz"), 503);
@@ -319,6 +339,7 @@ int main(void)
     tcase_set_timeout(c, 60);
     tcase_add_test(c, http__nobody_answers_once_it_is_closed);
     tcase_add_test(c, http__nothing_is_ready_before_it_is_watched);
+    tcase_add_test(c, http__guests_are_shown_with_the_rest);
     tcase_add_test(c, http__one_loop_that_is_not_ready_is_enough);
     tcase_add_test(c, http__a_silent_loop_makes_numbers_old_and_then_unready);
     tcase_add_test(c, http__a_silent_loop_is_asked_once);

@@ -191,18 +191,28 @@ START_TEST(lists__a_question_may_be_about_the_last_answer)
 }
 END_TEST
 
-/* Of the states that are asked for, live and ended, and of no other. */
+/* Of the states and the definition that are asked for, live and ended, and of no other; a question narrows them, and widens nothing. */
 START_TEST(lists__states_are_asked_for)
 {
     static const struct {
         Saga__V1__SagaState states[2];
         size_t count;
-    } asked[] = {{{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING}, 1},
-                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK}, 1},
-                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 2},
-                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED}, 0},
-                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 3},
-                 {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING, SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED}, 0}};
+        const char *where, *definition;
+    } asked[] = {
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING}, 1, "", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK}, 1, "", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 2, "", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED}, 0, "", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 3, "", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING, SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED}, 0, "", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK}, 1, "!paused", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 2, "!paused", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 0, "state == STUCK", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK, SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING}, 1, "state == STUCK", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 2, "definition == 'other'", ""},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 2, "!paused", "other"},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 0, "!paused", "order"},
+        {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED}, 0, "definition == 'other'", "order"}};
     dead_letter("order", FAILED_PRECONDITION);
     for (int i = 0; i < 2; i++) {
         start("other", bytes_of_text("in"));
@@ -215,6 +225,8 @@ START_TEST(lists__states_are_asked_for)
         Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
         m.states = states;
         m.n_states = states[1] == 0 ? 1 : 2;
+        m.where = text_of(asked[i].where);
+        m.definition = text_of(asked[i].definition);
         Saga__V1__ListResponse *r = api_world_get(&w, 0, METHOD_LIST, &m.base);
         ck_assert_msg(r->n_sagas == asked[i].count, "%zu: %zu", i, r->n_sagas);
         for (size_t k = 0; k < r->n_sagas; k++)

@@ -136,6 +136,18 @@ START_TEST(names__all_addresses_are_called_in_turn)
         ck_assert_int_eq(call(target).status, 9);
     for (unsigned k = 0; k < 3; k++)
         ck_assert_uint_eq(asked(k) - before[k], 10);
+    /* Where one goes from the name, the others share its calls at once. */
+    unsigned gone = (unsigned)target->ways[0].name[strlen("ipv4:127.0.0.")] - '2';
+    atomic_store(&dns.last[gone], 0);
+    target->look_up_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    call(target);
+    WORLD_UNTIL(&w, target->way_count == 2);
+    for (unsigned k = 0; k < 3; k++)
+        before[k] = asked(k);
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(call(target).status, 9);
+    for (unsigned k = 0; k < 3; k++)
+        ck_assert_uint_eq(asked(k) - before[k], k == gone ? 0 : 5);
     end(3);
 }
 END_TEST

@@ -96,6 +96,11 @@ START_TEST(payload__what_is_no_message_of_its_type_is_refused)
         request.input_json = text_of(texts[i].json);
         refused(texts[i].field);
     }
+    request.input_json = text_of("{\n \"sku\": 5}"); /* and the place in the text */
+    struct world_call *call = api_world_ask(&w, 0, METHOD_START, &request.base);
+    api_world_settle(&w);
+    ck_assert_msg(strstr(call->message, " (line 2, column 9)") != NULL, "%s", call->message);
+    api_world_free(call);
     /* What is too long of a path is cut between two characters. */
     for (size_t shift = 0; shift < 2; shift++) {
         char json[256] = "{\"a", field[128] = "input_json.a";

@@ -2,6 +2,7 @@
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/policy/policy.h"
+#include "sidecar/runtime/policing.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -81,6 +82,51 @@ START_TEST(policy__rules_are_asked_of_steps_and_of_the_definition)
                            "'reserve')\", else: x}\n",
                            CHECKOUT, &view),
                      "");
+}
+END_TEST
+
+static void tell_warning(void *self, const struct warning *w)
+{
+    (void)self;
+    size_t used = strlen(told);
+    if (w->line > 0) /* lint's have their place in the text */
+        return;
+    ck_assert(w->is_warning);
+    snprintf(told + used, sizeof told - used, "%s %s %s;", w->rule, w->field, w->text);
+}
+
+/* Whoever registers a definition is told what the policy warns of, and where; what it refuses has been refused. */
+START_TEST(policy__a_registration_is_told_its_warnings)
+{
+    const struct config config = {.participants = {.at = targets, .count = 2}};
+    struct policy *p = policy_of("rules:\n  - {id: step, severity: warning, that: \"step.name == ''\", else: no}\n"
+                                 "  - {id: whole, severity: warning, that: size(definition.steps) < 2, else: many}\n"
+                                 "  - {id: error, that: size(definition.steps) < 2, else: many}\n");
+    struct definition *d = definition_of(CHECKOUT);
+    told[0] = '\0';
+    ck_assert_int_eq(policing_warn(&config, p, d, TODAY, tell_warning, NULL), 0);
+    ck_assert_str_eq(told, "whole  checkout: many;step steps[0] reserve: no;step steps[1] charge: no;");
+    policy_destroy(p);
+    definition_destroy(d);
+}
+END_TEST
+
+/* And it is let in by a waiver until that has ended. A policy that is not there is told by its option. */
+START_TEST(policy__a_registration_is_admitted_as_of_its_day)
+{
+    const struct config config = {.participants = {.at = targets, .count = 2}, .policy_file = "/nowhere/policy.yaml"};
+    struct policy *none, *p = policy_of(SHORT "waivers:\n  - {rule: short, definition: checkout, reason: x, until: "
+                                              "2026-11-28}\n");
+    struct definition *d = definition_of(CHECKOUT);
+    ck_assert_int_eq(policing_admit(&config, p, d, TODAY, &detail), 0);
+    ck_assert_int_eq(policing_admit(&config, p, d, instant_after(TODAY, DAY), &detail), E_POLICY);
+    ck_assert_ptr_nonnull(strstr(detail.text, "its waiver ended with 2026-11-28"));
+    policy_destroy(p);
+    definition_destroy(d);
+    ck_assert_int_eq(policing_open(&config, &none, &detail), E_SYSTEM);
+    ck_assert_str_eq(detail.field, "policy_file");
+    ck_assert_ptr_nonnull(strstr(detail.text, "/nowhere/policy.yaml"));
+    ck_assert_ptr_null(none);
 }
 END_TEST
 
@@ -393,6 +439,8 @@ int main(void)
     tcase_add_test(rules, policy__sees_all_of_a_target);
     tcase_add_test(rules, policy__sees_all_of_a_definition);
     tcase_add_test(rules, policy__is_asked_with_each_target_of_a_step);
+    tcase_add_test(rules, policy__a_registration_is_told_its_warnings);
+    tcase_add_test(rules, policy__a_registration_is_admitted_as_of_its_day);
     tcase_add_test(rules, policy__a_waiver_holds_until_its_last_day_has_ended);
     tcase_add_test(rules, policy__of_two_waivers_the_one_that_has_not_ended_counts);
     tcase_add_test(rules, policy__the_first_error_refuses_by_name);

@@ -1,6 +1,8 @@
 /* Whether a start would be refused now: each thing that would is told of, once and by its option, and nothing is left behind. */
 #include "sidecar/runtime/precheck.h"
 
+#include "sidecar/journal/sqlite/sqlite_store.h"
+
 #include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -164,6 +166,24 @@ START_TEST(precheck__the_data_are_those_of_as_many_loops)
 }
 END_TEST
 
+/* A journal of an older sagad is told of, since it goes with no older one after the start; one of a newer is refused. */
+START_TEST(precheck__the_data_are_of_this_sagad_or_an_older)
+{
+    ck_assert_int_eq(mkdir(in_folder("data"), 0700), 0);
+    for (int newer = -1; newer <= 1; newer++) {
+        char header[100] = "SQLite format 3", told[64];
+        int now = sqlite_store_schema_now();
+        header[63] = (char)(now + newer);
+        FILE *to = fopen(in_folder("data/journal.db"), "w");
+        ck_assert(to != NULL && fwrite(header, sizeof header, 1, to) == 1 && fclose(to) == 0);
+        ck_assert_uint_eq(check("loops", "1"), newer > 0);
+        snprintf(told, sizeof told, newer < 0 ? "from schema %d to %d," : "it has schema %d and this sagad knows %d",
+                 now + newer, now);
+        ck_assert_msg(newer == 0 ? said[0] == '\0' : strstr(said, told) != NULL, "%s", said);
+    }
+}
+END_TEST
+
 /* The directory of the data is there, or can be made; nobody else uses it, and trying makes nothing. */
 START_TEST(precheck__the_data_can_be_kept)
 {
@@ -196,6 +216,7 @@ int main(void)
     tcase_add_test(t, precheck__what_it_is_to_read_is_there);
     tcase_add_test(t, precheck__a_fleet_has_a_database);
     tcase_add_test(t, precheck__the_data_are_those_of_as_many_loops);
+    tcase_add_test(t, precheck__the_data_are_of_this_sagad_or_an_older);
     tcase_add_test(t, precheck__the_data_can_be_kept);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

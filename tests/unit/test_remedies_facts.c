@@ -248,14 +248,16 @@ END_TEST
 /* Of any loop; and while its own request is on its way through them, what each says may be of before or after it. */
 START_TEST(remedies_facts__what_is_held_by_any_loop)
 {
-    Saga__V1__Hold hold = SAGA__V1__HOLD__INIT, *holds[] = {&hold};
+    Saga__V1__Hold hold = SAGA__V1__HOLD__INIT, before = hold, behind = hold, *holds[] = {&before, &hold, &behind};
     Saga__V1__LoopStatus with = SAGA__V1__LOOP_STATUS__INIT, without = with, *loops[] = {&with, &without};
     Saga__V1__StatusResponse m = SAGA__V1__STATUS_RESPONSE__INIT;
-    with.n_holds = 1;
+    with.n_holds = 3;
     with.holds = holds;
     m.n_loops = 2;
     m.loops = loops;
+    before.definition = (char *)"a";
     hold.definition = (char *)"paid";
+    behind.definition = (char *)"z";
     for (int i = 0; i < 2; i++) {
         begin(i == 0 ? "paid" : "pai", "");
         facts_add_status(&remedies, &m, now);

@@ -4,6 +4,7 @@
 #include "sidecar/observe/log.h"
 #include "sidecar/runtime/journal_check.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/shard/place.h"
 #include "tests/support/sidecar_world.h"
 
 #include <check.h>
@@ -296,6 +297,39 @@ START_TEST(sidecar__every_loop_takes_what_is_read_again)
 }
 END_TEST
 
+/* A definition of this text; that is what its policy is about, too. */
+#define DEFINITION(name) "name: " name "\nversion: 1.0.0\nsteps:\n  - {name: a, target: nobody, action: /p.S/A}\n"
+
+/* Which loop a start with a request_id lives in is known beforehand. */
+static const char *request_in(unsigned loop, char request_id[16])
+{
+    static unsigned number;
+    do
+        snprintf(request_id, 16, "n%u", number++);
+    while (place_of_request(&w.sidecar->tags, bytes_of_text(request_id), w.sidecar->count) != (int)loop);
+    return request_id;
+}
+
+/* Each has its share of it, and no more. */
+START_TEST(sidecar__every_loop_takes_bounds_that_are_read_again)
+{
+    enum { LOOPS = 3 };
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    char request_id[16];
+    world_open_sidecar(&w, "loops: 3\n");
+    ck_assert_msg(register_definition(DEFINITION("shop")) == SAGA_OK, "%s", error.message);
+    listen_to_reloads();
+    read_again("loops: 3\ndefinition_limits: {shop: {live_sagas_max: 3}}\n");
+    m.definition = (char *)(uintptr_t) "shop";
+    for (unsigned i = 0; i < 2 * LOOPS; i++) {
+        m.request_id = (char *)(uintptr_t)request_in(i % LOOPS, request_id);
+        int code = world_ask(&w, COORDINATOR "Start", &m.base, &saga__v1__start_response__descriptor, 0, NULL, &error);
+        ck_assert_int_eq(code, i < LOOPS ? SAGA_OK : SAGA_E_RESOURCE_EXHAUSTED);
+    }
+    log_listen(NULL, NULL);
+}
+END_TEST
+
 /* What is taken differs from what was taken last; what needs a restart differs from what there was at the start. */
 START_TEST(sidecar__what_is_read_again_is_held_against_what_is_in_force)
 {
@@ -347,9 +381,6 @@ static void write_file(const char *name, const char *text)
     fputs(text, to);
     ck_assert_int_eq(fclose(to), 0);
 }
-
-/* A definition of this text; that is what its policy is about, too. */
-#define DEFINITION(name) "name: " name "\nversion: 1.0.0\nsteps:\n  - {name: a, target: nobody, action: /p.S/A}\n"
 
 /* What a reload tries is tried by its own policy. Where it is refused for what it tried, the one before judges on. */
 START_TEST(sidecar__a_policy_is_in_force_with_the_reload_that_brought_it)
@@ -455,20 +486,35 @@ END_TEST
 /* ---- whether it serves, as health tells ---- */
 
 static atomic_bool tight;
-static atomic_int serving[3]; /* the whole, Coordinator, Operator; as it was told last */
+static _Atomic(const struct core *) only; /* of which that is so; NULL: of all */
+static atomic_int serving[3];             /* the whole, Coordinator, Operator; as it was told last */
 bool __wrap_core_is_tight(const struct core *c);
 bool __real_core_is_tight(const struct core *c);
 void __wrap_rpc_set_serving(struct rpc *r, const char *name, bool is);
 void __real_rpc_set_serving(struct rpc *r, const char *name, bool is);
 
+static atomic_uint refusing; /* loops by which Coordinator does not serve; a bit for each */
+
+static void note_serving(struct rpc *r, bool is)
+{
+    for (unsigned k = 0; w.sidecar != NULL && k < w.sidecar->count; k++)
+        if (w.sidecar->rooms[k] == r && is)
+            atomic_fetch_and(&refusing, ~(1u << k));
+        else if (w.sidecar->rooms[k] == r)
+            atomic_fetch_or(&refusing, 1u << k);
+}
+
 bool __wrap_core_is_tight(const struct core *c)
 {
-    return __real_core_is_tight(c) || atomic_load(&tight);
+    const struct core *one = atomic_load(&only);
+    return __real_core_is_tight(c) || (atomic_load(&tight) && (one == NULL || one == c));
 }
 
 void __wrap_rpc_set_serving(struct rpc *r, const char *name, bool is)
 {
     __real_rpc_set_serving(r, name, is);
+    if (name != NULL && strcmp(name, "saga.v1.Coordinator") == 0)
+        note_serving(r, is);
     atomic_store(&serving[name == NULL ? 0 : strcmp(name, "saga.v1.Coordinator") == 0 ? 1 : 2], is);
 }
 
@@ -491,6 +537,26 @@ START_TEST(sidecar__coordinator_serves_while_its_journal_has_room)
     }
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     ck_assert_int_eq(services(), 0);
+    atomic_store(&tight, true); /* from the start on, too */
+    world_run_sidecar(&w, "loops: 1\n");
+    WORLD_WAIT_UNTIL(services() == 101);
+    world_begin(&w, id);
+    ck_assert_int_eq(services(), 101);
+}
+END_TEST
+
+/* A client asks whichever loop its connection is with, and its saga may live in any. */
+START_TEST(sidecar__a_loop_whose_journal_is_full_speaks_for_all)
+{
+    char id[64];
+    atomic_store(&refusing, 7);
+    world_open_sidecar(&w, "loops: 3\n");
+    WORLD_WAIT_UNTIL(atomic_load(&refusing) == 0);
+    atomic_store(&only, w.sidecar->loops[1]->core);
+    for (unsigned full = 0; full < 2; full++) {
+        atomic_store(&tight, full == 0);
+        WORLD_WAIT_UNTIL((begin_in(1, id), atomic_load(&refusing) == (full == 0 ? 7 : 0)));
+    }
 }
 END_TEST
 
@@ -974,6 +1040,8 @@ int main(void)
     tcase_add_test(t, sidecar__retries_stay_those_of_the_time_of_registration);
     tcase_add_test(t, sidecar__targets_that_are_gone_are_told_of_once_each);
     tcase_add_test(t, sidecar__every_loop_takes_what_is_read_again);
+    tcase_add_test(t, sidecar__every_loop_takes_bounds_that_are_read_again);
+    tcase_add_test(t, sidecar__a_loop_whose_journal_is_full_speaks_for_all);
     tcase_add_test(t, sidecar__what_is_read_again_is_held_against_what_is_in_force);
     tcase_add_test(t, sidecar__a_policy_is_in_force_with_the_reload_that_brought_it);
     tcase_add_test(t, sidecar__faults_are_those_of_its_configuration);

@@ -503,6 +503,13 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     ck_assert(!more);
     for (int i = 0; i < 10; i++)
         pause_and_resume(id);
+    /* Whoever watches all, and was cut within what was moved, is told no more of that. */
+    for (unsigned index = 0; index < 9; index++) {
+        snprintf(cursor, sizeof cursor, "%llx.%x", (unsigned long long)w.loop[0].durable_frame - 20, index);
+        struct world_call *all = watch("", cursor);
+        ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 2 * 10);
+        cancel(all);
+    }
     for (int late = 0; late < 2; late++) {
         w.tick = (struct span){.us = late ? 500 : 0}; /* a few frames at once */
         Saga__V1__WatchRequest gone = SAGA__V1__WATCH_REQUEST__INIT;

@@ -26,8 +26,8 @@ static struct rpc *asked_room;
 static const struct rpc_asker *asker;
 static void *tag;
 static int asked_method;
-static unsigned asks, missed, gone;
-static char scheduled[128]; /* as metrics were told, one behind the other */
+static unsigned asks, missed, broken, gone; /* broken: missed, as its objective counts it */
+static char scheduled[128];                 /* as metrics were told, one behind the other */
 static Saga__V1__StartRequest *start;
 static Saga__V1__WaitRequest *wait_for;
 
@@ -39,6 +39,7 @@ struct rpc_ask *__wrap_rpc_ask(struct rpc *from, struct rpc *to, const struct rp
 void __wrap_counters_synthetic(struct loop *l, const char *definition, struct span every);
 void __wrap_counters_synthetic_missed(struct loop *l, const char *definition);
 void __wrap_counters_synthetic_gone(struct loop *l, const char *definition);
+void __wrap_slis_missed(struct slis *slis, const char *definition);
 
 struct instant __wrap_clock_now(const struct clock *c)
 {
@@ -88,6 +89,13 @@ void __wrap_counters_synthetic_missed(struct loop *l, const char *definition)
     missed++;
 }
 
+void __wrap_slis_missed(struct slis *slis, const char *definition)
+{
+    (void)slis;
+    ck_assert_str_eq(definition, "beat");
+    broken++;
+}
+
 void __wrap_counters_synthetic_gone(struct loop *l, const char *definition)
 {
     (void)l;
@@ -115,7 +123,7 @@ static void setup(void)
     config.synthetics = &beat;
     config.synthetic_count = 1;
     now = (struct instant){.us = INT64_C(1000000000000)};
-    asks = missed = gone = 0;
+    asks = missed = broken = gone = 0;
     scheduled[0] = '\0';
     arena_init(&arena);
 }
@@ -248,6 +256,7 @@ START_TEST(synthetics__one_that_is_stuck_fails_once)
     ck_assert_ptr_nonnull(strstr(told()->last_trouble, " at ship"));
     after(SPAN_S(60));
     ck_assert_uint_eq(missed, 1);
+    ck_assert_uint_eq(broken, 1);
     ck_assert_uint_eq(told()->missed, 1);
     ck_assert_ptr_nonnull(strstr(told()->last_trouble, " at ship"));
     ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED);
@@ -269,6 +278,7 @@ START_TEST(synthetics__one_that_is_refused_is_missed)
     after(SPAN_S(60));
     asker->on_end(&s, tag, &told_nothing);
     ck_assert_uint_eq(missed, 2);
+    ck_assert_uint_eq(broken, 2);
     ck_assert_str_eq(told()->last_trouble, "Start was refused");
     ck_assert_str_eq(told()->last_saga, "");
 }
