@@ -83,11 +83,11 @@ struct loop {
     struct store *database; /* the same without what seals it, where it is in a database; else NULL */
     struct core *core;
     struct rpc *rpc;
-    uint32_t old_keys;                /* of encryption, that the journal needs beside the one in use */
+    uint32_t old_keys; /* of encryption, that the journal needs beside the one in use */
     char head_told[SEALED_HEAD_SIZE], audit_head_told[SEALED_HEAD_SIZE]; /* of the journal's chains, in the log */
-    uint64_t certificates_version;    /* as this loop's targets have them */
-    struct loop_target *targets;      /* LOOP_TARGETS_MAX, by the engine's index */
-    unsigned target_count;            /* below which there are any */
+    uint64_t certificates_version;                                       /* as this loop's targets have them */
+    struct loop_target *targets;                                         /* LOOP_TARGETS_MAX, by the engine's index */
+    unsigned target_count;                                               /* below which there are any */
     struct target_words *target_words;
     struct vitals vitals;                /* what it counts; its metrics are NULL when nobody can look */
     struct known_series *known;          /* by definition, in counters.c; NULL likewise */
