@@ -38,6 +38,7 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
 {
     char yaml[2048];
     struct error_detail detail;
+    struct saga_error error;
     int size =
         snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n%s",
                  w->folder, w->address, options);
@@ -48,11 +49,12 @@ void world_run_sidecar(struct sidecar_world *w, const char *options)
     ck_assert_msg(sidecar_open(w->config, NULL, &w->sidecar, &detail) == 0, "%s: %s", detail.field, detail.text);
     ck_assert_int_eq(pthread_create(&w->thread, NULL, run, w), 0);
     w->running = true;
+    wire_close(w->wire); /* its connection, to the one before, may break only now */
+    ck_assert_int_eq(wire_open(&(struct wire_options){.address = w->address}, &w->wire, &error), SAGA_OK);
 }
 
 void world_open_sidecar(struct sidecar_world *w, const char *options)
 {
-    struct saga_error error;
     memset(w, 0, sizeof *w);
     strcpy(w->folder, "/tmp/sidecar-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(w->folder));
@@ -60,7 +62,6 @@ void world_open_sidecar(struct sidecar_world *w, const char *options)
     log_open(
         &(struct log_options){.level = getenv("SIDECAR_LOG") != NULL ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, .fd = 2});
     world_run_sidecar(w, options);
-    ck_assert_int_eq(wire_open(&(struct wire_options){.address = w->address}, &w->wire, &error), SAGA_OK);
 }
 
 int world_stop_sidecar(struct sidecar_world *w)

@@ -38,7 +38,7 @@ void world_soon(void);
  * opens the wire. "nobody" is a target that is never there. */
 void world_open_sidecar(struct sidecar_world *w, const char *options);
 
-/* Only what comes after the folder is made, for a sidecar that is started anew. */
+/* Only what comes after the folder is made, for a sidecar that is started anew, with a new wire to it. */
 void world_run_sidecar(struct sidecar_world *w, const char *options);
 
 /* Stops the sidecar, waits for its end and closes it. Returns what sidecar_run returned. The wire stays. */
