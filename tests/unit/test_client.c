@@ -678,9 +678,13 @@ START_TEST(client__fail_fast_does_not_wait_for_a_sidecar)
         code = start_named("checkout", NULL, 0);
     while (code != SAGA_OK && now_ms() - before < 20000);
     ck_assert_int_eq(code, SAGA_OK);
-    /* It left before the connection broke: not certainly nothing. */
+    /* It left before the connection broke: not certainly nothing. Whose time ends amid another attempt hears of that instead. */
     atomic_store(&lose, 1000);
-    ck_assert_int_eq(start_named("checkout", NULL, 100), SAGA_E_UNAVAILABLE);
+    before = now_ms();
+    do
+        code = start_named("checkout", NULL, 100);
+    while (code == SAGA_E_DEADLINE_EXCEEDED && now_ms() - before < 20000);
+    ck_assert_int_eq(code, SAGA_E_UNAVAILABLE);
     ck_assert_str_eq(error.reason, SAGA_REASON_LOST);
     ck_assert_ptr_nonnull(strstr(error.message, "during the call"));
 }
