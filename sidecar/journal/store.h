@@ -217,8 +217,8 @@ struct store {
     int (*find_request)(struct store *s, struct bytes request_id, struct bytes owner, struct ended_row *row,
                         struct error_detail *detail);
 
-    /* Gives the rows that match, newest first, to take (view for that call). *examined_to becomes the lowest serial that was looked at, or
-     * 0 when the end was reached: ask on with below = *examined_to. */
+    /* Gives the rows that match, newest first, to take (view for that call). *examined_to, which may be query->below itself, becomes the lowest serial
+     * that was looked at, or 0 when the end was reached: ask on with below = *examined_to. */
     int (*list_ended)(struct store *s, const struct ended_query *query,
                       void (*take)(void *self, const struct ended_row *row), void *self, uint64_t *examined_to,
                       struct error_detail *detail);

@@ -422,8 +422,9 @@ static int list_ended(struct store *s, const struct ended_query *query,
         return rc;
     uint32_t given = 0;
     uint32_t examined = 0;
+    size_t i = ended_at(d, query->below);
     *examined_to = 0;
-    for (size_t i = ended_at(d, query->below); i-- > 0;) {
+    while (i-- > 0) {
         const struct ended_row *row = &d->ended[i];
         if (instant_before(row->started_at, query->started_from))
             break;

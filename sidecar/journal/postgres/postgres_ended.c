@@ -207,8 +207,9 @@ int postgres_store_list_ended(struct store *face, const struct ended_query *quer
     struct postgres_store *s = (struct postgres_store *)face;
     uint32_t at_once = query->examine_max < ROWS_AT_ONCE ? query->examine_max : ROWS_AT_ONCE;
     CHECK(query->rows_max > 0 && query->examine_max > 0);
-    *examined_to = 0;
-    int code = read_answer(s, ask_list(s, query, at_once), detail);
+    struct pg_job *job = ask_list(s, query, at_once);
+    *examined_to = 0; /* which may be query->below */
+    int code = read_answer(s, job, detail);
     if (code != 0)
         return code;
     PGresult *rows = s->shown;
