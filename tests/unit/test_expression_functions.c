@@ -278,6 +278,7 @@ START_TEST(functions__edges)
          "strings.quote('a\\u0000') == '\"a\\u0000\"'",
          "'\\u0085\\u00a0\\u1680\\u2000\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000a'.trim() == 'a'",
          "'\\u200ba'.trim() == '\\u200ba' && size(''.split('')) == 0 && ''.split(',') == ['']",
+         "'a,b,'.split(',') == ['a', 'b', ''] && ','.split(',') == ['', ''] && 'a,b,'.split(',', 2) == ['a', 'b,']",
          "bool('F') == false && bool('f') == false && bool('False') == false && bool('FALSE') == false",
          "bool('T') && bool('t') && bool('True') && bool('TRUE') && bool('1') && !bool('0')",
          "double('+inf') > 0.0 && math.isInf(double('infinity')) && math.isInf(double('-Infinity')) && "
