@@ -356,6 +356,30 @@ START_TEST(lint__a_text_that_cannot_be_sent_or_kept_is_told_of)
 }
 END_TEST
 
+/* Also one that only an undo is handed. */
+START_TEST(lint__an_input_is_used_by_whatever_call_it_is_handed_to)
+{
+    static const struct {
+        const char *action, *undo;
+        bool used;
+    } cases[] = {
+        {"{reason: x}", "{reason: x}", false},
+        {"input", "{reason: x}", true},
+        {"{reason: x}", "input", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\ndeadline: 5m\nschema: trades\ninput: trades.v1.ReleaseRequest\n" STEP
+                 "    action: {method: /trades.v1.Shipping/Recall, request: %s}\n"
+                 "    compensation: {method: /trades.v1.Inventory/Release, request: %s}\n",
+                 cases[i].action, cases[i].undo);
+        judge(text);
+        ck_assert_msg((finding(LINT_RULE_INPUT_UNUSED) == NULL) == cases[i].used, "%s\n%s", text, said);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("lint_typed");
@@ -369,6 +393,7 @@ int main(void)
     tcase_add_test(tests, lint__findings_of_one_place_stand_in_the_order_of_the_rules);
     tcase_add_test(tests, lint__a_literal_that_looks_like_an_expression_is_told_of);
     tcase_add_test(tests, lint__a_text_that_cannot_be_sent_or_kept_is_told_of);
+    tcase_add_test(tests, lint__an_input_is_used_by_whatever_call_it_is_handed_to);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
