@@ -1800,6 +1800,19 @@ START_TEST(contract__has_what_a_sidecar_has_taken)
     tell("GetDefinition", &d.base);
     ck_assert_int_eq(sagactl("contract export --target shop"), EXIT_NOT_FOUND);
     ck_assert_str_eq(complained, "sagactl: no registered definition calls shop\n");
+    /* Of one definition, without those whose names only begin so. */
+    Saga__V1__Definition wider = SAGA__V1__DEFINITION__INIT, *both[] = {&d, &wider};
+    wider.name = text("wider");
+    wider.version = text("1.0.0");
+    all.definitions = both;
+    all.n_definitions = 2;
+    anew();
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d.base);
+    ck_assert_msg(sagactl("contract export --target bank --definition wide") == EXIT_DONE, "%s", complained);
+    Saga__V1__GetDefinitionRequest *request = ASKED(saga__v1__get_definition_request, 1);
+    ck_assert_str_eq(request->name, "wide");
+    protobuf_c_message_free_unpacked(&request->base, NULL);
 }
 END_TEST
 
