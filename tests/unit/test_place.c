@@ -123,6 +123,9 @@ START_TEST(place__what_a_journal_told_stands_above_the_bits)
     ck_assert_int_eq(tags_find(&tags, 65), -1);
     ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000040-9"), 8), 5);
     ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000041-9"), 8), 1);
+    tags_drop(&tags, 3); /* it is given back, with the tags of all its starts */
+    for (unsigned i = 0; i < 200; i++)
+        ck_assert_int_eq(tags_find(&tags, i * 64), i == 1 ? 5 : -1);
     tags_finish(&tags, &heap);
 }
 END_TEST

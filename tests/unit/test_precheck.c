@@ -152,6 +152,22 @@ START_TEST(precheck__a_fleet_has_a_database)
 }
 END_TEST
 
+/* A journal of the other kind would be left behind with its sagas. */
+START_TEST(precheck__the_data_are_of_the_same_kind)
+{
+    ck_good("store", "postgresql://there");
+    ck_assert_int_eq(mkdir(in_folder("data"), 0700), 0);
+    write_file(in_folder("data/journal.seen"), "", 0600);
+    ck_good("store", "postgresql://there");
+    ck_assert_uint_eq(check("loops", "1"), 1);
+    ck_assert_msg(strstr(said, ": store: data_dir is that of a journal in a database") != NULL, "%s", said);
+    ck_assert_int_eq(unlink(in_folder("data/journal.seen")), 0);
+    write_file(in_folder("data/journal.db"), "", 0600);
+    ck_refused("store", "postgresql://there", "data_dir holds a journal in SQLite");
+    ck_good("loops", "1");
+}
+END_TEST
+
 /* The journals of several loops are made from the last to the first: a start that was cut short may be gone on with, by as many loops or more. */
 START_TEST(precheck__the_data_are_those_of_as_many_loops)
 {
@@ -215,6 +231,7 @@ int main(void)
     tcase_add_test(t, precheck__keys_can_be_read);
     tcase_add_test(t, precheck__what_it_is_to_read_is_there);
     tcase_add_test(t, precheck__a_fleet_has_a_database);
+    tcase_add_test(t, precheck__the_data_are_of_the_same_kind);
     tcase_add_test(t, precheck__the_data_are_those_of_as_many_loops);
     tcase_add_test(t, precheck__the_data_are_of_this_sagad_or_an_older);
     tcase_add_test(t, precheck__the_data_can_be_kept);

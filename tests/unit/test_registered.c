@@ -6,10 +6,14 @@
 #include "sidecar/definition/reader.h"
 #include "sidecar/lint/lint.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "tests/support/core_owner.h"
+#include "tests/support/shapes.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char source[] = "name: order\nversion: 1.2.0\ndeadline: 2h\nsteps:\n"
                              "  - {name: a, target: t, action: {method: /t.T/A, request: {constant: \"0123456789\"}},"
@@ -44,6 +48,18 @@ int __wrap_core_register(struct core *c, struct definition *definition, struct i
     ck_assert(token == 0 && given == NULL); /* nobody waits for it */
     given = definition;
     return 0;
+}
+
+/* What was written into the audit log of a file; this is wrapped as well. */
+static unsigned audited;
+void __wrap_api_audit_file(struct api *api, bool schema, const char *name, const char *which);
+void __wrap_api_audit_file(struct api *api, bool schema, const char *name, const char *which)
+{
+    (void)api;
+    (void)which;
+    ck_assert(schema);
+    ck_assert_str_eq(name, "shapes");
+    audited++;
 }
 
 static void setup(void)
@@ -140,6 +156,35 @@ START_TEST(registered__what_another_loop_has_taken_is_taken)
 }
 END_TEST
 
+/* A start that finds in schemas_dir what an earlier one registered from there does not register it anew. */
+START_TEST(registered__a_file_is_audited_once)
+{
+    char folder[] = "/tmp/registered-XXXXXX", path[64];
+    static struct owner o;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/shapes.binpb", folder);
+    FILE *to = fopen(path, "w");
+    ck_assert(to != NULL && fwrite(shapes, shapes_size, 1, to) == 1 && fclose(to) == 0);
+    struct config with_files = {.schemas_dir = folder, .definitions_dir = ""};
+    s.config = &with_files;
+    owner_init(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+    for (int start = 0; start < 2; start++) {
+        s.core = o.core;
+        ck_assert_int_eq(registered_take_files(&s, &s.failure.detail), 0);
+        ck_assert_uint_eq(schemas_count(s.schemas), 1);
+        ck_assert_uint_eq(audited, 1);
+        ck_assert_int_eq(owner_commit(&o), 0);
+        schemas_destroy(s.schemas);
+        owner_restart(&o);
+        ck_assert_int_eq(schemas_create(10, &s.schemas), 0);
+        ck_assert_int_eq(schemas_recover(s.schemas, o.store, &s.failure.detail), 0);
+    }
+    owner_close(&o);
+    ck_assert(unlink(path) == 0 && rmdir(folder) == 0);
+}
+END_TEST
+
 static struct lint_report linted;
 static unsigned warned;
 
@@ -193,6 +238,7 @@ int main(void)
     tcase_add_test(t, registered__what_was_accepted_stays);
     tcase_add_test(t, registered__retries_are_those_of_its_time);
     tcase_add_test(t, registered__what_another_loop_has_taken_is_taken);
+    tcase_add_test(t, registered__a_file_is_audited_once);
     tcase_add_test(t, registered__warnings_are_those_of_lint);
     tcase_add_test(t, registered__what_cannot_be_read_is_told);
     suite_add_tcase(suite, t);

@@ -277,6 +277,25 @@ START_TEST(view__undos_say_what_they_wait_for)
 }
 END_TEST
 
+/* The undo may go to another target than its action. */
+START_TEST(view__a_step_shows_the_target_that_it_is_at)
+{
+    ck_assert_int_eq(
+        owner_register(&o, "name: apart\nversion: 1.0.0\nsteps:\n"
+                           "  - {name: a, target: t, action: /p.S/A, compensation: {target: u, method: /p.S/UndoA}}\n"
+                           "  - {name: b, target: t, after: [a], action: /p.S/B}\n"),
+        0);
+    owner_submit_start(&o, 1, "apart", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    answer(0); /* a */
+    ck_assert_str_eq(view(1, VIEW_STEPS)->steps[0]->target, "t");
+    answer(9); /* b, and it turns back */
+    ck_assert_str_eq(waiting(1), "a=the answer of target u");
+    ck_assert_str_eq(view(1, VIEW_STEPS)->steps[0]->target, "u");
+    ck_assert_str_eq(view(1, VIEW_STEPS)->steps[1]->target, "t");
+}
+END_TEST
+
 /* An attempt of which nothing was heard may still run at its target: no undo leaves before that is over, neither a first attempt nor another. */
 START_TEST(view__an_undo_waits_until_a_lost_attempt_is_over)
 {
@@ -663,6 +682,7 @@ int main(void)
     tcase_add_test(t, view__a_priority_is_told_with_the_wait);
     tcase_add_test(t, view__undos_say_what_they_wait_for);
     tcase_add_test(t, view__an_open_breaker_is_named);
+    tcase_add_test(t, view__a_step_shows_the_target_that_it_is_at);
     tcase_add_test(t, view__an_undo_waits_until_a_lost_attempt_is_over);
     tcase_add_test(t, view__an_early_undo_waits_until_a_lost_attempt_is_over);
     tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
