@@ -207,10 +207,9 @@ struct list {
     struct ended_query query;
     size_t room;
     struct listing live, ended, page;
-    bool
-        live_gathered; /* live is of the piece that begins at query.below, as it was when those that ended were asked for */
-    bool gathered;     /* and so is ended */
-    uint64_t live_to, gathered_to;
+    /* Of the piece that begins at query.below: live as it was when those that have ended were asked for, and then both. */
+    bool live_gathered, gathered;
+    uint64_t live_to, gathered_to; /* the serial below which they were not looked at */
     uint32_t examined;
 };
 

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -158,51 +160,44 @@ bool postgres_start_durable(struct postgres *p)
     return start(p);
 }
 
-static void signal_children(const struct postgres *p, int number)
+/* The most processes that max_connections and its own make. */
+enum { CHILDREN_MAX = 64 };
+
+/* Returns how many there are; ends: for poll, readable once one has ended. NULL when nobody waits for that. */
+static nfds_t signal_children(const struct postgres *p, int number, struct pollfd ends[CHILDREN_MAX])
 {
     char path[64];
     int child;
+    nfds_t count = 0;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->server, (int)p->server);
     FILE *file = fopen(path, "r");
-    while (file != NULL && fscanf(file, "%d", &child) == 1)
+    while (file != NULL && count < CHILDREN_MAX && fscanf(file, "%d", &child) == 1) {
+        if (ends != NULL)
+            ends[count] = (struct pollfd){.fd = pidfd_open(child, 0), .events = POLLIN};
         kill(child, number);
+        count++;
+    }
     if (file != NULL)
         fclose(file);
-}
-
-static bool runs(int process)
-{
-    char path[32], state = 'X';
-    snprintf(path, sizeof path, "/proc/%d/stat", process);
-    FILE *file = fopen(path, "r");
-    if (file == NULL)
-        return false;
-    bool told = fscanf(file, "%*d (%*[^)]) %c", &state) == 1;
-    fclose(file);
-    return told && state != 'Z' && state != 'X';
+    return count;
 }
 
 /* Its children would notice by themselves that it is gone, but not at once, and a new one does not start while one of them is left. */
 void postgres_kill(struct postgres *p)
 {
-    enum { CHILDREN_MAX = 64 };
-    char path[64];
-    int children[CHILDREN_MAX], count = 0;
+    struct pollfd ends[CHILDREN_MAX];
     kill(p->server, SIGSTOP); /* it makes no more of them */
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)p->server, (int)p->server);
-    FILE *file = fopen(path, "r");
-    while (file != NULL && count < CHILDREN_MAX && fscanf(file, "%d", &children[count]) == 1)
-        kill(children[count++], SIGKILL);
-    if (file != NULL)
-        fclose(file);
+    nfds_t count = signal_children(p, SIGKILL, ends);
     kill(p->server, SIGKILL);
     while (waitpid(p->server, NULL, 0) < 0 && errno == EINTR)
         ;
     p->server = 0;
-    const struct timespec tick = {.tv_nsec = 1000000};
-    for (int i = 0; i < count; i++)
-        while (runs(children[i]))
-            nanosleep(&tick, NULL);
+    for (nfds_t i = 0; i < count; i++) {
+        while (poll(&ends[i], 1, ends[i].fd < 0 ? 0 : START_SECONDS_MAX * 1000) < 0 && errno == EINTR)
+            ;
+        if (ends[i].fd >= 0)
+            close(ends[i].fd);
+    }
 }
 
 bool postgres_restart(struct postgres *p)
@@ -214,8 +209,8 @@ bool postgres_restart(struct postgres *p)
 void postgres_stop(struct postgres *p)
 {
     if (p->server > 0) {
-        signal_children(p,
-                        SIGCONT); /* a test that failed may have left one stopped, and the server would wait for it */
+        signal_children(p, SIGCONT,
+                        NULL); /* a test that failed may have left one stopped: the server would wait for it */
         kill(p->server, SIGINT);
         while (waitpid(p->server, NULL, 0) < 0 && errno == EINTR)
             ;

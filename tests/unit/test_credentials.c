@@ -1,8 +1,12 @@
-/* Names in certificates. What is read from files is tested end to end, with openssl's own. */
+/* Names in certificates, and OpenSSL at the end of a process. What is read from files is tested end to end, with openssl's own. */
 #include "transport/credentials.h"
+#include "transport/core.h"
 
 #include <check.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static bool matches(const char *expected, const char *name)
 {
@@ -49,6 +53,35 @@ START_TEST(credentials__one_of_several_is_enough)
 }
 END_TEST
 
+static bool digests(void)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    return EVP_Digest("x", 1, digest, NULL, EVP_sha256(), NULL) == 1;
+}
+
+/* Registered first, it runs last at the exit. */
+static void at_the_end(void)
+{
+    _exit(digests() ? 0 : 1);
+}
+
+/* What a thread of C core is amid when the process ends has OpenSSL to the end. */
+START_TEST(credentials__openssl_stays_until_the_process_has_ended)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        if (atexit(at_the_end) != 0)
+            _exit(2);
+        transport_crypto();
+        exit(digests() ? 0 : 3);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status));
+    ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("credentials");
@@ -57,6 +90,7 @@ int main(void)
     tcase_add_test(all, credentials__a_star_stands_for_one_label);
     tcase_add_test(all, credentials__a_spiffe_id_is_whole_or_a_beginning);
     tcase_add_test(all, credentials__one_of_several_is_enough);
+    tcase_add_test(all, credentials__openssl_stays_until_the_process_has_ended);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
