@@ -267,8 +267,9 @@ $(B)/fuzz/fuzz_screen: $(B)/obj/client-lib/sagactl/screen.o
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(call support_objects,panic shapes) $(B)/gen/tests/shapes.o $(SIDECAR_LIBS)
 
 .PHONY: fuzz fuzz-smoke fuzz-run
+# What runs for seconds is better compiled quickly than well.
 fuzz-smoke:
-	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),2)
+	+$(FUZZ_MAKE) CFLAGS="-O0 -g1 $(CFLAGS)" FUZZ_SECONDS=$(or $(FUZZ_SECONDS),2)
 fuzz:
 	+$(FUZZ_MAKE) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),600)
 fuzz-run: $(addsuffix .ran,$(FUZZ))
