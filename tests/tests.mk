@@ -97,8 +97,8 @@ long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
-THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant log http metrics barrier_sqlite sidecar ask postgres_store postgres_looks postgres_hold postgres_server \
-	sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
+	postgres_store postgres_looks postgres_hold postgres_server sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 .PHONY: threads
 threads: $(THREADED)
 unit-threads: $(THREADED)
