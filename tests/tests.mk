@@ -35,7 +35,9 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask \
 	ask_cancel ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,api audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
-$(B)/tests/unit/test_postgres_store: LINK_MORE := -Wl,--wrap=pg_now,--wrap=PQflush,--wrap=link_ask,--wrap=link_submit
+$(patsubst %,$(B)/tests/unit/test_postgres_%,hold looks server store): LINK_MORE := -Wl,--wrap=pg_now
+$(B)/tests/unit/test_postgres_looks: LINK_MORE += -Wl,--wrap=link_ask,--wrap=link_submit
+$(B)/tests/unit/test_postgres_server: LINK_MORE += -Wl,--wrap=PQflush
 $(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_drift: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now log_write rpc_reflect catalog_at catalog_count schema_read schema_destroy \
 	contract_check api_reflected)
@@ -45,8 +47,9 @@ $(B)/tests/unit/test_keys: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
 $(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
-$(patsubst %,$(B)/tests/unit/test_sagactl_%,commands bulk graph trust): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open call close address)
-$(B)/tests/unit/test_sagactl_commands: LINK_MORE += -Wl,--wrap=nanosleep
+$(patsubst %,$(B)/tests/unit/test_sagactl_%,bulk commands definitions drill fleet graph sagas slo trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \
+	call close address)
+$(patsubst %,$(B)/tests/unit/test_sagactl_%,fleet sagas): LINK_MORE += -Wl,--wrap=nanosleep
 $(B)/tests/unit/test_sagactl_watch: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open call close address stream_open stream_read stream_close)
 $(B)/tests/unit/test_client_lease: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
@@ -88,13 +91,14 @@ $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
 # Those that take longest begin first, so that what is left at the end is short.
-LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_store certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
+LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_server certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
 	participant_tls rpc_out ask participant barrier_pq slis config)
 long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
-THREADED := $(filter %/test_participant %/test_log %/test_http %/test_metrics %/test_barrier_sqlite %/test_sidecar %/test_ask %/test_postgres_store %/test_sidecar_stop,$(UNIT)) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
+	postgres_store postgres_looks postgres_hold postgres_server sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 .PHONY: threads
 threads: $(THREADED)
 unit-threads: $(THREADED)

@@ -1,5 +1,5 @@
-/* database.c - the made-up database: what tests/unit/test_postgres_store.c holds the real statements to. A commit arrives later than it was sent and is
- * told later still; it changes nothing when its epoch is not the row's. */
+/* database.c - the made-up database: what tests/unit/test_postgres_hold.c and test_postgres_server.c hold the real statements to. A commit arrives later
+ * than it was sent and is told later still; it changes nothing when its epoch is not the row's. */
 #include "tests/fleet/fleet_sim.h"
 
 #include "sidecar/base/check.h"

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- a sidecar that gives what it was told to give ---- */
 
@@ -135,6 +136,14 @@ static inline int sagactl(const char *words)
 static inline char *text(const char *t)
 {
     return (char *)(uintptr_t)t;
+}
+
+/* path: a template of mkstemp. The caller unlinks the file. */
+static inline void write_file(char path[], const char *content)
+{
+    int fd = mkstemp(path);
+    ck_assert_int_eq(write(fd, content, strlen(content)), strlen(content));
+    close(fd);
 }
 
 #endif

@@ -1,0 +1,187 @@
+/* Drills as a person meets them in sagactl: the faults that there are, and a file of them carried out, counted and taken away. */
+#include "tests/support/told_sidecar.h"
+
+START_TEST(drill__shows_the_faults_that_there_are)
+{
+    Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ListFaultsResponse answer = SAGA__V1__LIST_FAULTS_RESPONSE__INIT;
+    Saga__V1__Fault faults[3], *list[3];
+    until.seconds = INT64_C(253402300799);
+    for (int i = 0; i < 3; i++) {
+        saga__v1__fault__init(&faults[i]);
+        list[i] = &faults[i];
+        faults[i].kind = (Saga__V1__FaultKind)(i == 2 ? 99 : 1 + 5 * i);
+        faults[i].percent = 12.5;
+        faults[i].calls = (Saga__V1__FaultCalls)i;
+        faults[i].until = &until;
+    }
+    faults[1].target = text("bank");
+    faults[1].definition = text("order");
+    answer.faults = list;
+    answer.n_faults = 3;
+    tell("ListFaults", &answer.base);
+    ck_assert_int_eq(sagactl("drill"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "delay of 12.5 % of all calls to any target of any definition, for another "));
+    ck_assert_ptr_nonnull(strstr(said, "\nreorder of 12.5 % of calls of actions to bank of order, for another "));
+    ck_assert_ptr_nonnull(strstr(said, "\n? of 12.5 % of calls of compensations to any target of any definition, "));
+    anew();
+    answer.n_faults = 0;
+    tell("ListFaults", &answer.base);
+    SHOWS("drill", "No faults are injected.\n");
+}
+END_TEST
+
+/* How long a call is held up, and with what one is refused. */
+START_TEST(drill__says_how)
+{
+    Google__Protobuf__Timestamp until = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Google__Protobuf__Duration delay = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__ListFaultsResponse answer = SAGA__V1__LIST_FAULTS_RESPONSE__INIT;
+    Saga__V1__Fault faults[2] = {SAGA__V1__FAULT__INIT, SAGA__V1__FAULT__INIT}, *list[] = {&faults[0], &faults[1]};
+    until.seconds = INT64_C(253402300799);
+    delay.nanos = 250000000;
+    faults[0].kind = SAGA__V1__FAULT_KIND__FAULT_KIND_DELAY;
+    faults[0].delay = &delay;
+    faults[1].kind = SAGA__V1__FAULT_KIND__FAULT_KIND_ABORT;
+    faults[1].status = 14;
+    faults[1].tag = text("tenant");
+    faults[1].tag_value = text("acme");
+    for (int i = 0; i < 2; i++) {
+        faults[i].percent = 100;
+        faults[i].until = &until;
+    }
+    answer.faults = list;
+    answer.n_faults = 2;
+    tell("ListFaults", &answer.base);
+    ck_assert_int_eq(sagactl("drill"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "delay by 250ms of 100 % of ") == said, "%s", said);
+    ck_assert_ptr_nonnull(strstr(said, "\nabort with UNAVAILABLE of 100 % of "));
+    ck_assert_ptr_nonnull(strstr(said, " to any target of any definition with tenant=acme, for another "));
+}
+END_TEST
+
+#define STEP "steps:\n  - "
+
+/* By its place and name; nothing is asked of the sidecar before. */
+START_TEST(drill__says_what_is_wrong_with_its_file)
+{
+    static const struct {
+        const char *yaml, *says;
+    } cases[] = {
+        {"", ": the file holds no drill"},
+        {"[a]", ":1:1: must be a mapping"},
+        {"{name: a}", ":1:1: steps is missing"},
+        {"{steps: [], nme: a}", ":1:13: nme: "},
+        {"{steps: [], name: [a]}", ":1:19: name: must be a text, not a list"},
+        {"{steps: [], reason: {a: b}}", ":1:21: reason: must be a text, not a mapping"},
+        {"steps: {wait: 1s}", ":1:8: steps: must be a list"},
+        {STEP "start: {definition: d, number: 2}", ":2:28: steps[0].start.number: "},
+        {STEP "start: {version: 1.0.0}", ":2:12: steps[0].start: definition is missing"},
+        {STEP "start: {definition: [d]}", ":2:25: steps[0].start.definition: must be a text, not a list"},
+        {STEP "start: {definition: d, version: [1]}", ":2:37: steps[0].start.version: must be a text"},
+        {STEP "start: {definition: d, json: {a: b}}", ":2:34: steps[0].start.json: must be a text, not a mapping"},
+        {STEP "start: {definition: d, input: [a]}", ":2:35: steps[0].start.input: must be a text, not a list"},
+        {STEP "start: {definition: d, count: 0}", ":2:35: steps[0].start.count: "},
+        {STEP "start: {definition: d, count: 10001}", ":2:35: steps[0].start.count: "},
+        {STEP "faults: {kind: delay}", ":2:13: steps[0].faults: "},
+        {STEP "wait: soon", ":2:11: steps[0].wait: "},
+        {STEP "wait: 0s", ":2:11: steps[0].wait: "},
+        {STEP "pause: 2h", ":2:12: steps[0].pause: "},
+        {STEP "expect: ''", ":2:13: steps[0].expect: must be an expression about a saga"},
+        {STEP "expect: [true]", ":2:13: steps[0].expect: must be an expression about a saga"},
+        {STEP "begin: d", ":2:5: steps[0].begin: "},
+        {STEP "wait", ":2:5: steps[0]: "},
+        {STEP "{pause: 1ms, wait: 1s}", ":2:5: steps[0]: must say one thing"},
+        {STEP "{}", ":2:5: steps[0]: must say one thing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[64], expected[160];
+        write_file(path, cases[i].yaml);
+        snprintf(words, sizeof words, "drill %s", path);
+        snprintf(expected, sizeof expected, "sagactl: %s%s", path, cases[i].says);
+        ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+        unlink(path);
+        ck_assert_msg(strncmp(complained, expected, strlen(expected)) == 0, "%s\nis not\n%s", complained, expected);
+        ck_assert_str_eq(said, "");
+    }
+}
+END_TEST
+
+/* All of its sagas are looked at, whatever pages they come in. */
+START_TEST(drill__counts_its_sagas_over_all_pages)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__ListResponse first = SAGA__V1__LIST_RESPONSE__INIT, last = first, none = first;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *list[] = {&saga, &saga};
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    saga.id = text("9f03c1d2a4b7-2a");
+    first.sagas = last.sagas = list;
+    first.n_sagas = 2;
+    last.n_sagas = 1;
+    first.next_page_token = text("next");
+    write_file(path, STEP "start: {definition: d, count: 3}\n  - expect: state == COMMITTED");
+    snprintf(words, sizeof words, "drill %s", path);
+    for (int i = 0; i < 3; i++)
+        tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &last.base);
+    tell("List", &none.base);
+    SHOWS(words, "3 sagas of d started\nholds of all 3 sagas: state == COMMITTED\ndrill: everything held\n");
+    anew();
+    for (int i = 0; i < 3; i++)
+        tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &none.base);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: of 3 sagas that were started 2 are there\n");
+    unlink(path);
+}
+END_TEST
+
+/* Whatever comes of it, the faults that it has injected end with it. */
+START_TEST(drill__takes_its_faults_away_when_it_fails)
+{
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    Saga__V1__ListResponse none = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__InjectFaultsRequest *request;
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    write_file(path, STEP "faults: [{kind: drop-answer, for: 1m}]\n  - start: {definition: d}\n  - expect: 'true'");
+    snprintf(words, sizeof words, "drill %s", path);
+    for (int refused = 0; refused < 2; refused++) {
+        Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+        anew();
+        tell("InjectFaults", &injected.base);
+        tell("Start", &started.base);
+        if (refused)
+            told[1].code = SAGA_E_NOT_FOUND; /* there is no such definition */
+        else
+            tell("List", &none.base);
+        tell("InjectFaults", &injected.base);
+        ck_assert_int_eq(sagactl(words), refused ? EXIT_NOT_FOUND : EXIT_REFUSED);
+        for (int last = 0; last < 2; last++) {
+            request = ASKED(saga__v1__inject_faults_request, last ? told_count - 1 : 0);
+            ck_assert_uint_eq(request->n_faults, last ? 0 : 1);
+            saga__v1__inject_faults_request__free_unpacked(request, NULL);
+        }
+    }
+    unlink(path);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_drill");
+    TCase *tc = tcase_create("commands");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, drill__shows_the_faults_that_there_are);
+    tcase_add_test(tc, drill__says_how);
+    tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
+    tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
+    tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

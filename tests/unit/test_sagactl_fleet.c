@@ -1,0 +1,418 @@
+/* The fleet's sidecars as sagactl shows them: who has which journal, how a sidecar is, what happens in a second, what a reload has changed. */
+#include "client-lib/sagactl/json.h"
+#include "tests/support/told_letters.h"
+#include "tests/support/told_sidecar.h"
+
+#include "grpc/health/v1/health.pb-c.h"
+
+#include <time.h>
+
+/* ---- fleet ---- */
+
+static Saga__V1__Journal journal(const char *name, const char *carrier, const char *program)
+{
+    Saga__V1__Journal j = SAGA__V1__JOURNAL__INIT;
+    j.name = text(name);
+    j.carrier = text(carrier);
+    j.program = text(program);
+    return j;
+}
+
+START_TEST(fleet__shows_each_journal_and_who_has_it)
+{
+    Google__Protobuf__Duration lease = GOOGLE__PROTOBUF__DURATION__INIT, over = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__ListJournalsResponse first = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT, second = first;
+    Saga__V1__Journal j[] = {journal("home", "home", "1.2.3"), journal("guest", "home", ""),
+                             journal("back", "home", "1.2.3"), journal("free", "", ""),
+                             journal("lost", "x", "1.0.0"),    journal("left", "x", "1.0.0")};
+    Saga__V1__Journal *all[] = {&j[0], &j[1], &j[2], &j[3], &j[4], &j[5]};
+    lease.seconds = 8;
+    lease.nanos = 500000000;
+    over.seconds = -12;
+    j[0].epoch = 3;
+    j[0].live = 41;
+    j[0].commits = 1234;
+    j[0].lease = &lease;
+    j[0].form = 1;
+    j[0].address = text("10.0.0.1:7241");
+    j[2].wanted = true;
+    j[4].orphan = true;
+    j[4].lease = &over;
+    j[4].tries = 2;
+    j[5].orphan = true;
+    j[5].tries = 3;
+    first.journals = all;
+    first.n_journals = 4;
+    first.next = text("free");
+    second.journals = all + 4;
+    second.n_journals = 2;
+    tell("ListJournals", &first.base);
+    tell("ListJournals", &second.base);
+    SHOWS("fleet", "JOURNAL  STATE       AT       EPOCH      LIVE   COMMITS     LEASE  FORM  SAGAD     ADDRESS\n"
+                   "home     at home     home         3        41      1234      8.5s     1  1.2.3     10.0.0.1:7241\n"
+                   "guest    taken over  home         0         0         0      0.0s     0  older     \n"
+                   "back     goes home   home         0         0         0      0.0s     0  1.2.3     \n"
+                   "free     given up                 0         0         0      0.0s     0            \n"
+                   "JOURNAL  STATE        AT       EPOCH      LIVE   COMMITS     LEASE  FORM  SAGAD     ADDRESS\n"
+                   "lost     orphan       x            0         0         0    -12.0s     0  1.0.0     \n"
+                   "left     to be given  x            0         0         0      0.0s     0  1.0.0     \n");
+    Saga__V1__ListJournalsRequest *request =
+        saga__v1__list_journals_request__unpack(NULL, asked_sizes[1], asked_bytes[1]);
+    ck_assert_str_eq(request->after, "free");
+    saga__v1__list_journals_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* The worse it is, the louder: nobody has it, and nobody will take it unasked. */
+START_TEST(fleet__paints_what_needs_a_person)
+{
+    Saga__V1__ListJournalsResponse answer = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    Saga__V1__Journal j[] = {journal("a", "a", ""), journal("b", "a", ""), journal("c", "x", ""),
+                             journal("d", "x", "")};
+    Saga__V1__Journal *all[] = {&j[0], &j[1], &j[2], &j[3]};
+    static const char *const shown[] = {"a        at home      a", "  \033[33mgoes home\033[0m  ",
+                                        "  \033[33morphan\033[0m  ", "  \033[31mto be given\033[0m  "};
+    j[1].wanted = true;
+    j[2].orphan = j[3].orphan = true;
+    j[2].tries = 2;
+    j[3].tries = 3;
+    answer.journals = all;
+    answer.n_journals = 4;
+    tell("ListJournals", &answer.base);
+    ck_assert_int_eq(sagactl("fleet --color always"), EXIT_DONE);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_msg(strstr(said, shown[i]) != NULL, "%s is not in %s", shown[i], said);
+}
+END_TEST
+
+START_TEST(fleet__gives_a_journal)
+{
+    Saga__V1__GiveJournalResponse given = SAGA__V1__GIVE_JOURNAL_RESPONSE__INIT;
+    tell("GiveJournal", &given.base);
+    SHOWS("fleet give lost --actor ann",
+          "whoever has it beside its own gives it up; its own sidecar takes it, or another\n");
+    Saga__V1__GiveJournalRequest *request =
+        saga__v1__give_journal_request__unpack(NULL, asked_sizes[0], asked_bytes[0]);
+    ck_assert_str_eq(request->journal, "lost");
+    ck_assert_str_eq(request->actor, "ann");
+    saga__v1__give_journal_request__free_unpacked(request, NULL);
+    anew();
+    ck_assert_int_eq(sagactl("fleet give"), EXIT_USAGE);
+    ck_assert_int_eq(sagactl("fleet take lost"), EXIT_USAGE);
+}
+END_TEST
+
+/* A token that leads nowhere ends it. */
+START_TEST(fleet__does_not_turn_in_a_circle)
+{
+    Saga__V1__ListJournalsResponse page = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
+    page.next = text("x");
+    tell("ListJournals", &page.base);
+    tell("ListJournals", &page.base);
+    ck_assert_int_eq(sagactl("fleet"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: the sidecar's token for the next page cannot be used\n");
+}
+END_TEST
+
+/* ---- top ---- */
+
+/* A sidecar that was started again between two looks counts from nothing. */
+START_TEST(top__of_a_sidecar_that_was_restarted)
+{
+    Saga__V1__StatusResponse before = SAGA__V1__STATUS_RESPONSE__INIT, now = before;
+    Saga__V1__LoopStatus loops[2] = {SAGA__V1__LOOP_STATUS__INIT, SAGA__V1__LOOP_STATUS__INIT},
+                         *list[] = {&loops[0], &loops[1]};
+    before.loops = &list[0];
+    now.loops = &list[1];
+    before.n_loops = now.n_loops = 1;
+    loops[0].sagas_started = loops[0].attempts = 1000;
+    loops[1].sagas_started = loops[1].attempts = 7;
+    loops[1].sagas_ended = 20;
+    tell("Status", &before.base);
+    tell("Status", &now.base);
+    ck_assert_msg(sagactl("top --once -o json") == EXIT_DONE, "%s", complained);
+    json_t *top = json_loads(said, 0, NULL);
+    const json_t *rates = json_object_get(top, "per_second");
+    ck_assert_double_eq(json_real_value(json_object_get(rates, "started")), 0);
+    ck_assert_double_eq(json_real_value(json_object_get(rates, "attempts")), 0);
+    ck_assert_double_gt(json_real_value(json_object_get(rates, "ended")), 0);
+    json_decref(top);
+    anew();
+    tell("Status", &before.base);
+    tell("Status", &now.base);
+    ck_assert_int_eq(sagactl("top --once"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "a second    0.0 started, "));
+    ck_assert_ptr_nonnull(strstr(said, "; 0.0 attempts, 0.0 failed\n"));
+}
+END_TEST
+
+/* A second's worth is that of the time since the last look, and of no other before it. */
+START_TEST(top__counts_from_look_to_look)
+{
+    static const struct {
+        uint64_t started, ended;
+    } looks[] = {{0, 0}, {1000, 0}, {1000, 50}, {1001, 50}};
+    Saga__V1__StatusResponse status[4];
+    Saga__V1__LoopStatus loops[4], *list[4];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__status_response__init(&status[i]);
+        saga__v1__loop_status__init(&loops[i]);
+        list[i] = &loops[i];
+        status[i].loops = &list[i];
+        status[i].n_loops = 1;
+        loops[i].sagas_started = looks[i].started;
+        loops[i].sagas_ended = looks[i].ended;
+        tell("Status", &status[i].base);
+    }
+    tell("Status", NULL);
+    told[4].code = SAGA_E_PERMISSION_DENIED;
+    ck_assert_int_eq(sagactl("top -o json"), EXIT_REFUSED);
+    const char *line = said;
+    for (int i = 1; i < 4; i++) {
+        json_t *top = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL);
+        ck_assert_msg(top != NULL, "%s", line);
+        const json_t *rates = json_object_get(top, "per_second");
+        ck_assert_int_eq(json_real_value(json_object_get(rates, "started")) > 0,
+                         looks[i].started > looks[i - 1].started);
+        ck_assert_int_eq(json_real_value(json_object_get(rates, "ended")) > 0, looks[i].ended > looks[i - 1].ended);
+        json_decref(top);
+        line = strchr(line, '\n') + 1;
+    }
+    ck_assert_str_eq(line, "");
+}
+END_TEST
+
+/* Steps by how often they fail, dead letters without heartbeats and of one page, and of targets as many as fit. */
+START_TEST(top__shows_what_matters_most)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse answer;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__TargetStatus targets[13], *target_list[13];
+    Saga__V1__FailingStep failing[3], *failing_list[3];
+    for (int i = 0; i < 13; i++) {
+        saga__v1__target_status__init(&targets[i]);
+        targets[i].name = text("bank");
+        target_list[i] = &targets[i];
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        saga__v1__failing_step__init(&failing[i]);
+        failing[i].definition = text("order");
+        failing[i].step = text(i == 1 ? "charge" : "send");
+        failing[i].compensation = i == 2;
+        failing[i].count = i == 1 ? 7 : i;
+        failing_list[i] = &failing[i];
+    }
+    loop.targets = target_list;
+    loop.failing_steps = failing_list;
+    loop.n_failing_steps = 3;
+    loop.stuck = TOLD_LETTERS;
+    status.loops = loops;
+    status.n_loops = 1;
+    told_letters(&answer);
+    answer.sagas[3]->synthetic = true;
+    answer.next_page_token = text("next");
+    for (unsigned more = 0; more < 2; more++) {
+        loop.n_targets = 12 + more;
+        anew();
+        tell("Status", &status.base);
+        tell("Status", &status.base);
+        tell("ListDeadLetters", &answer.base);
+        ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+        const char *first = strstr(said, "\norder, action of charge "),
+                   *second = strstr(said, "\norder, undo of send ");
+        ck_assert_msg(first != NULL && second > first, "%s", said);
+        ck_assert_int_eq(strstr(said, "\nand 1 more: sagactl status\n") != NULL, more);
+        ck_assert_int_eq(strstr(said, "\nand ") != NULL, more);
+        ck_assert_ptr_nonnull(strstr(said, "order, action of charge                          3  UNAVAILABLE\n"));
+        ck_assert_ptr_null(strstr(said, "FAILED_PRECONDITION"));
+    }
+}
+END_TEST
+
+/* ---- status ---- */
+
+/* Which sidecar it is, what of its journal is free again, and each heartbeat by its name. */
+START_TEST(status__says_whose_it_is)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration every = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__SyntheticStatus probe = SAGA__V1__SYNTHETIC_STATUS__INIT, *probes[] = {&probe};
+    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    every.seconds = 30;
+    loop.version = text("1.2.3");
+    loop.live = 7;
+    loop.stuck = 2;
+    loop.journal_bytes = 3 << 20;
+    loop.journal_reusable_bytes = 1536;
+    loop.volume_free_bytes = 5 << 20;
+    loop.synthetics = probes;
+    loop.n_synthetics = 1;
+    probe.definition = text("probe");
+    probe.every = &every;
+    answer.loops = loops;
+    answer.n_loops = 1;
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+    static const char *const lines[] = {"unix:here.sock is SERVING: sagad 1.2.3, 1 loop\n", "       5 running\n",
+                                        "       2 stuck: sagactl deadletters --summary\n",
+                                        "journal 3.0MiB, 1.5KiB of that free again, 5.0MiB free on its volume\n",
+                                        "\nprobe                      30s         0       0       0         - never"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+    ck_assert_ptr_eq(strstr(said, lines[0]), said);
+}
+END_TEST
+
+/* Loops are one sidecar: sums, the least that is free, whoever cannot reach a target; a guest's journal is no loop of it. */
+START_TEST(status__adds_up_its_loops)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration away = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Protobuf__Timestamp expires[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loops[4], *list[4];
+    Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
+    Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
+    Saga__V1__Hold holds[2] = {SAGA__V1__HOLD__INIT, SAGA__V1__HOLD__INIT}, *hold_list[] = {&holds[0], &holds[1]};
+    Google__Protobuf__Timestamp since[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
+    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
+    away.seconds = 4;
+    expires[0].seconds = time(NULL) + 3 * 3600 + 30;
+    expires[1].seconds = time(NULL) + 5 * 3600 + 30;
+    for (int i = 0; i < 4; i++) {
+        saga__v1__loop_status__init(&loops[i]);
+        list[i] = &loops[i];
+        loops[i].version = text("1.2.3");
+        loops[i].live = 10;
+        loops[i].stuck = (unsigned)i;
+        loops[i].journal_bytes = 1 << 20;
+        loops[i].volume_free_bytes = (i == 1 ? 5u : 7u) << 20;
+    }
+    loops[2].journal = text("calm");
+    loops[3].journal = text("broken");
+    for (int i = 0; i < 2; i++) {
+        since[i].seconds = time(NULL) - (2 + 3 * i) * 3600 - 30;
+        holds[i].definition = text(i == 0 ? "order" : "refund");
+        holds[i].actor = text(i == 0 ? "ann" : "bob");
+        holds[i].reason = text(i == 0 ? "" : "the bank is shut");
+        holds[i].since = &since[i];
+        loops[i].holds = hold_list;
+        loops[i].n_holds = 2;
+        saga__v1__definition_limit__init(&limits[i]);
+        limit_lists[i] = &limits[i];
+        loops[i].definition_limits = &limit_lists[i];
+        loops[i].n_definition_limits = 1;
+        limits[i].definition = text("order");
+        limits[i].live = 3;
+        limits[i].live_max = 8;
+        limits[i].starts_per_second = 5;
+        loops[i].targets = target_lists[i];
+        loops[i].n_targets = 2;
+        for (int k = 0; k < 2; k++) {
+            Saga__V1__TargetStatus *t = target_lists[i][k] = &targets[i][k];
+            saga__v1__target_status__init(t);
+            t->name = text(k == 0 ? "bank" : "mail");
+            t->address = text(k == 0 ? "bank:1" : "mail:1");
+            t->calls = 2;
+            t->calls_max = 8;
+            t->waiting = 3;
+            t->deferred = k == 0;
+        }
+    }
+    answer.loops = list;
+    answer.n_loops = 4;
+    static const char *const lines[] = {
+        "unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n", "      34 running\n",
+        "       6 stuck: sagactl deadletters --summary\n",
+        " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
+        /* Every loop tells of each hold, and they are told once. */
+        "certificate expires in 3h\ndefinition order is held for 2h, by ann: sagactl release order\n"
+        "definition refund is held for 5h, by bob, the bank is shut: sagactl release refund\n"
+        "definition order: 6 of 16 live, at most 10 start in a second\n",
+        /* What stands most in need of somebody comes first. */
+        "       3       0          -  broken\n       10           0       2       0          -  calm\n"};
+    for (int who = 0; who < 2; who++) {
+        targets[who][0].unreachable = true;
+        targets[who][0].unreachable_for = &away;
+        targets[1 - who][0].unreachable = false;
+        loops[who].certificate_expires = &expires[0];
+        loops[1 - who].certificate_expires = &expires[1];
+        loops[who].journal_full = loops[who].journal_stalled = true;
+        loops[1 - who].journal_full = loops[1 - who].journal_stalled = false;
+        loops[0].journal_reusable_bytes = who ? 999 : 1000;
+        anew();
+        tell("Check", &health.base);
+        tell("Status", &answer.base);
+        ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+        for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+            ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+        ck_assert_msg(strstr(said, who ? "journal 4.0MiB, 999B of" : "journal 4.0MiB, 1.0KiB of") != NULL, "%s", said);
+        ck_assert_msg(strstr(said,
+                             "target bank at bank:1: cannot be reached for 4s, 4 of 16 calls in flight, 6 wait, 2 of "
+                             "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
+                      "%s", said);
+    }
+    /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
+    loops[2].stuck = 3;
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
+    ck_assert_msg(strstr(said, " broken\n") < strstr(said, " calm\n"), "%s", said);
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status -o json"), EXIT_DONE);
+    json_t *sums = json_loads(said, 0, NULL);
+    ck_assert_int_eq(json_integer_value(json_object_get(sums, "running")), 33);
+    ck_assert_int_eq(json_integer_value(json_object_get(sums, "stuck")), 7);
+    ck_assert_str_eq(json_string_value(json_object_get(sums, "health")), "SERVING");
+    json_decref(sums);
+}
+END_TEST
+
+/* What needs a restart is a change, too. */
+START_TEST(reload__says_what_has_changed)
+{
+    Saga__V1__ReloadResponse answer = SAGA__V1__RELOAD_RESPONSE__INIT;
+    char *taken[] = {text("targets")}, *needs_restart[] = {text("data_dir")};
+    static const char *const says[] = {"nothing has changed\n", "taken: targets\n", "needs a restart: data_dir\n",
+                                       "taken: targets\nneeds a restart: data_dir\n"};
+    answer.taken = taken;
+    answer.needs_restart = needs_restart;
+    for (size_t i = 0; i < 4; i++) {
+        answer.n_taken = i & 1;
+        answer.n_needs_restart = i >> 1;
+        anew();
+        tell("Reload", &answer.base);
+        SHOWS("reload", says[i]);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_fleet");
+    TCase *tc = tcase_create("commands");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, fleet__shows_each_journal_and_who_has_it);
+    tcase_add_test(tc, fleet__paints_what_needs_a_person);
+    tcase_add_test(tc, fleet__gives_a_journal);
+    tcase_add_test(tc, fleet__does_not_turn_in_a_circle);
+    tcase_add_test(tc, reload__says_what_has_changed);
+    tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
+    tcase_add_test(tc, top__counts_from_look_to_look);
+    tcase_add_test(tc, top__shows_what_matters_most);
+    tcase_add_test(tc, status__says_whose_it_is);
+    tcase_add_test(tc, status__adds_up_its_loops);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

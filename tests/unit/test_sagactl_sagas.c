@@ -1,0 +1,452 @@
+/* Sagas as a person meets them in sagactl: started, waited for, listed, got, acted on, and those that are stuck. */
+#include "client-lib/sagactl/json.h"
+#include "tests/support/told_letters.h"
+#include "tests/support/told_sidecar.h"
+
+/* ---- start ---- */
+
+/* What is typed as the input is the input, in each of its forms. */
+START_TEST(start__sends_what_was_typed)
+{
+    static const struct {
+        const char *words, *input;
+        int64_t seconds;
+        int32_t nanos;
+    } cases[] = {
+        {"start order --input-text book", "book", 0, 0},          {"start order --input-hex 626f6f6b", "book", 0, 0},
+        {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0}, {"start order --deadline 1500ms", "", 1, 500000000},
+        {"start order --deadline 1ms", "", 0, 1000000},           {"start order", "", 0, 0}};
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    started.saga_id = text("9f03c1d2a4b7-2a");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("Start", &started.base);
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_DONE, "%s", complained);
+        ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+        Saga__V1__StartRequest *request = ASKED(saga__v1__start_request, 0);
+        ck_assert_str_eq(request->definition, "order");
+        ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
+        ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
+        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->seconds, cases[i].seconds);
+        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->nanos, cases[i].nanos);
+        saga__v1__start_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* Whoever cannot know whether it was started is told how to ask again, and who waited in vain for what. */
+START_TEST(start__can_be_asked_for_again)
+{
+    static const struct {
+        int code;
+        const char *reason;
+        bool open;
+    } cases[] = {{SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, true},
+                 {SAGA_E_DEADLINE_EXCEEDED, NULL, true},
+                 {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, false},
+                 {SAGA_E_FAILED_PRECONDITION, NULL, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("Start", NULL);
+        told[0].code = cases[i].code;
+        told[0].reason = cases[i].reason;
+        ck_assert_int_ne(sagactl("start order --request-id order-17"), EXIT_DONE);
+        ck_assert_msg((strstr(complained, "sagactl: asked again with --request-id order-17 it is") != NULL) ==
+                          cases[i].open,
+                      "%s", complained);
+    }
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    started.saga_id = text("9f03c1d2a4b7-2a");
+    for (int json = 0; json < 2; json++) {
+        anew();
+        tell("Start", &started.base);
+        tell("Wait", NULL);
+        told[1].code = SAGA_E_DEADLINE_EXCEEDED;
+        ck_assert_int_eq(sagactl(json ? "start order --wait -o json --timeout 1s" : "start order --wait --timeout 1s"),
+                         EXIT_TIMEOUT);
+        if (json)
+            ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
+        else
+            ck_assert_str_eq(said, "9f03c1d2a4b7-2a\n");
+        ck_assert_ptr_nonnull(strstr(complained, "the saga has not ended within the time given; it goes on"));
+    }
+}
+END_TEST
+
+/* The time that is given is for the waiting: a start is answered within its default, or never. */
+START_TEST(start__waits_longer_than_it_starts)
+{
+    const int64_t minute = INT64_C(60000000000);
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__WaitResponse ended = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    ended.saga = &saga;
+    tell("Start", &started.base);
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("start order --wait --timeout 20m"), EXIT_DONE);
+    ck_assert_int_gt(asked_deadlines[1] - asked_deadlines[0], 10 * minute);
+    anew();
+    tell("Start", &started.base);
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("start order --wait --timeout 1s"), EXIT_DONE);
+    ck_assert_int_eq(asked_deadlines[1], asked_deadlines[0]);
+    anew();
+    tell("Start", &started.base);
+    ck_assert_int_eq(sagactl("start order --timeout 20m"), EXIT_DONE);
+    ck_assert_int_gt(asked_deadlines[0] - wire_now(), 10 * minute);
+}
+END_TEST
+
+/* ---- waiting ---- */
+
+START_TEST(wait__ends_as_the_saga_did)
+{
+    static const struct {
+        Saga__V1__SagaState state;
+        bool answered;
+        int status;
+    } cases[] = {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED, false, EXIT_DONE},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED, false, EXIT_COMPENSATED},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED, false, EXIT_RESOLVED},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK, false, EXIT_STUCK},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, true, EXIT_DONE},
+                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, false, EXIT_REFUSED}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
+        Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+        bool answered = i % 2 == 0, past_stuck = i % 3 == 0;
+        char words[96];
+        saga.id = text("9f03c1d2a4b7-2a");
+        saga.state = cases[i].state;
+        saga.answered = cases[i].answered;
+        answer.saga = &saga;
+        anew();
+        tell("Wait", &answer.base);
+        snprintf(words, sizeof words, "wait 9f03c1d2a4b7-2a%s%s", answered ? " --answered" : "",
+                 past_stuck ? " --past-stuck" : "");
+        ck_assert_int_eq(sagactl(words), cases[i].status);
+        Saga__V1__WaitRequest *request = ASKED(saga__v1__wait_request, 0);
+        ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
+        ck_assert_int_eq(request->until_answered, answered);
+        ck_assert_int_eq(request->until_stuck, !past_stuck);
+        saga__v1__wait_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* A sidecar that goes away meanwhile is waited for, and that is said once. */
+START_TEST(wait__outlives_a_sidecar)
+{
+    Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    answer.saga = &saga;
+    for (int i = 0; i < 3; i++) {
+        tell("Wait", NULL);
+        told[i].code = SAGA_E_UNAVAILABLE;
+        told[i].reason = i == 1 ? SAGA_REASON_UNREACHABLE : SAGA_REASON_LOST;
+    }
+    tell("Wait", &answer.base);
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_DONE);
+    ck_assert_str_eq(complained, "sagactl: the sidecar is gone; waiting until it is back\n");
+}
+END_TEST
+
+/* ---- lists ---- */
+
+START_TEST(list__shows_a_page_and_those_that_are_paused)
+{
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT, last = page;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *all[2] = {&sagas[0], &sagas[1]};
+    sagas[0].id = text("9f03c1d2a4b7-2a");
+    sagas[1].id = text("9f03c1d2a4b7-2b");
+    sagas[0].definition = sagas[1].definition = text("order");
+    sagas[1].paused = true;
+    sagas[0].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK; /* which is not paused */
+    page.sagas = all;
+    page.n_sagas = 2;
+    page.next_page_token = text("next");
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list"), EXIT_DONE); /* and asks for no more */
+    ck_assert_ptr_nonnull(strstr(said, "-2a"));
+    ck_assert_ptr_nonnull(strstr(said, "more: sagactl list --page next\n"));
+    anew();
+    tell("List", &page.base);
+    tell("List", &last.base);
+    ck_assert_int_eq(sagactl("list --all --state paused"), EXIT_DONE);
+    ck_assert_ptr_null(strstr(said, "-2a"));
+    ck_assert_ptr_nonnull(strstr(said, "-2b"));
+    Saga__V1__ListRequest *second = ASKED(saga__v1__list_request, 1);
+    ck_assert_str_eq(second->page_token, "next");
+    ck_assert_int_eq(second->page_size, 1000);
+    saga__v1__list_request__free_unpacked(second, NULL);
+    anew();
+    tell("List", &last.base);
+    ck_assert_int_eq(sagactl("list --all --limit 10"), EXIT_DONE);
+    Saga__V1__ListRequest *tens = ASKED(saga__v1__list_request, 0);
+    ck_assert_int_eq(tens->page_size, 10);
+    saga__v1__list_request__free_unpacked(tens, NULL);
+}
+END_TEST
+
+/* The command of the next page asks for the same as this one did: whatever chooses is sent, and stands in it. */
+START_TEST(list__proposes_the_next_page_of_the_same)
+{
+    static const struct {
+        const char *words, *more; /* behind "sagactl list"; more is what differs */
+    } cases[] = {
+        {"--state stuck,running,paused --since 2026-05-04T10:20:30.25Z --before 2026-05-05T00:00:00Z --tag key=a=b "
+         "--definition order --where priority==1 --journal home --limit 7",
+         "--state running,stuck,paused --since 2026-05-04T10:20:30.250000Z --before 2026-05-05T00:00:00Z --tag key=a=b "
+         "--definition order --where priority==1 --journal home --limit 7"},
+        {"--state paused --address here:1 --fleet", "--state paused --address here:1 --fleet"},
+        {"--state committed,compensating,compensated,resolved", "--state committed,compensating,compensated,resolved"}};
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *all[] = {&saga};
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.paused = true;
+    page.sagas = all;
+    page.n_sagas = 1;
+    page.next_page_token = text("next");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[256], more[300];
+        anew();
+        tell("List", &page.base);
+        snprintf(words, sizeof words, "list %s", cases[i].words);
+        snprintf(more, sizeof more, "\nmore: sagactl list %s --page next\n", cases[i].more);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, more) != NULL, "%s\nis not in\n%s", more, said);
+        Saga__V1__ListRequest *request = ASKED(saga__v1__list_request, 0);
+        if (i == 0) {
+            ck_assert_uint_eq(request->n_states, 2);
+            ck_assert_int_eq(request->states[0], SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING);
+            ck_assert_int_eq(request->states[1], SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+            ck_assert_int_eq(request->started_from->seconds, 1777890030);
+            ck_assert_int_eq(request->started_from->nanos, 250000000);
+            ck_assert_int_eq(request->started_before->seconds, 1777939200);
+            ck_assert_uint_eq(request->n_tags, 1);
+            ck_assert_str_eq(request->tags[0]->name, "key");
+            ck_assert_str_eq(request->tags[0]->value, "a=b");
+            ck_assert_str_eq(request->definition, "order");
+            ck_assert_str_eq(request->where, "priority==1");
+            ck_assert_str_eq(request->journal, "home");
+            ck_assert_int_eq(request->page_size, 7);
+        }
+        ck_assert_uint_eq(request->n_states, i == 0 ? 2 : i == 1 ? 3 : 4); /* those that are paused are live */
+        ck_assert_int_eq(request->fleet, i == 1);
+        saga__v1__list_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
+/* A first page without any is no end, where there are more. */
+START_TEST(list__looks_behind_an_empty_page)
+{
+    Saga__V1__ListResponse empty = SAGA__V1__LIST_RESPONSE__INIT, page = empty;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *all[] = {&saga};
+    saga.id = text("9f03c1d2a4b7-2a");
+    empty.next_page_token = text("next");
+    page.sagas = all;
+    page.n_sagas = 1;
+    tell("List", &empty.base);
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+    ck_assert_ptr_null(strstr(said, "No saga matches."));
+    anew();
+    tell("List", &empty.base);
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl("list -o json"), EXIT_DONE);
+    json_t *one = json_loads(said, 0, NULL); /* of two there would be two documents */
+    ck_assert_uint_eq(json_array_size(json_object_get(one, "sagas")), 1);
+    json_decref(one);
+}
+END_TEST
+
+/* Its events stand in their order, whatever pages they came in; that the earliest are gone is told by the last page that was asked for. */
+START_TEST(get__puts_its_pages_together)
+{
+    Saga__V1__GetResponse pages[3];
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Event events[3], *list[3];
+    static const char *const steps[] = {"reserve", "charge", "send"}, *const tokens[] = {"", "t1", "t2"};
+    for (int truncated = 0; truncated < 2; truncated++) {
+        const char *at = NULL;
+        saga.id = text("9f03c1d2a4b7-2a");
+        anew();
+        for (int i = 2; i >= 0; i--) {
+            saga__v1__get_response__init(&pages[i]);
+            saga__v1__event__init(&events[i]);
+            list[i] = &events[i];
+            events[i].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_STEP_ENLISTED;
+            events[i].step = text(steps[i]);
+            pages[i].saga = &saga;
+            pages[i].timeline = &list[i];
+            pages[i].n_timeline = 1;
+            pages[i].next_page_token = text(tokens[i]);
+            pages[i].timeline_truncated = i == 0 && truncated;
+            tell("Get", &pages[i].base);
+        }
+        ck_assert_msg(sagactl("get 9f03c1d2a4b7-2a --payloads") == EXIT_DONE, "%s", complained);
+        ck_assert_int_eq(strstr(said, "The earliest events are no longer in the journal.") != NULL, truncated);
+        for (unsigned i = 0; i < 3; i++) {
+            const char *next = strstr(said, steps[i]);
+            ck_assert_msg(next != NULL && next > at, "%s", said);
+            at = next;
+            Saga__V1__GetRequest *request = ASKED(saga__v1__get_request, i);
+            ck_assert_str_eq(request->page_token, i == 0 ? "" : tokens[3 - i]);
+            ck_assert_int_eq(request->include_payloads, i == 0);
+            saga__v1__get_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
+/* ---- acts ---- */
+
+/* What was done is said, and as JSON when that was asked for. */
+START_TEST(acts__are_said)
+{
+    Saga__V1__PauseResponse paused = SAGA__V1__PAUSE_RESPONSE__INIT;
+    tell("Pause", &paused.base);
+    SHOWS("pause 9f03c1d2a4b7-2a --actor ann --reason seen", "9f03c1d2a4b7-2a is paused\n");
+    Saga__V1__PauseRequest *request = ASKED(saga__v1__pause_request, 0);
+    ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
+    ck_assert_str_eq(request->actor, "ann");
+    ck_assert_str_eq(request->reason, "seen");
+    saga__v1__pause_request__free_unpacked(request, NULL);
+    anew();
+    tell("Pause", &paused.base);
+    ck_assert_int_eq(sagactl("pause 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
+    ck_assert_ptr_nonnull(strstr(said, "\"command\": \"pause\""));
+    ck_assert_ptr_null(strstr(said, "is paused"));
+}
+END_TEST
+
+/* ---- dead letters ---- */
+
+/* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
+START_TEST(deadletters__are_counted)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *list[] = {&sagas[0], &sagas[1]};
+    static const char *const says[] = {"No saga is stuck.\n", "\n1 dead letter. ", "\n2 dead letters. "};
+    for (int i = 0; i < 2; i++) {
+        sagas[i].id = text(i == 0 ? "9f03c1d2a4b7-2a" : "9f03c1d2a4b7-2b");
+        sagas[i].definition = text("order");
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+    }
+    answer.sagas = list;
+    for (size_t count = 0; count <= 2; count++) {
+        answer.n_sagas = count;
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        ck_assert_msg(sagactl("deadletters") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, says[count]) != NULL, "%s", said);
+        ck_assert_int_eq(strstr(said, "9f03c1d2a4b7-2b") != NULL, count == 2);
+        ck_assert_ptr_null(strstr(said, "--page"));
+    }
+    answer.next_page_token = text("9f03c1d2a4b7-2b");
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --definition order"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "sagactl deadletters --definition order --page 9f03c1d2a4b7-2b\n") != NULL, "%s", said);
+}
+END_TEST
+
+/* The kind with the most first, each with the command that tries just those that were counted. */
+START_TEST(deadletters__are_told_by_what_they_have_in_common)
+{
+    Saga__V1__ListDeadLettersResponse answer;
+    told_letters(&answer);
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_msg(sagactl("deadletters --summary --address here:1") == EXIT_DONE, "%s", complained);
+    static const char first[] =
+        "6 dead letters:\n"
+        "     3  order, action of charge: UNAVAILABLE, the oldest started 1d 2h ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step charge --status UNAVAILABLE\n";
+    static const char *const others[] = {
+        "     1  order, action of charge: FAILED_PRECONDITION, the oldest started 3h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step charge --status FAILED_PRECONDITION\n",
+        "     1  refund, undo of charge: UNAVAILABLE, the oldest started 5h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition refund --step charge --status UNAVAILABLE\n",
+        "     1  order, action of send: OK, the oldest started 4h 1m ago\n"
+        "        sagactl retry --all --address here:1 --definition order --step send --status OK\n"};
+    ck_assert_msg(strncmp(said, first, strlen(first)) == 0, "%s", said);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        ck_assert_msg(strstr(said, others[i]) != NULL, "%s\nis not in\n%s", others[i], said);
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --summary --step charge --status UNAVAILABLE -o json"), EXIT_DONE);
+    json_t *kinds = json_loads(said, 0, NULL);
+    ck_assert_uint_eq(json_array_size(kinds), 2);
+    const json_t *kind = json_array_get(kinds, 1);
+    ck_assert_int_eq(json_integer_value(json_object_get(json_array_get(kinds, 0), "count")), 3);
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "definition")), "refund");
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "phase")), "compensation");
+    ck_assert_str_eq(json_string_value(json_object_get(kind, "status")), "UNAVAILABLE");
+    json_decref(kinds);
+}
+END_TEST
+
+/* All that fit, and no others; one that is refused keeps none of the others from it, and the status tells of it. */
+START_TEST(retry__of_all_goes_on_behind_a_refusal)
+{
+    static const struct {
+        const char *words, *says, *ids;
+    } cases[] = {
+        {"retry --all --actor ann --status OK", "1 of 1 dead letter tried again\n", "6"},
+        {"retry --all --actor ann --status FAILED_PRECONDITION", "1 of 1 dead letter tried again\n", "4"},
+        {"retry --all --actor ann --step charge --status UNAVAILABLE", "2 of 4 dead letters tried again\n", "1235"},
+        {"retry --all --actor ann --step send", "1 of 1 dead letter tried again\n", "6"}};
+    static const int codes[] = {SAGA_E_FAILED_PRECONDITION, SAGA_OK, SAGA_E_NOT_FOUND, SAGA_OK};
+    Saga__V1__ListDeadLettersResponse answer;
+    Saga__V1__RetryResponse done = SAGA__V1__RETRY_RESPONSE__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t count = strlen(cases[i].ids);
+        anew();
+        told_letters(&answer);
+        tell("ListDeadLetters", &answer.base);
+        for (size_t k = 0; k < count; k++) {
+            tell("Retry", &done.base);
+            told[told_count - 1].code = count > 1 ? codes[k] : SAGA_OK;
+        }
+        ck_assert_int_eq(sagactl(cases[i].words), count > 1 ? EXIT_NOT_FOUND : EXIT_DONE);
+        ck_assert_str_eq(said, cases[i].says);
+        for (unsigned k = 0; k < count; k++) {
+            Saga__V1__RetryRequest *request = ASKED(saga__v1__retry_request, k + 1);
+            ck_assert_int_eq(request->saga_id[strlen("9f03c1d2a4b7-")], cases[i].ids[k]);
+            ck_assert_str_eq(request->actor, "ann");
+            saga__v1__retry_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_sagas");
+    TCase *tc = tcase_create("commands");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, acts__are_said);
+    tcase_add_test(tc, get__puts_its_pages_together);
+    tcase_add_test(tc, start__sends_what_was_typed);
+    tcase_add_test(tc, start__can_be_asked_for_again);
+    tcase_add_test(tc, start__waits_longer_than_it_starts);
+    tcase_add_test(tc, deadletters__are_counted);
+    tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
+    tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
+    tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
+    tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
+    tcase_add_test(tc, list__looks_behind_an_empty_page);
+    tcase_add_test(tc, wait__ends_as_the_saga_did);
+    tcase_add_test(tc, wait__outlives_a_sidecar);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
