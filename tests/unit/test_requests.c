@@ -770,6 +770,57 @@ START_TEST(requests__an_answer_that_is_too_old_says_by_how_much)
 }
 END_TEST
 
+/* What decides is named: the definition's own age, what the sidecar allows by now, or a clock that went back. */
+START_TEST(requests__an_answer_that_is_too_old_says_for_whom)
+{
+    static const struct {
+        const char *max_age;
+        int64_t later;
+        const char *says;
+    } cases[] = {
+        {"1h", 3601000000, "the last good answer under its key is 3601s old, and max_age is 3600s"},
+        {"2h", 3601000000, "the last good answer under its key is 3601s old, and last_good_age_max is 3600s"},
+        {"2h", 7201000000, "the last good answer under its key is 7201s old, and last_good_age_max is 3600s"},
+        {"2h", -1, "the last good answer under its key is of a time to come: the clock went back"},
+        {"2h", -5000000, "the last good answer under its key is of a time to come: the clock went back"},
+    };
+    char yaml[256];
+    snprintf(yaml, sizeof yaml,
+             "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: "
+             "1}},\n     compensation: none, fallback: {last_good: {key: k, max_age: %s}}}\n",
+             cases[_i].max_age);
+    now.us = 10000000;
+    define(yaml);
+    for (unsigned i = 0; i < 2; i++, now.us += cases[_i].later) {
+        first.serial = i + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        ask((struct event){.type = EVENT_ANSWER,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .status = i == 0 ? CODE_OK : CODE_NOT_FOUND});
+    }
+    ck_assert_str_eq(ended_words, cases[_i].says);
+}
+END_TEST
+
+/* A saga that has ended says so before its end is durable, too. */
+START_TEST(requests__an_ended_saga_is_no_ones_to_enlist_with)
+{
+    static const uint8_t types[] = {EVENT_ENLIST, EVENT_COMMIT, EVENT_ABORT, EVENT_KEEP_ALIVE};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (int ended = 0; ended < 2; ended++) {
+        for (size_t i = 0; i < sizeof types; i++)
+            ck_assert_int_eq(ask((struct event){.type = types[i]}), ended ? E_SAGA_ENDED : E_NOT_ENLISTED);
+        if (!ended)
+            ask((struct event){
+                .type = EVENT_ANSWER, .phase = SAGA_PHASE_ACTION, .attempt = 1, .reach = SAGA_REACH_ANSWERED});
+    }
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMMITTED);
+}
+END_TEST
+
 /* Whoever finds as many sagas as may live is told to come when one will have ended, as they have of late. */
 START_TEST(requests__who_finds_no_room_is_told_when_there_is)
 {
@@ -1421,6 +1472,8 @@ int main(void)
     tcase_add_test(tests, requests__every_target_of_a_step_is_looked_for);
     tcase_add_test(tests, requests__a_repeated_begin_tells_the_lease);
     tcase_add_test(tests, requests__an_answer_that_is_too_old_says_by_how_much);
+    tcase_add_loop_test(tests, requests__an_answer_that_is_too_old_says_for_whom, 0, 5);
+    tcase_add_test(tests, requests__an_ended_saga_is_no_ones_to_enlist_with);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
