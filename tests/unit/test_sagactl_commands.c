@@ -1081,6 +1081,16 @@ START_TEST(status__adds_up_its_loops)
                              "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
                       "%s", said);
     }
+    /* One that does not say since when has not the age of the one before it. */
+    holds[1].since = NULL;
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "definition order is held for 2h, by ann: sagactl release order\n"
+                               "definition refund is held for ?, by bob, the bank is shut: ") != NULL,
+                  "%s", said);
+    holds[1].since = &since[1];
     /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
     loops[2].stuck = 3;
     anew();
@@ -1237,6 +1247,51 @@ START_TEST(deadletters__are_told_by_what_they_have_in_common)
     ck_assert_str_eq(json_string_value(json_object_get(kind, "phase")), "compensation");
     ck_assert_str_eq(json_string_value(json_object_get(kind, "status")), "UNAVAILABLE");
     json_decref(kinds);
+}
+END_TEST
+
+/* What is proposed can be typed, however the question was written. */
+START_TEST(deadletters__are_asked_for_again_by_a_question_on_one_line)
+{
+    static const struct {
+        const char *where, *again; /* as a shell reads it */
+    } cases[] = {
+        {"step=='charge'//which", "step=='charge'"},
+        {"step\n//which\n\t!='a//b'//and\n||true//both", "step   !='a//b' ||true"},
+        {"step!=\"it's//\\\"//\"//it", "step!=\"it's//\\\"//\""},
+        {"step!=r'\\'//it", "step!=r'\\'"},
+        {"step!=bR'\\'//it", "step!=bR'\\'"},
+        {"step!=b'\\'//'//it", "step!=b'\\'//'"},
+        {"step!='''a'//b'''//it", "step!='''a'//b'''"},
+        {"`//`==1//it", "`//`==1"},
+        {"step!='open//", "step!='open//"},
+        {"a/b>1", "a/b>1"},
+    };
+    Saga__V1__ListDeadLettersResponse answer;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[200], line[300], where[200], word[300];
+        letters(&answer);
+        answer.n_sagas = 1;
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        snprintf(words, sizeof words, "deadletters --summary --where %s", cases[i].where);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        snprintf(where, sizeof where, "(%s) && step == 'charge' && status == 'UNAVAILABLE'", cases[i].again);
+        snprintf(line, sizeof line, "sagactl deadletters retry --definition order --where %s\n",
+                 screen_shell_word(where, word, sizeof word));
+        ck_assert_msg(strstr(said, line) != NULL, "%s\nis not in\n%s", line, said);
+        answer.next_page_token = text("9f03c1d2a4b7-2b");
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        snprintf(words, sizeof words, "deadletters --where %s", cases[i].where);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        snprintf(line, sizeof line, "sagactl deadletters --where %s --page ",
+                 screen_shell_word(cases[i].again, word, sizeof word));
+        ck_assert_msg(strstr(said, line) != NULL, "%s\nis not in\n%s", line, said);
+        Saga__V1__ListDeadLettersRequest *request = ASKED(saga__v1__list_dead_letters_request, 0);
+        ck_assert_str_eq(request->where, cases[i].where);
+        saga__v1__list_dead_letters_request__free_unpacked(request, NULL);
+    }
 }
 END_TEST
 
@@ -1443,6 +1498,31 @@ START_TEST(drill__counts_its_sagas_over_all_pages)
     tell("List", &none.base);
     ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
     ck_assert_str_eq(complained, "sagactl: of 3 sagas that were started 2 are there\n");
+    unlink(path);
+}
+END_TEST
+
+/* What an expectation is asked with is not of the comment that it ends in. */
+START_TEST(drill__an_expectation_may_have_a_comment)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__ListResponse one = SAGA__V1__LIST_RESPONSE__INIT, none = one;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *list[] = {&saga};
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    saga.id = text("9f03c1d2a4b7-2a");
+    one.sagas = list;
+    one.n_sagas = 1;
+    write_file(path, STEP "start: {definition: d}\n  - expect: state == COMMITTED // at last");
+    snprintf(words, sizeof words, "drill %s", path);
+    tell("Start", &started.base);
+    tell("List", &one.base);
+    tell("List", &none.base);
+    ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+    Saga__V1__ListRequest *request = ASKED(saga__v1__list_request, 2);
+    const char *asks = strstr(request->where, " && (!(state");
+    ck_assert_msg(asks != NULL && strcmp(asks, " && (!(state == COMMITTED // at last\n)\n)") == 0, "%s",
+                  request->where);
+    saga__v1__list_request__free_unpacked(request, NULL);
     unlink(path);
 }
 END_TEST
@@ -2128,6 +2208,8 @@ int main(void)
     tcase_add_test(tc, lint__takes_no_hidden_descriptors);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);
+    tcase_add_test(tc, deadletters__are_asked_for_again_by_a_question_on_one_line);
+    tcase_add_test(tc, drill__an_expectation_may_have_a_comment);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
