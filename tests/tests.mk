@@ -66,7 +66,7 @@ $(B)/tests/unit/test_reflecting: LINK_MORE := -Wl,--wrap=rpc_call_out_for
 $(B)/tests/unit/test_sidecar: LINK_MORE := -Wl,--wrap=core_is_tight,--wrap=rpc_set_serving
 $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
 $(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file
-$(B)/tests/unit/test_rpc_room: LINK_MORE := -Wl,--wrap=getaddrinfo
+$(B)/tests/unit/test_rpc_room $(B)/tests/unit/test_precheck: LINK_MORE := -Wl,--wrap=getaddrinfo
 $(B)/tests/unit/test_rpc_abuse: LINK_MORE := -Wl,--wrap=accept4,--wrap=clock_gettime
 $(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_target_create rpc_target_retire core_set_target \

@@ -178,7 +178,7 @@ static int ask(struct drill_run *d, const char *question, unsigned *count, char 
 {
     Saga__V1__ListRequest request = SAGA__V1__LIST_REQUEST__INIT;
     char where[QUESTION_SIZE], token[TOKEN_SIZE] = "";
-    if ((size_t)snprintf(where, sizeof where, "request_id.startsWith('%s') && (%s)", d->prefix, question) >=
+    if ((size_t)snprintf(where, sizeof where, "request_id.startsWith('%s') && (%s\n)", d->prefix, question) >=
         sizeof where)
         return run_say(d->r, EXIT_USAGE, "the expectation is too long");
     *count = 0;
@@ -253,7 +253,7 @@ static int expect(struct drill_run *d, const struct yaml_node *n)
     int status = ask(d, "true", &all, id);
     if (status == EXIT_DONE && all != d->started)
         return run_say(d->r, EXIT_REFUSED, "of %u sagas that were started %u are there", d->started, all);
-    snprintf(question, sizeof question, "!(%s)", text_of(n));
+    snprintf(question, sizeof question, "!(%s\n)", text_of(n)); /* it may end in a comment */
     if (status == EXIT_DONE)
         status = ask(d, question, &others, id);
     if (status != EXIT_DONE)

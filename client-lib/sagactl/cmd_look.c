@@ -1,4 +1,5 @@
 /* cmd_look.c - get, list, deadletters. */
+#include "client-lib/sagactl/question.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/show.h"
 #include "client-lib/sagactl/times.h"
@@ -202,11 +203,11 @@ static int put_pages(struct run *r, const struct paging *p, size_t *shown, char 
 /* The end of the command that shows the next page: what both lists take. */
 static void put_next(const struct run *r, const char *token)
 {
-    char limit[16];
+    char limit[16], where[QUESTION_WHERE_SIZE];
     snprintf(limit, sizeof limit, "%u", (unsigned)r->o.limit);
     run_put_option(r, "address", r->o.address);
     run_put_option(r, "definition", r->o.definition);
-    run_put_option(r, "where", r->o.where);
+    run_put_option(r, "where", r->o.where == NULL ? NULL : question_on_a_line(r->o.where, where, sizeof where));
     run_put_option(r, "journal", r->o.journal);
     if (r->o.fleet)
         fputs(" --fleet", r->screen.out);

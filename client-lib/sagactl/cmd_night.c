@@ -1,5 +1,6 @@
 /* cmd_night.c - for an operator woken at night: what is stuck, by what it has in common, and retrying it so. */
 #include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/question.h"
 #include "client-lib/sagactl/run.h"
 #include "client-lib/sagactl/story.h"
 #include "client-lib/sagactl/times.h"
@@ -7,9 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_MAX   1000
-#define FIELD      256
-#define WHERE_SIZE 4096 /* --where takes 2048 */
+#define PAGE_MAX 1000
+#define FIELD    256
 
 /* ---- dead letters ---- */
 
@@ -140,7 +140,7 @@ static int put_summary_json(struct run *r, const struct summary *s)
 /* The command that tries a group again: of the same sidecar and journals, and where a question chose them a bulk job that asks it, too. */
 static void put_retry(const struct run *r, const struct group *g)
 {
-    char where[WHERE_SIZE];
+    char question[QUESTION_WHERE_SIZE], where[QUESTION_WHERE_SIZE];
     fprintf(r->screen.out, "        sagactl %s", r->o.where == NULL ? "retry --all" : "deadletters retry");
     run_put_option(r, "address", r->o.address);
     run_put_option(r, "journal", r->o.journal);
@@ -151,7 +151,8 @@ static void put_retry(const struct run *r, const struct group *g)
         run_put_option(r, "step", g->step);
         run_put_option(r, "status", saga_status_name(g->status));
     } else {
-        snprintf(where, sizeof where, "(%s) && step == '%s' && status == '%s'", r->o.where, g->step,
+        snprintf(where, sizeof where, "(%s) && step == '%s' && status == '%s'",
+                 question_on_a_line(r->o.where, question, sizeof question), g->step,
                  g->status == SAGA_OK ? "" : saga_status_name(g->status));
         run_put_option(r, "where", where);
     }

@@ -119,10 +119,11 @@ static void put_certificate(struct run *r, const struct all *all)
 /* The definitions of which starts are refused; every loop tells of each. */
 static void put_holds(struct run *r, const Saga__V1__StatusResponse *m)
 {
-    char name[FIELD], word[FIELD], actor[FIELD], reason[FIELD], span[TIMES_TEXT_SIZE] = "?";
+    char name[FIELD], word[FIELD], actor[FIELD], reason[FIELD], span[TIMES_TEXT_SIZE];
     for (size_t i = 0; m->n_loops > 0 && i < m->loops[0]->n_holds; i++) {
         const Saga__V1__Hold *h = m->loops[0]->holds[i];
         screen_clean(&r->screen, h->definition, name, sizeof name);
+        snprintf(span, sizeof span, "?");
         if (h->since != NULL)
             times_write_span(instant_since(r->screen.now, times_of(h->since)), span);
         screen_put(&r->screen, PAINT_BAD, "definition %s is held for %s, by %s%s%s: sagactl release %s\n", name, span,

@@ -29,7 +29,7 @@ static bool take(char *at, size_t size, const char *text)
 static bool is_span(const Google__Protobuf__Duration *d, struct span least)
 {
     return d != NULL && d->seconds >= 0 && d->seconds <= LASTS_MAX.us / 1000000 && d->nanos >= 0 &&
-           span_of(d).us >= least.us && span_of(d).us <= LASTS_MAX.us;
+           d->nanos <= 999999999 && span_of(d).us >= least.us && span_of(d).us <= LASTS_MAX.us;
 }
 
 static int read_rule(const Saga__V1__Fault *m, size_t i, struct instant now, struct drill_rule *r,

@@ -363,7 +363,7 @@ int lists_dead_letters(struct api *api, struct read *read, const void *message, 
     struct bytes name = bytes_of_text(m->definition);
     int code = read->state == NULL ? letters_begin(read, m, detail) : 0;
     struct letters *l = read->state;
-    if (code == 0 && engine_counts(e).stuck > 0)
+    if (code == 0 && core_stuck(api->core) > 0)
         saga = engine_after(e, l->after);
     while (code == 0 && saga != NULL && l->count < l->room && l->examined < EXAMINE_MAX) {
         struct shown shown;

@@ -119,6 +119,9 @@ int core_commit(struct core *c, struct instant now, struct error_detail *detail)
 uint64_t core_decided(const struct core *c);
 uint64_t core_durable(const struct core *c);
 
+/* How many sagas are dead letters by what is durable, heartbeats among them: in memory one may have been tried again, or become one, since. */
+uint32_t core_stuck(const struct core *c);
+
 /* As the store's, and of frames that are not durable yet, too. */
 int core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail);
 

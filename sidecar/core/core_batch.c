@@ -362,4 +362,5 @@ void core_check(const struct core *c)
         next += b->size == 0 ? 0 : b->cut_count + 1;
     }
     CHECK(next == c->frame + (c->open->size == 0 ? 0 : c->open->cut_count + 1));
+    CHECK(c->closed > 0 || c->open->size > 0 || c->stuck == engine_counts(c->engine).stuck);
 }

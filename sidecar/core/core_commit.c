@@ -116,6 +116,7 @@ static void landed(struct core *c, struct instant now)
     CHECK(c->handed > 0 && batch_has_content(b));
     go_on(c, now);
     c->needed_from = b->needed_from;
+    c->stuck = b->stuck;
     size_t from = 0;
     for (size_t i = 0; i <= b->cut_count && b->size > 0; i++) {
         size_t to = i == b->cut_count ? b->size : b->cuts[i];
@@ -179,6 +180,7 @@ static void close_batch(struct core *c)
     CHECK(c->closed < STORE_COMMITS_MAX && batch_has_content(b));
     uint64_t oldest = core_oldest_live_frame(c);
     b->needed_from = oldest;
+    b->stuck = engine_counts(c->engine).stuck;
     if (oldest >= c->oldest_live_frame + OLDEST_LIVE_EVERY)
         b->oldest_live_frame = c->oldest_live_frame = oldest;
     if (b->size > 0)
@@ -359,6 +361,11 @@ uint64_t core_decided(const struct core *c)
 uint64_t core_durable(const struct core *c)
 {
     return c->durable_frame;
+}
+
+uint32_t core_stuck(const struct core *c)
+{
+    return c->stuck;
 }
 
 int core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)

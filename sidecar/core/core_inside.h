@@ -42,6 +42,7 @@ struct batch {
     uint64_t audit_seq;         /* closed: their row's number; 0: none */
     uint64_t oldest_live_frame; /* closed: what the store is told with it; 0: nothing */
     uint64_t needed_from;       /* closed: from which frame on the journal is needed once it is durable */
+    uint32_t stuck;             /* closed: how many sagas are dead letters once it is durable */
 };
 
 struct parked;
@@ -68,6 +69,7 @@ struct core {
     uint64_t frame;             /* number of the open batch's first */
     uint64_t audit_last;        /* number of the last row of the audit trail that was closed */
     uint64_t durable_frame;     /* the last that is */
+    uint32_t stuck;             /* dead letters, by what is durable */
     uint64_t oldest_live_frame; /* as the store was last told */
     uint64_t needed_from; /* no live saga has a durable record before this frame; what is only decided does not count */
     struct instant latest; /* of the records that recovery saw */

@@ -125,6 +125,7 @@ static int recover(struct core *c, const struct store_state *state, struct insta
             return code;
     }
     c->needed_from = core_oldest_live_frame(c);
+    c->stuck = engine_counts(c->engine).stuck;
     c->resuming = engine_counts(c->engine).live > 0;
     return core_resume(c, now, detail);
 }

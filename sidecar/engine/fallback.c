@@ -137,12 +137,16 @@ static void none_good(const struct turn *t, struct saga *s, unsigned index, stru
     struct error_detail words;
     char text[TIMESTAMP_TEXT_SIZE];
     error_set(&words, 0, NULL, "there is no good answer under its key to fall back to (last_good)");
-    if (given_at.us != 0) {
-        struct span age = instant_since(t->now, given_at), most = saga_spec(s, index)->max_age;
+    struct span age = instant_since(t->now, given_at);
+    if (given_at.us != 0 && age.us < 0) {
+        error_set(&words, 0, NULL, "the last good answer under its key is of a time to come: the clock went back");
+    } else if (given_at.us != 0) {
+        struct span own = saga_spec(s, index)->max_age, all = t->engine->recall.options.age_max;
+        struct span most = span_min(own, all);
         duration_write(age.us / 1000000, 0, text);
         error_set(&words, 0, NULL, "the last good answer under its key is ");
         error_append(&words, text);
-        error_append(&words, " old, and max_age is ");
+        error_append(&words, own.us <= all.us ? " old, and max_age is " : " old, and last_good_age_max is ");
         duration_write(most.us / 1000000, (int32_t)(most.us % 1000000) * 1000, text);
         error_append(&words, text);
     }

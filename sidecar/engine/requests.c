@@ -521,7 +521,8 @@ static struct saga *enlisted_saga(const struct turn *t, const struct event *even
     if (s == NULL)
         return NULL;
     if (s->mode != SAGA_ENLISTED) {
-        reply_refuse(t, event, E_NOT_ENLISTED, "saga_id", NULL);
+        /* As it is answered when that end is durable. */
+        reply_refuse(t, event, saga_ended(s) ? E_SAGA_ENDED : E_NOT_ENLISTED, "saga_id", NULL);
         return NULL;
     }
     renew_lease(t, s);

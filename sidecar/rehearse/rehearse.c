@@ -16,6 +16,20 @@ struct judge {
     bool committed;
 };
 
+/* The place of a new finding; when all are taken, that of the mildest one, the last of these, or NULL when none is milder. */
+static struct rehearse_finding *place_for(struct rehearse_report *report, enum lint_severity severity)
+{
+    if (report->count < REHEARSE_FINDINGS_MAX)
+        return &report->findings[report->count++];
+    struct rehearse_finding *mildest = NULL;
+    for (unsigned i = 0; i < report->count; i++) {
+        struct rehearse_finding *f = &report->findings[i];
+        if (f->severity <= (mildest == NULL ? severity : mildest->severity))
+            mildest = f;
+    }
+    return mildest != NULL && mildest->severity < severity ? mildest : NULL;
+}
+
 static void found(struct judge *j, const char *rule, enum lint_severity severity, int step, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 static void found(struct judge *j, const char *rule, enum lint_severity severity, int step, const char *format, ...)
@@ -24,9 +38,9 @@ static void found(struct judge *j, const char *rule, enum lint_severity severity
     for (unsigned i = 0; i < report->count; i++)
         if (strcmp(report->findings[i].rule, rule) == 0 && report->findings[i].step == step)
             return; /* the first has the shortest story */
-    if (report->count == REHEARSE_FINDINGS_MAX)
+    struct rehearse_finding *f = place_for(report, severity);
+    if (f == NULL)
         return;
-    struct rehearse_finding *f = &report->findings[report->count++];
     *f = (struct rehearse_finding){.rule = rule, .severity = severity, .step = step};
     memcpy(f->trace, j->run->trace, sizeof f->trace);
     va_list arguments;

@@ -41,6 +41,7 @@ struct rehearse_end {
 
 #define REHEARSE_ENDS_MAX 64
 
+/* When there are more findings, it is the milder ones that have no room: an error is lost to other errors alone. */
 struct rehearse_report {
     unsigned runs;
     bool drawn; /* there were too many ways for all of them */

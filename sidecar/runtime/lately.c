@@ -41,7 +41,11 @@ static void note(struct last_failure *last, const struct rpc_answer *answer, str
     struct bytes said = answer->unreached != NULL ? bytes_of_text(answer->unreached) : answer->message;
     last->at = now;
     last->status = answer->status > 0 && answer->status < CODE_COUNT ? (uint8_t)answer->status : CODE_UNKNOWN;
-    last->said_size = (uint8_t)(said.size < LAST_SAID_BYTES ? said.size : LAST_SAID_BYTES);
+    size_t size = said.size;
+    if (size > LAST_SAID_BYTES)
+        for (size = LAST_SAID_BYTES; size > 0 && (said.at[size] & 0xc0) == 0x80; size--)
+            ; /* before a character, since strings of protobuf have to be valid */
+    last->said_size = (uint8_t)size;
     if (last->said_size > 0)
         memcpy(last->said, said.at, last->said_size);
 }

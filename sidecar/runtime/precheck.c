@@ -18,6 +18,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -181,23 +182,42 @@ static void check_socket_file(struct report *r, const struct config *config, con
         complain(r, field, path, strerror(code));
 }
 
+/* 0 or an errno. */
+static int try_binding(const struct addrinfo *at)
+{
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    if (fd < 0)
+        return errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (at->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    int code = bind(fd, at->ai_addr, at->ai_addrlen) == 0 ? 0 : errno;
+    close(fd);
+    return code;
+}
+
+/* A name may have several addresses: a start needs all of them, save those of a family that this machine lacks. */
 static void check_port(struct report *r, const char *field, const char *text, const struct address *address)
 {
-    struct addrinfo hints = {.ai_family = address->bracketed ? AF_INET6 : AF_INET, .ai_socktype = SOCK_STREAM}, *found;
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found;
     char port[16];
+    bool bound = false;
     snprintf(port, sizeof port, "%u", (unsigned)address->port);
     int code = getaddrinfo(address->host, port, &hints, &found);
     if (code != 0) {
         complain(r, field, text, gai_strerror(code));
         return;
     }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
-    if (fd >= 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0)
-        complain(r, field, text, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    for (const struct addrinfo *at = found; at != NULL && code == 0; at = at->ai_next) {
+        code = try_binding(at);
+        bound = bound || code == 0;
+        if ((code == EAFNOSUPPORT || code == EADDRNOTAVAIL) && (bound || at->ai_next != NULL))
+            code = 0;
+    }
+    if (code != 0)
+        complain(r, field, text, strerror(code));
     freeaddrinfo(found);
 }
 

@@ -94,21 +94,25 @@ static int take_file(void *self, struct definition *definition, struct error_det
     return take_new(s, definition, &s->limits, true, detail);
 }
 
-static int take_set(void *self, const char *name, struct bytes set, struct error_detail *detail)
+static int take_set(struct loop *s, const char *name, struct bytes set, bool from_file, struct error_detail *detail)
 {
-    struct loop *s = self;
     const struct schema_entry *entry;
     bool repeated;
     int code =
         schemas_add(s->schemas, s->core, bytes_of_text(name), set, clock_now(&s->clock), &entry, &repeated, detail);
-    if (code == 0 && !repeated)
+    if (code == 0 && !repeated && from_file)
         api_audit_file(s->api, true, entry->name, entry->set->hash);
     return code;
 }
 
+static int take_schema_file(void *self, const char *name, struct bytes set, struct error_detail *detail)
+{
+    return take_set(self, name, set, true, detail);
+}
+
 int registered_take_files(struct loop *s, struct error_detail *detail)
 {
-    int code = schemas_dir_read(s->config, take_set, s, detail);
+    int code = schemas_dir_read(s->config, take_schema_file, s, detail);
     if (code == 0)
         code = definitions_dir_read(s->config, take_file, s, detail);
     return code;
@@ -129,5 +133,5 @@ int registered_take_definition(struct loop *s, const struct definition *other, s
 
 int registered_take_schema(struct loop *s, const struct schema_entry *other, struct error_detail *detail)
 {
-    return take_set(s, other->name, other->set->bytes, detail);
+    return take_set(s, other->name, other->set->bytes, false, detail);
 }

@@ -297,6 +297,17 @@ START_TEST(faults__delays_and_times_are_a_millisecond_to_an_hour)
     refused("faults[0].lasts");
     lasts.seconds = -1;
     refused("faults[0].lasts");
+    /* Within an hour, and no duration all the same. */
+    lasts.seconds = delay.seconds = 1;
+    lasts.nanos = 1000000000;
+    refused("faults[0].lasts");
+    lasts.nanos = delay.nanos = 999999999;
+    taken();
+    delay.nanos = 1000000000;
+    refused("faults[0].delay");
+    delay.nanos = -1;
+    refused("faults[0].delay");
+    delay.nanos = 0;
     fault.lasts = NULL;
     refused("faults[0].lasts");
 }

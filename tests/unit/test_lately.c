@@ -119,6 +119,25 @@ START_TEST(lately__a_targets_attempts_by_their_ends_and_times)
 }
 END_TEST
 
+/* What is too long ends with a whole character, wherever the bound falls. */
+START_TEST(lately__words_are_cut_between_characters)
+{
+    static const char *const characters[] = {"x", "\u00e9", "\u20ac", "\U0001f600"};
+    for (size_t i = 0; i < 4; i++)
+        for (size_t before = 0; before < 4; before++) {
+            char words[400] = "";
+            size_t size = strlen(characters[i]);
+            memset(words, 'x', before);
+            while (strlen(words) + size < sizeof words)
+                strcat(words, characters[i]);
+            ended(call_of("order", "pay", SAGA_PHASE_ACTION), SPAN_S(1), 14, SAGA_REACH_MAYBE, words);
+            words[before + (LAST_SAID_BYTES - before) / size * size] = '\0';
+            ck_assert_str_eq(target_status()->last_failure_message, words);
+            ck_assert_str_eq(loop_status()->failing_steps[0]->last_message, words);
+        }
+}
+END_TEST
+
 START_TEST(lately__steps_that_fail_are_told_by_their_phase)
 {
     ended(call_of("order", "pay", SAGA_PHASE_ACTION), SPAN_S(1), 14, SAGA_REACH_MAYBE, "first");
@@ -225,6 +244,7 @@ int main(void)
     tcase_add_test(tc, lately__the_oldest_failure_gives_way);
     tcase_add_test(tc, lately__a_window_has_an_end);
     tcase_add_test(tc, lately__sagas_by_their_ends);
+    tcase_add_test(tc, lately__words_are_cut_between_characters);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

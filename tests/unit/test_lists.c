@@ -363,6 +363,39 @@ START_TEST(lists__a_wait_for_the_journal_loses_no_dead_letter)
 }
 END_TEST
 
+/* A retry that a crash now would forget is none yet: whoever looks meanwhile finds the dead letter. */
+START_TEST(lists__a_retry_that_is_not_durable_hides_no_dead_letter)
+{
+    const Saga__V1__ListDeadLettersRequest m = letters_of("", "");
+    Saga__V1__RetryRequest retry = SAGA__V1__RETRY_REQUEST__INIT;
+    for (int again = 0; again < 2; again++) {
+        dead_letter("order", FAILED_PRECONDITION);
+        retry.saga_id = id;
+        retry.actor = text_of("ann");
+        memory_disk_set_size(w.loop[0].disk, 1);
+        struct world_call *retried = api_world_ask(&w, 0, METHOD_RETRY, &retry.base);
+        api_world_turn(&w, 0);
+        ck_assert_uint_eq(engine_counts(core_engine(w.loop[0].core)).stuck, 0);
+        struct world_call *listed = api_world_ask(&w, 0, METHOD_LIST_DEAD_LETTERS, &m.base);
+        api_world_turn(&w, 0);
+        ck_assert(!retried->ended && listed->ended);
+        Saga__V1__ListDeadLettersResponse *r =
+            saga__v1__list_dead_letters_response__unpack(NULL, listed->body.size, listed->body.at);
+        ck_assert_uint_eq(r->n_sagas, 1);
+        ck_assert_str_eq(r->sagas[0]->id, id);
+        ck_assert_int_eq(r->sagas[0]->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+        saga__v1__list_dead_letters_response__free_unpacked(r, NULL);
+        api_world_free(listed);
+        memory_disk_set_size(w.loop[0].disk, 0);
+        api_world_settle(&w);
+        ck_assert(retried->ended);
+        api_world_free(retried);
+        ck_assert_uint_eq(count_letters("", ""), 0);
+        answer(0, "");
+    }
+}
+END_TEST
+
 /* The sagas of one tag among others, live and ended, newest first and each once, however many a page holds. */
 START_TEST(lists__those_of_a_tag_come_newest_first_and_page_by_page)
 {
@@ -602,6 +635,7 @@ int main(void)
     tcase_add_test(tc, lists__skips_are_told_live_and_ended);
     tcase_add_test(tc, lists__a_saga_tells_what_it_goes_without);
     tcase_add_test(tc, lists__what_was_undone_lacks_nothing);
+    tcase_add_test(tc, lists__a_retry_that_is_not_durable_hides_no_dead_letter);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

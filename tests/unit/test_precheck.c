@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,54 @@ START_TEST(precheck__a_port_is_free)
     ck_refused("http_listen", text, "Address already in use");
     close(fd);
     ck_good("http_listen", text);
+}
+END_TEST
+
+/* A name that stands for several addresses, whatever this machine knows of names: none of them may be another's, and one of a family that this
+ * machine lacks (or an address that it does not have) is passed over, but for one that is alone. tests.mk wraps this. */
+static const char *stands_for[2];
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out);
+
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+    if (strcmp(host, "some.test") != 0)
+        return __real_getaddrinfo(host, service, hints, out);
+    int error = __real_getaddrinfo(stands_for[0], service, hints, out);
+    return error != 0 || stands_for[1] == NULL ? error
+                                               : __real_getaddrinfo(stands_for[1], service, hints, &(*out)->ai_next);
+}
+
+START_TEST(precheck__all_addresses_of_a_name_are_free)
+{
+    static const struct {
+        const char *addresses[2], *refused;
+    } cases[] = {
+        {{"127.0.0.1", "127.0.0.2"}, "Address already in use"},
+        {{"127.0.0.2", "127.0.0.1"}, "Address already in use"},
+        {{"127.0.0.3", "127.0.0.1"}, NULL},
+        {{"240.0.0.1", "127.0.0.1"}, NULL}, /* of which no machine has the first */
+        {{"127.0.0.1", "240.0.0.1"}, NULL},
+        {{"240.0.0.1", "127.0.0.2"}, "Address already in use"},
+        {{"240.0.0.1", NULL}, "Cannot assign requested address"},
+        {{"240.0.0.1", "240.0.0.2"}, "Cannot assign requested address"},
+    };
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    socklen_t size = sizeof at;
+    char text[64];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(text, sizeof text, "['plaintext://some.test:%u']", (unsigned)ntohs(at.sin_port));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        memcpy(stands_for, cases[i].addresses, sizeof stands_for);
+        if (cases[i].refused == NULL)
+            ck_good("listen", text);
+        else
+            ck_refused("listen", text, cases[i].refused);
+    }
+    close(fd);
 }
 END_TEST
 
@@ -235,6 +284,7 @@ int main(void)
     tcase_add_test(t, precheck__the_data_are_those_of_as_many_loops);
     tcase_add_test(t, precheck__the_data_are_of_this_sagad_or_an_older);
     tcase_add_test(t, precheck__the_data_can_be_kept);
+    tcase_add_test(t, precheck__all_addresses_of_a_name_are_free);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -185,6 +185,29 @@ START_TEST(registered__a_file_is_audited_once)
 }
 END_TEST
 
+/* What another loop has is no file, and was in the audit log when that took it. */
+START_TEST(registered__a_schema_of_another_loop_is_no_file)
+{
+    static struct owner o;
+    const struct schema_entry *entry;
+    bool repeated;
+    struct loop other = {.config = &config, .limits = s.limits, .index = 1};
+    owner_init(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+    ck_assert_int_eq(schemas_create(10, &other.schemas), 0);
+    ck_assert_int_eq(schemas_add(s.schemas, o.core, bytes_of_text("shapes"), bytes_of(shapes, shapes_size), o.now,
+                                 &entry, &repeated, &s.failure.detail),
+                     0);
+    other.core = o.core;
+    audited = 0;
+    ck_assert_int_eq(registered_take_schema(&other, entry, &other.failure.detail), 0);
+    ck_assert_uint_eq(schemas_count(other.schemas), 1);
+    ck_assert_uint_eq(audited, 0);
+    schemas_destroy(other.schemas);
+    owner_close(&o);
+}
+END_TEST
+
 static struct lint_report linted;
 static unsigned warned;
 
@@ -241,6 +264,7 @@ int main(void)
     tcase_add_test(t, registered__a_file_is_audited_once);
     tcase_add_test(t, registered__warnings_are_those_of_lint);
     tcase_add_test(t, registered__what_cannot_be_read_is_told);
+    tcase_add_test(t, registered__a_schema_of_another_loop_is_no_file);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -40,6 +40,7 @@ static int try(const char *text)
     struct definition *d = NULL;
     struct pool pool;
     limits.schemas = trades_schemas();
+    limits.steps_max = STEPS_LIMIT;
     planned[0] = '\0';
     int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
     ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
@@ -136,6 +137,33 @@ START_TEST(rehearse__runs_are_bounded)
     runs_max = 20000;
     ck_assert(report.drawn);
     ck_assert_uint_eq(report.runs, 3 + 3);
+}
+END_TEST
+
+/* Each step but the first can become a dead letter; only then is that one's failure tried, which leaves something behind. */
+START_TEST(rehearse__an_error_is_found_after_however_many_notes)
+{
+    static char text[32768];
+    size_t used = (size_t)snprintf(
+        text, sizeof text,
+        "name: n\nversion: 1.0.0\nforward_only: true\nsteps:\n  - {name: first, target: t, optional: true, action: "
+        "{method: /x.v1.S/A, retry: {maxAttempts: 1}}}\n");
+    for (unsigned i = 0; i < REHEARSE_FINDINGS_MAX + 5; i++)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used,
+                             "  - {name: s%u, target: t, action: {method: /x.v1.S/A, retry: {maxAttempts: 1}}}\n", i);
+    runs_max = 1000;
+    ck_assert_int_eq(try(text), 0);
+    runs_max = 20000;
+    ck_assert_uint_eq(report.count, REHEARSE_FINDINGS_MAX);
+    const struct rehearse_finding *f = needed("left-behind");
+    ck_assert_int_eq(f->severity, LINT_ERROR);
+    ck_assert_int_eq(f->step, 0);
+    unsigned notes = 0;
+    for (unsigned i = 0; i < report.count; i++)
+        notes += report.findings[i].severity == LINT_NOTE;
+    ck_assert_uint_eq(notes, REHEARSE_FINDINGS_MAX - 1);
+    ck_assert_int_eq(report.findings[0].severity, LINT_NOTE); /* the last of them has given way */
 }
 END_TEST
 
@@ -466,6 +494,7 @@ int main(void)
     tcase_add_test(runs, rehearse__an_example_has_every_kind);
     tcase_add_test(runs, rehearse__an_example_s_enum_is_not_the_default);
     tcase_add_test(runs, rehearse__an_example_of_what_holds_itself_has_an_end);
+    tcase_add_test(runs, rehearse__an_error_is_found_after_however_many_notes);
     suite_add_tcase(suite, runs);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -14,6 +14,23 @@ START_TEST(requests__a_repeated_begin_tells_the_lease)
 }
 END_TEST
 
+/* A saga that has ended says so before its end is durable, too. */
+START_TEST(requests__an_ended_saga_is_no_ones_to_enlist_with)
+{
+    static const uint8_t types[] = {EVENT_ENLIST, EVENT_COMMIT, EVENT_ABORT, EVENT_KEEP_ALIVE};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (int ended = 0; ended < 2; ended++) {
+        for (size_t i = 0; i < sizeof types; i++)
+            ck_assert_int_eq(ask((struct event){.type = types[i]}), ended ? E_SAGA_ENDED : E_NOT_ENLISTED);
+        if (!ended)
+            ask((struct event){
+                .type = EVENT_ANSWER, .phase = SAGA_PHASE_ACTION, .attempt = 1, .reach = SAGA_REACH_ANSWERED});
+    }
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMMITTED);
+}
+END_TEST
+
 START_TEST(requests__what_is_refused_is_named_by_its_place)
 {
     static const char *const names[12] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "no name"};
@@ -466,6 +483,7 @@ int main(void)
     tcase_add_test(tests, requests__a_begin_is_no_start);
     tcase_add_test(tests, requests__an_enlistment_is_looked_at_whole);
     tcase_add_test(tests, requests__a_repeated_begin_tells_the_lease);
+    tcase_add_test(tests, requests__an_ended_saga_is_no_ones_to_enlist_with);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -250,6 +250,40 @@ START_TEST(requests_attempts__an_answer_that_is_too_old_says_by_how_much)
 }
 END_TEST
 
+/* What decides is named: the definition's own age, what the sidecar allows by now, or a clock that went back. */
+START_TEST(requests_attempts__an_answer_that_is_too_old_says_for_whom)
+{
+    static const struct {
+        const char *max_age;
+        int64_t later;
+        const char *says;
+    } cases[] = {
+        {"1h", 3601000000, "the last good answer under its key is 3601s old, and max_age is 3600s"},
+        {"2h", 3601000000, "the last good answer under its key is 3601s old, and last_good_age_max is 3600s"},
+        {"2h", 7201000000, "the last good answer under its key is 7201s old, and last_good_age_max is 3600s"},
+        {"2h", -1, "the last good answer under its key is of a time to come: the clock went back"},
+        {"2h", -5000000, "the last good answer under its key is of a time to come: the clock went back"},
+    };
+    char yaml[256];
+    snprintf(yaml, sizeof yaml,
+             "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: "
+             "1}},\n     compensation: none, fallback: {last_good: {key: k, max_age: %s}}}\n",
+             cases[_i].max_age);
+    now.us = 10000000;
+    define(yaml);
+    for (unsigned i = 0; i < 2; i++, now.us += cases[_i].later) {
+        first.serial = i + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        ask((struct event){.type = EVENT_ANSWER,
+                           .phase = SAGA_PHASE_ACTION,
+                           .attempt = 1,
+                           .reach = SAGA_REACH_ANSWERED,
+                           .status = i == 0 ? CODE_OK : CODE_NOT_FOUND});
+    }
+    ck_assert_str_eq(ended_words, cases[_i].says);
+}
+END_TEST
+
 /* A retry that waits for its turn is tried, too, when the target has been away for too long; and its saga's deadline is the end
  * of any wait. */
 START_TEST(requests_attempts__until_when_a_retry_waits_is_told)
@@ -380,6 +414,7 @@ int main(void)
     tcase_add_test(tests, requests_attempts__what_is_deferred_is_told_apart_while_it_waits);
     tcase_add_test(tests, requests_attempts__an_undo_is_asked_what_its_owner_said);
     tcase_add_test(tests, requests_attempts__an_answer_that_is_too_old_says_by_how_much);
+    tcase_add_loop_test(tests, requests_attempts__an_answer_that_is_too_old_says_for_whom, 0, 5);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -138,6 +138,31 @@ START_TEST(drill__counts_its_sagas_over_all_pages)
 }
 END_TEST
 
+/* What an expectation is asked with is not of the comment that it ends in. */
+START_TEST(drill__an_expectation_may_have_a_comment)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__ListResponse one = SAGA__V1__LIST_RESPONSE__INIT, none = one;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *list[] = {&saga};
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    saga.id = text("9f03c1d2a4b7-2a");
+    one.sagas = list;
+    one.n_sagas = 1;
+    write_file(path, STEP "start: {definition: d}\n  - expect: state == COMMITTED // at last");
+    snprintf(words, sizeof words, "drill %s", path);
+    tell("Start", &started.base);
+    tell("List", &one.base);
+    tell("List", &none.base);
+    ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+    Saga__V1__ListRequest *request = ASKED(saga__v1__list_request, 2);
+    const char *asks = strstr(request->where, " && (!(state");
+    ck_assert_msg(asks != NULL && strcmp(asks, " && (!(state == COMMITTED // at last\n)\n)") == 0, "%s",
+                  request->where);
+    saga__v1__list_request__free_unpacked(request, NULL);
+    unlink(path);
+}
+END_TEST
+
 /* Whatever comes of it, the faults that it has injected end with it. */
 START_TEST(drill__takes_its_faults_away_when_it_fails)
 {
@@ -178,6 +203,7 @@ int main(void)
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
     tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
+    tcase_add_test(tc, drill__an_expectation_may_have_a_comment);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -356,6 +356,16 @@ START_TEST(status__adds_up_its_loops)
                              "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
                       "%s", said);
     }
+    /* One that does not say since when has not the age of the one before it. */
+    holds[1].since = NULL;
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "definition order is held for 2h, by ann: sagactl release order\n"
+                               "definition refund is held for ?, by bob, the bank is shut: ") != NULL,
+                  "%s", said);
+    holds[1].since = &since[1];
     /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
     loops[2].stuck = 3;
     anew();

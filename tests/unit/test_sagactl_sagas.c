@@ -391,6 +391,51 @@ START_TEST(deadletters__are_told_by_what_they_have_in_common)
 }
 END_TEST
 
+/* What is proposed can be typed, however the question was written. */
+START_TEST(deadletters__are_asked_for_again_by_a_question_on_one_line)
+{
+    static const struct {
+        const char *where, *again; /* as a shell reads it */
+    } cases[] = {
+        {"step=='charge'//which", "step=='charge'"},
+        {"step\n//which\n\t!='a//b'//and\n||true//both", "step   !='a//b' ||true"},
+        {"step!=\"it's//\\\"//\"//it", "step!=\"it's//\\\"//\""},
+        {"step!=r'\\'//it", "step!=r'\\'"},
+        {"step!=bR'\\'//it", "step!=bR'\\'"},
+        {"step!=b'\\'//'//it", "step!=b'\\'//'"},
+        {"step!='''a'//b'''//it", "step!='''a'//b'''"},
+        {"`//`==1//it", "`//`==1"},
+        {"step!='open//", "step!='open//"},
+        {"a/b>1", "a/b>1"},
+    };
+    Saga__V1__ListDeadLettersResponse answer;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[200], line[300], where[200], word[300];
+        told_letters(&answer);
+        answer.n_sagas = 1;
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        snprintf(words, sizeof words, "deadletters --summary --where %s", cases[i].where);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        snprintf(where, sizeof where, "(%s) && step == 'charge' && status == 'UNAVAILABLE'", cases[i].again);
+        snprintf(line, sizeof line, "sagactl deadletters retry --definition order --where %s\n",
+                 screen_shell_word(where, word, sizeof word));
+        ck_assert_msg(strstr(said, line) != NULL, "%s\nis not in\n%s", line, said);
+        answer.next_page_token = text("9f03c1d2a4b7-2b");
+        anew();
+        tell("ListDeadLetters", &answer.base);
+        snprintf(words, sizeof words, "deadletters --where %s", cases[i].where);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        snprintf(line, sizeof line, "sagactl deadletters --where %s --page ",
+                 screen_shell_word(cases[i].again, word, sizeof word));
+        ck_assert_msg(strstr(said, line) != NULL, "%s\nis not in\n%s", line, said);
+        Saga__V1__ListDeadLettersRequest *request = ASKED(saga__v1__list_dead_letters_request, 0);
+        ck_assert_str_eq(request->where, cases[i].where);
+        saga__v1__list_dead_letters_request__free_unpacked(request, NULL);
+    }
+}
+END_TEST
+
 /* All that fit, and no others; one that is refused keeps none of the others from it, and the status tells of it. */
 START_TEST(retry__of_all_goes_on_behind_a_refusal)
 {
@@ -443,6 +488,7 @@ int main(void)
     tcase_add_test(tc, list__looks_behind_an_empty_page);
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, wait__outlives_a_sidecar);
+    tcase_add_test(tc, deadletters__are_asked_for_again_by_a_question_on_one_line);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
