@@ -64,6 +64,7 @@ $(B)/tests/unit/test_rpc_settings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 	transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_reflecting: LINK_MORE := -Wl,--wrap=rpc_call_out_for
 $(B)/tests/unit/test_sidecar: LINK_MORE := -Wl,--wrap=core_is_tight,--wrap=rpc_set_serving
+$(B)/tests/unit/test_reload: LINK_MORE := -Wl,--wrap=policy_read,--wrap=policy_destroy,--wrap=config_read,--wrap=config_destroy
 $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
 $(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file
 $(B)/tests/unit/test_rpc_room $(B)/tests/unit/test_precheck: LINK_MORE := -Wl,--wrap=getaddrinfo
@@ -74,7 +75,8 @@ $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,cloc
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt log_write)
 $(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := $(CALLS_WRAP) $(patsubst %,-Wl$(comma)--wrap=rpc_%,forward forward_cancel call_is_forwarded)
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
-$(B)/tests/unit/test_counters $(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
+$(B)/tests/unit/test_counters: LINK_MORE := -Wl,--wrap=clock_now,--wrap=saga_lacks
+$(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
 $(B)/tests/unit/test_synthetics: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask $(patsubst %,counters_synthetic%,_missed _gone) counters_synthetic slis_missed)
 $(B)/tests/unit/test_remedies: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask core_stalled facts_begin facts_add_status facts_add_objectives \
 	facts_end remedies_carry_out remedies_ask remedies_follow_pages $(patsubst %,ruling_%,look mark name said true_since message arm take_back) \

@@ -17,12 +17,21 @@ static struct loop_target targets[1];
 static struct store store;
 static struct instant now;
 static char *page;
+static uint8_t lacks;
 
 struct instant __wrap_clock_now(const struct clock *c);
 struct instant __wrap_clock_now(const struct clock *c)
 {
     (void)c;
     return now;
+}
+
+/* What its steps say of that is the engine's. */
+uint8_t __wrap_saga_lacks(const struct saga *saga);
+uint8_t __wrap_saga_lacks(const struct saga *saga)
+{
+    (void)saga;
+    return lacks;
 }
 
 static void setup(void)
@@ -125,6 +134,29 @@ START_TEST(counters__sagas_by_how_they_begin_and_end)
     is("sagad_sagas_ended_total{definition=\"order\",state=\"COMPENSATED\",reason=\"CANCELLED\"}", 1);
     is("sagad_sagas_stuck_entered_total{definition=\"order\",step=\"\",reason=\"COMPENSATION_FAILED\"}", 1);
     near("sagad_saga_duration_seconds_sum{definition=\"order\",state=\"COMPENSATED\"}", 1.5);
+}
+END_TEST
+
+/* Whatever a saga has done without, each kind counts; what was undone has done without nothing, and what is deferred is not missing. */
+START_TEST(counters__degraded_sagas_by_all_that_they_lack)
+{
+    static const uint8_t rows[] = {LACK_MISSING,
+                                   LACK_FALLBACK | LACK_STALE,
+                                   LACK_STALE | LACK_MISSING | LACK_DEFERRED,
+                                   LACK_STALE,
+                                   LACK_DEFERRED,
+                                   0};
+    const struct saga saga = saga_of("order");
+    for (size_t i = 0; i < sizeof rows; i++) {
+        lacks = rows[i];
+        record(&saga, (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMMITTED});
+    }
+    lacks = LACK_MISSING;
+    record(&saga, (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMPENSATED});
+    is("sagad_sagas_degraded_total{definition=\"order\",kind=\"MISSING\"}", 2);
+    is("sagad_sagas_degraded_total{definition=\"order\",kind=\"FALLBACK\"}", 1);
+    is("sagad_sagas_degraded_total{definition=\"order\",kind=\"STALE\"}", 3);
+    is("sagad_sagas_degraded_total{definition=\"order\",kind=\"DEFERRED\"}", -1);
 }
 END_TEST
 
@@ -408,6 +440,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, counters__failures_are_of_their_phase_and_status);
     tcase_add_test(tc, counters__sagas_by_how_they_begin_and_end);
+    tcase_add_test(tc, counters__degraded_sagas_by_all_that_they_lack);
     tcase_add_test(tc, counters__heartbeats_are_counted_apart);
     tcase_add_test(tc, counters__attempts_by_their_times);
     tcase_add_test(tc, counters__commits_each_by_itself);

@@ -25,6 +25,9 @@ static struct fleet_row row;
 static bool there;
 static int code;
 static atomic_bool stands; /* it does not answer for now */
+/* How it hears that nobody wants its answer any more. */
+static bool (*stops)(void *self);
+static void *stops_self;
 
 /* ---- tests.mk wraps these ---- */
 
@@ -50,6 +53,10 @@ struct instant __wrap_clock_now(const struct clock *c)
 int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out)
 {
     ck_assert_str_eq(options->fleet, "ours");
+    ck_assert_int_eq(options->timeout.us, SPAN_S(9).us);
+    ck_assert(options->stop != NULL);
+    stops = options->stop;
+    stops_self = options->self;
     *out = NULL;
     return 0;
 }
@@ -57,12 +64,13 @@ int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, s
 void __wrap_postgres_fleet_destroy(struct postgres_fleet *f)
 {
     (void)f;
+    ck_assert(stops(stops_self));
 }
 
 static int answer(fleet_take_fn take, void *self)
 {
     atomic_fetch_add(&asked, 1);
-    while (atomic_load(&stands))
+    while (atomic_load(&stands) && !stops(stops_self))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     if (code == 0 && there)
         take(self, &row);
@@ -133,7 +141,7 @@ static void wake(void *self)
 static void setup(void)
 {
     struct error_detail detail;
-    config = (struct config){.fleet = "ours", .store = ""};
+    config = (struct config){.fleet = "ours", .store = "", .store_timeout = SPAN_S(9)};
     row = (struct fleet_row){.name = "far",
                              .carrier = "other",
                              .address = "1.2.3.4:5",

@@ -34,6 +34,8 @@ static bool guest_of_ours[JOURNALS];
 static unsigned row_count;
 static int database;
 static bool anew;
+static bool (*stops)(void *self); /* how it hears that nobody wants its answer any more */
+static void *stops_self;
 static atomic_uint lasted;
 static char lasted_name[64];
 
@@ -141,7 +143,10 @@ int __wrap_pthread_join(pthread_t thread, void **result)
 
 int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out)
 {
-    (void)options;
+    ck_assert_str_eq(options->fleet, "ours");
+    ck_assert_int_eq(options->timeout.us, SPAN_S(9).us);
+    stops = options->stop;
+    stops_self = options->self;
     *out = NULL;
     return 0;
 }
@@ -149,6 +154,7 @@ int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, s
 void __wrap_postgres_fleet_destroy(struct postgres_fleet *f)
 {
     (void)f;
+    ck_assert(stops(stops_self));
 }
 
 int __wrap_postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
@@ -444,7 +450,8 @@ static struct world_guest *serves(unsigned k)
 static void setup(void)
 {
     log_open(&(struct log_options){.level = LOG_LEVEL_ERROR, .fd = open("/dev/null", O_WRONLY)});
-    config = (struct config){.fleet = "ours", .store = "", .fleet_takeovers_max = 2, .fleet_identity = ""};
+    config = (struct config){
+        .fleet = "ours", .store = "", .fleet_takeovers_max = 2, .fleet_identity = "", .store_timeout = SPAN_S(9)};
     home.config = &config;
     home.count = home.places = 1;
     home.rooms[0] = (struct rpc *)(void *)&home_room;
@@ -631,6 +638,23 @@ START_TEST(fleet__what_is_being_opened_is_not_taken_again)
     look();
     ck_assert_uint_eq(atomic_load(&opened), 2);
     ck_assert_str_ne(guests[0].journal, guests[1].journal);
+}
+END_TEST
+
+/* A sidecar that ends meanwhile waits for no guest that has just begun. */
+START_TEST(fleet__what_is_being_opened_when_all_end_never_serves)
+{
+    add_row("a", false, 1);
+    atomic_store(&slow, true);
+    open_fleet();
+    look();
+    UNTIL(atomic_load(&began) == 1);
+    ck_assert(!stops(stops_self));
+    fleet_stop(home.fleet);
+    ck_assert(stops(stops_self));
+    atomic_store(&slow, false);
+    UNTIL(atomic_load(&guests[0].closed) || atomic_load(&guests[0].running));
+    ck_assert(!atomic_load(&guests[0].running));
 }
 END_TEST
 
@@ -971,6 +995,7 @@ int main(void)
     tcase_add_test(t, fleet__one_in_which_nothing_lives_is_given_up_after_a_while);
     tcase_add_test(t, fleet__no_more_are_taken_than_may_be);
     tcase_add_test(t, fleet__what_is_being_opened_is_not_taken_again);
+    tcase_add_test(t, fleet__what_is_being_opened_when_all_end_never_serves);
     tcase_add_loop_test(t, fleet__what_could_not_be_opened_is_left_alone_for_a_while, 0, LEFT_ALONE);
     tcase_add_test(t, fleet__after_the_database_was_away_the_dead_are_given_time);
     tcase_add_test(t, fleet__what_is_asked_for_is_taken_at_once);

@@ -27,7 +27,8 @@ static uint32_t may_be_out; /* as the engine was told last */
 static unsigned number, let_go_last;
 static char counted[64], said[256]; /* the last of metrics, and of the log */
 static bool opened;
-static const char *at; /* of the one that was made last */
+static int64_t down_ms; /* as the log says of one that is back */
+static const char *at;  /* of the one that was made last */
 static char engine_name[] = "t";
 static struct target engines[1] = {{.name = engine_name}};
 
@@ -128,7 +129,11 @@ static void hear(void *self, const struct log_entry *entry)
     (void)self;
     snprintf(said, sizeof said, "%.*s", (int)sizeof said - 1, entry->text);
     away += strstr(entry->text, "cannot be reached") != NULL;
-    back += strstr(entry->text, "can be reached again") != NULL;
+    if (strstr(entry->text, "can be reached again") != NULL) {
+        ck_assert_str_eq(entry->fields[1].name, "down_ms");
+        down_ms = entry->fields[1].number;
+        back++;
+    }
 }
 
 static struct config_target target_of(const char *name, const char *address)
@@ -397,6 +402,25 @@ START_TEST(targets__what_is_away_is_told_once)
 }
 END_TEST
 
+/* However often it is tried meanwhile. */
+START_TEST(targets__it_is_away_since_the_first_time)
+{
+    struct instant began = now;
+    for (int i = 0; i < 3; i++) {
+        targets_down(&s, 0, &unreached);
+        ck_assert_int_eq(s.targets[0].down_since.us, began.us);
+        now = instant_after(now, SPAN_MS(1500));
+    }
+    targets_back(&s, 0);
+    ck_assert_uint_eq(back, 1);
+    ck_assert_int_eq(down_ms, 4500);
+    targets_down(&s, 0, &unreached); /* and another time */
+    now = instant_after(now, SPAN_MS(20));
+    targets_back(&s, 0);
+    ck_assert_int_eq(down_ms, 20);
+}
+END_TEST
+
 /* Loops know it by other numbers, when one of them has others besides: they mean the same one all the same. */
 START_TEST(targets__of_one_name_there_is_one)
 {
@@ -455,6 +479,7 @@ int main(void)
     tcase_add_test(t, targets__a_breaker_that_changes_is_told);
     tcase_add_test(t, targets__one_that_cannot_be_had);
     tcase_add_test(t, targets__what_is_away_is_told_once);
+    tcase_add_test(t, targets__it_is_away_since_the_first_time);
     tcase_add_test(t, targets__of_one_name_there_is_one);
     tcase_add_test(t, targets__what_is_changed_begins_anew);
     suite_add_tcase(suite, t);
