@@ -1,0 +1,295 @@
+/* What a loop does from time to time beside its sagas: upkeep, a look at its journal, what it tells the database. The time is the test's, and so is
+ * what the journal says of itself. */
+#include "sidecar/observe/log.h"
+#include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/journal/sqlite/sqlite_store.h"
+#include "sidecar/runtime/sidecar_inside.h"
+#include "tests/support/sidecar_world.h"
+
+#include <check.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct sidecar_world w;
+static _Atomic int64_t now_us = INT64_C(1700000000000000);
+
+/* How often each was done, what it says from now on, and how often there is more to do. */
+static struct job {
+    atomic_uint done;
+    atomic_int code, more;
+} upkeep, check, verify;
+static atomic_bool damaged;   /* verify has found a row */
+static _Atomic uint64_t live; /* as the database was told last */
+static atomic_uint times_told;
+
+/* ---- tests.mk wraps these ---- */
+
+struct instant __wrap_clock_now(const struct clock *c);
+int __wrap_core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail);
+int __wrap_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
+                             struct error_detail *detail);
+int __real_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
+                             struct error_detail *detail);
+int __wrap_postgres_store_open(const struct postgres_store_options *options, struct store **out,
+                               struct store_state *state, struct error_detail *detail);
+const char *__wrap_postgres_store_promise(const struct store *store);
+void __wrap_postgres_store_tell_live(struct store *store, uint64_t count);
+
+struct instant __wrap_clock_now(const struct clock *c)
+{
+    (void)c;
+    return (struct instant){.us = atomic_load(&now_us)};
+}
+
+static void pass(struct span time)
+{
+    atomic_fetch_add(&now_us, time.us);
+}
+
+/* A piece of it takes longer than its share of the loop: it is the only one in its turn. */
+static int do_one(struct job *j, bool *more, struct error_detail *detail)
+{
+    int code = atomic_load(&j->code);
+    atomic_fetch_add(&j->done, 1);
+    if (more != NULL)
+        *more = atomic_load(&j->more) > 0;
+    if (more != NULL && *more) {
+        atomic_fetch_sub(&j->more, 1);
+        pass(SPAN_MS(5));
+    }
+    return code == 0 ? 0 : error_set(detail, code, "", "it is not as it was");
+}
+
+int __wrap_core_maintain(struct core *c, struct instant now, bool *more, struct error_detail *detail)
+{
+    (void)c;
+    ck_assert_int_eq(now.us, atomic_load(&now_us));
+    return do_one(&upkeep, more, detail);
+}
+
+static int check_store(struct store *s, struct error_detail *detail)
+{
+    (void)s;
+    return do_one(&check, NULL, detail);
+}
+
+static int verify_store(struct store *s, uint32_t rows_max, bool *more, struct error_detail *detail)
+{
+    (void)s;
+    *more = false;
+    detail->text[0] = '\0';
+    if (rows_max != 100) /* at the start they are many */
+        return 0;
+    int code = do_one(&verify, more, detail);
+    if (code == 0 && atomic_load(&damaged))
+        error_set(detail, E_JOURNAL_CORRUPT, "journal.db", "the row 7 is damaged");
+    return code;
+}
+
+int __wrap_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
+                             struct error_detail *detail)
+{
+    int code = __real_sqlite_store_open(options, out, state, detail);
+    if (code == 0) {
+        (*out)->check = check_store;
+        (*out)->verify = verify_store;
+    }
+    return code;
+}
+
+/* A database that is a file. */
+int __wrap_postgres_store_open(const struct postgres_store_options *options, struct store **out,
+                               struct store_state *state, struct error_detail *detail)
+{
+    char path[128];
+    (void)options;
+    snprintf(path, sizeof path, "%s/data/elsewhere.db", w.folder);
+    return sqlite_store_open(&(struct sqlite_store_options){.path = path}, out, state, detail);
+}
+
+const char *__wrap_postgres_store_promise(const struct store *store)
+{
+    (void)store;
+    return "a file";
+}
+
+void __wrap_postgres_store_tell_live(struct store *store, uint64_t count)
+{
+    ck_assert_ptr_eq(store, w.sidecar == NULL ? store : w.sidecar->loops[0]->database);
+    atomic_store(&live, count);
+    atomic_fetch_add(&times_told, 1);
+}
+
+/* ---- a world ---- */
+
+static void teardown(void)
+{
+    world_close_sidecar(&w);
+}
+
+/* Who looks is answered before the end of a turn, and the next one's answer is of a later turn: one has gone by, whole. */
+static void turn(void)
+{
+    Saga__V1__StatusRequest m = SAGA__V1__STATUS_REQUEST__INIT;
+    struct saga_error error;
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(world_ask(&w, OPERATOR "Status", &m.base, &saga__v1__status_response__descriptor, 0, NULL,
+                                &error) == SAGA_OK,
+                      "%s", error.message);
+}
+
+/* It is done again when this time has passed, and not before. */
+static void is_due_after(struct job *j, struct span time)
+{
+    unsigned before = atomic_load(&j->done);
+    turn();
+    pass((struct span){.us = time.us - 1});
+    turn();
+    ck_assert_uint_eq(atomic_load(&j->done), before);
+    pass((struct span){.us = 1});
+    turn();
+    ck_assert_uint_eq(atomic_load(&j->done), before + 1);
+}
+
+/* Of what ended long ago a short retention keeps no more than it says. */
+START_TEST(loop__upkeep_is_as_frequent_as_it_must_be)
+{
+    world_open_sidecar(&w, _i == 0 ? "loops: 1\n" : "loops: 1\nretention: 2s\n");
+    struct span idle = _i == 0 ? SPAN_S(10) : SPAN_S(2);
+    turn();
+    ck_assert_uint_eq(atomic_load(&upkeep.done), 1);
+    is_due_after(&upkeep, idle);
+    is_due_after(&upkeep, idle);
+    /* While there is more to do it goes on soon: the time of a piece is a part of that. */
+    atomic_store(&upkeep.more, 2);
+    is_due_after(&upkeep, idle);
+    is_due_after(&upkeep, SPAN_MS(11));
+    is_due_after(&upkeep, SPAN_MS(11));
+    is_due_after(&upkeep, idle);
+}
+END_TEST
+
+/* Without room, or an answer yet, it is tried again; with anything else the sidecar cannot go on. */
+START_TEST(loop__what_upkeep_may_meet)
+{
+    static const int passing[] = {E_JOURNAL_FULL, STORE_PENDING};
+    world_open_sidecar(&w, "loops: 1\n");
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
+        atomic_store(&upkeep.code, passing[i]);
+        is_due_after(&upkeep, SPAN_S(10));
+    }
+    atomic_store(&upkeep.code, E_JOURNAL);
+    pass(SPAN_S(10));
+    rpc_wake(w.sidecar->rooms[0]);
+    WORLD_WAIT_UNTIL(atomic_load(&w.sidecar->failed));
+    ck_assert_int_eq(world_stop_sidecar(&w), E_JOURNAL);
+    ck_assert_str_eq(w.detail.text, "it is not as it was");
+}
+END_TEST
+
+/* Also while nothing is to be written. */
+START_TEST(loop__a_journal_that_is_gone_is_noticed)
+{
+    world_open_sidecar(&w, "loops: 1\n");
+    turn();
+    ck_assert_uint_eq(atomic_load(&check.done), 1);
+    is_due_after(&check, SPAN_MS(900));
+    is_due_after(&check, SPAN_MS(900));
+    atomic_store(&check.code, E_JOURNAL_FENCED);
+    pass(SPAN_MS(900));
+    rpc_wake(w.sidecar->rooms[0]);
+    WORLD_WAIT_UNTIL(atomic_load(&w.sidecar->failed));
+    ck_assert_int_eq(world_stop_sidecar(&w), E_JOURNAL_FENCED);
+    ck_assert_str_eq(w.detail.text, "it is not as it was");
+}
+END_TEST
+
+static atomic_uint told;
+static char line[LOG_LINE_SIZE];
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    log_line(LOG_FORMAT_LOGFMT, entry->at, entry->level, entry->text, entry->fields, entry->field_count, line);
+    atomic_fetch_add(&told, 1);
+}
+
+/* All rows soon one after the other, and then again in an hour. A damaged one is told of, and hides nothing else. */
+START_TEST(loop__damage_is_looked_for)
+{
+    world_open_sidecar(&w, "loops: 1\n");
+    log_listen(hear, NULL);
+    turn();
+    ck_assert_uint_eq(atomic_load(&verify.done), 1);
+    atomic_store(&verify.more, 1);
+    is_due_after(&verify, SPAN_S(3600));
+    ck_assert_uint_eq(atomic_load(&told), 0);
+    atomic_store(&damaged, true);
+    is_due_after(&verify, SPAN_MS(11));
+    ck_assert_uint_eq(atomic_load(&told), 1);
+    ck_assert_msg(strstr(line, "level=error") != NULL && strstr(line, "the journal is damaged") != NULL, "%s", line);
+    ck_assert_msg(strstr(line, "journal=journal.db what=\"the row 7 is damaged\"") != NULL, "%s", line);
+    atomic_store(&damaged, false);
+    is_due_after(&verify, SPAN_S(3600));
+    log_listen(NULL, NULL);
+    ck_assert_uint_eq(atomic_load(&told), 1);
+    atomic_store(&verify.code, E_JOURNAL_CORRUPT);
+    pass(SPAN_S(3600));
+    rpc_wake(w.sidecar->rooms[0]);
+    WORLD_WAIT_UNTIL(atomic_load(&w.sidecar->failed));
+    ck_assert_int_eq(world_stop_sidecar(&w), E_JOURNAL_CORRUPT);
+}
+END_TEST
+
+/* Others see there how many sagas would have to be taken over; and the sidecar beside which it runs, how they are. */
+START_TEST(loop__the_database_hears_how_many_live)
+{
+    char id[64];
+    struct saga_error error;
+    const struct loop *s;
+    atomic_store(&live, 77);
+    world_open_sidecar(&w, "loops: 1\nstore: 'postgresql://host/sagas'\nstore_journal: ours\n");
+    s = w.sidecar->loops[0];
+    turn();
+    ck_assert_uint_eq(atomic_load(&live), 0);
+    struct instant began = {.us = atomic_load(&now_us)};
+    for (int i = 0; i < 3; i++)
+        world_begin(&w, id);
+    ck_assert_int_eq(world_enlist(&w, id, "a", "nobody", 4, 0, &error), SAGA_OK);
+    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_OK);
+    turn();
+    unsigned before = atomic_load(&times_told);
+    ck_assert_uint_eq(atomic_load(&live), 0);
+    pass(SPAN_MS(900));
+    turn();
+    ck_assert_uint_eq(atomic_load(&times_told), before + 1);
+    ck_assert_uint_eq(atomic_load(&live), 3);
+    ck_assert(atomic_load(&s->live) == 3 && atomic_load(&s->real_live) == 3);
+    ck_assert(atomic_load(&s->compensating) == 1 && atomic_load(&s->stuck) == 0);
+    ck_assert_int_eq(atomic_load(&s->oldest_us), began.us);
+    world_begin(&w, id);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0); /* the last word is what it leaves behind */
+    ck_assert_uint_eq(atomic_load(&live), 4);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("loop");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 180);
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_loop_test(t, loop__upkeep_is_as_frequent_as_it_must_be, 0, 2);
+    tcase_add_test(t, loop__what_upkeep_may_meet);
+    tcase_add_test(t, loop__a_journal_that_is_gone_is_noticed);
+    tcase_add_test(t, loop__damage_is_looked_for);
+    tcase_add_test(t, loop__the_database_hears_how_many_live);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
