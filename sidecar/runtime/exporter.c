@@ -413,10 +413,12 @@ static int connect_to(struct exporter *e, const struct config *config, struct ce
     const struct transport_credentials credentials = trust_of_target(&at, certificates);
     const struct rpc_peer_address to = {
         .address = at.address, .credentials = &credentials, .policy = SPREAD_PICK_FIRST};
-    int code = rpc_create(&options, &callbacks, &e->rpc);
-    if (code == 0)
-        code = rpc_target_create(e->rpc, &to, &e->collector, detail);
-    return code == 0 ? 0 : error_set(detail, code, "otlp_endpoint", detail->text);
+    if (rpc_create(&options, &callbacks, &e->rpc) != 0)
+        return error_set(detail, E_MEMORY, "", NULL);
+    int code = rpc_target_create(e->rpc, &to, &e->collector, detail);
+    if (code != 0) /* why is in its words */
+        snprintf(detail->field, sizeof detail->field, "otlp_endpoint");
+    return code;
 }
 
 int exporter_start(struct exporter *e, const struct config *config, struct certificates *certificates,

@@ -316,6 +316,39 @@ START_TEST(counters__steps_of_definitions_are_told_apart)
 }
 END_TEST
 
+/* A step of a loop has a name for each round, and what was undone is no step's time. */
+START_TEST(counters__steps_of_loops_have_names_of_their_own)
+{
+    static const char *const expected[] = {"pay/1", "pay/2", "pay/3"};
+    struct step_spec spec = {.name = "pay"};
+    struct definition definition = {.steps = &spec};
+    char series[160];
+    for (unsigned i = 0; i < 3; i++) {
+        struct bytes names[] = {bytes_of_text(expected[i])};
+        struct saga saga = saga_of("order");
+        saga.definition = &definition;
+        saga.names = names;
+        saga.step_count = 1;
+        saga.steps = calloc(1, sizeof saga.steps[0]);
+        saga.steps[0].first_at = instant_after(now, SPAN_MS(500));
+        for (unsigned k = 0; k <= i; k++)
+            record(&saga, (struct record){.type = RECORD_ACTION_ENDED, .action_state = SAGA_ACTION_DONE});
+        record(&saga, (struct record){.type = RECORD_ACTION_FAILED, .status = 14});
+        record(&saga, (struct record){.type = RECORD_COMPENSATION_ENDED, .compensation_state = SAGA_COMPENSATION_DONE});
+        free(saga.steps);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(series, sizeof series, "sagad_step_duration_seconds_count{definition=\"order\",step=\"%s\"}",
+                 expected[i]);
+        is(series, i + 1);
+        snprintf(series, sizeof series,
+                 "sagad_step_failures_total{definition=\"order\",step=\"%s\",phase=\"action\",status=\"UNAVAILABLE\"}",
+                 expected[i]);
+        is(series, 1);
+    }
+}
+END_TEST
+
 /* A definition's heartbeats have a time to succeed in from when they are configured. */
 START_TEST(counters__heartbeats_by_their_schedule)
 {
@@ -446,6 +479,7 @@ int main(void)
     tcase_add_test(tc, counters__commits_each_by_itself);
     tcase_add_test(tc, counters__waits_for_the_disk_are_of_their_commits);
     tcase_add_test(tc, counters__steps_of_definitions_are_told_apart);
+    tcase_add_test(tc, counters__steps_of_loops_have_names_of_their_own);
     tcase_add_test(tc, counters__heartbeats_by_their_schedule);
     tcase_add_test(tc, counters__rules_by_their_names);
     tcase_add_test(tc, counters__a_guest_counts_where_it_is_told);

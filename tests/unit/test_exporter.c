@@ -44,6 +44,8 @@ static struct panel *panel;  /* NULL: nobody counts */
 static struct metrics *many; /* series, or NULL */
 static bool of_a_guest;
 static int some_room, some_target;
+static int room_fails, target_fails; /* with these codes */
+static struct rpc_options room;      /* as it was made */
 
 /* The thread's time, and until when it runs by itself: then it waits in truth. */
 static _Thread_local bool is_thread, begins;
@@ -126,7 +128,9 @@ struct otlp_queue *__wrap_tracing_queue(struct tracing *t)
 
 int __wrap_rpc_create(const struct rpc_options *options, const struct rpc_callbacks *c, struct rpc **out)
 {
-    (void)options;
+    if (room_fails != 0)
+        return room_fails;
+    room = *options;
     callbacks = *c;
     *out = (struct rpc *)(void *)&some_room;
     return 0;
@@ -136,8 +140,9 @@ int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, s
                              struct error_detail *detail)
 {
     (void)r;
-    (void)detail;
     ck_assert_str_eq(to->address, "unix:/collector");
+    if (target_fails != 0)
+        return error_set(detail, target_fails, "address", "is too long");
     *out = (struct rpc_target *)(void *)&some_target;
     return 0;
 }
@@ -323,6 +328,35 @@ START_TEST(exporter__a_failure_and_its_end_are_told_once)
 END_TEST
 
 /* By the words of the protocol; the rest is given up, and what comes next is sent. */
+/* A start that fails for its collector says which option that is of, and why. */
+START_TEST(exporter__a_collector_that_cannot_be_had_is_told)
+{
+    struct error_detail detail = {.text = "what was there before"};
+    ck_assert_int_eq(exporter_open(&config, true, &exporter), 0);
+    target_fails = E_ARGUMENT;
+    ck_assert_int_eq(exporter_start(exporter, &config, NULL, NULL, 0, NULL, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "otlp_endpoint");
+    ck_assert_str_eq(detail.text, "is too long");
+    room_fails = E_MEMORY;
+    ck_assert_int_eq(exporter_start(exporter, &config, NULL, NULL, 0, NULL, &detail), E_MEMORY);
+    ck_assert_str_eq(detail.field, "");
+    ck_assert_str_eq(detail.text, "");
+}
+END_TEST
+
+/* Its connection is kept as those of targets are. */
+START_TEST(exporter__the_connection_is_kept_as_configured)
+{
+    config.keepalive_time = SPAN_S(41);
+    config.keepalive_timeout = SPAN_S(42);
+    run_for((struct span){0});
+    ck_assert_int_eq(room.keepalive_time.us, SPAN_S(41).us);
+    ck_assert_int_eq(room.keepalive_timeout.us, SPAN_S(42).us);
+    ck_assert(room.connect_timeout.us > 0 && room.connect_timeout.us <= SPAN_S(10).us);
+    ck_assert(room.message_bytes_max > 0 && room.metadata_bytes_max > 0 && room.method_count == 0);
+}
+END_TEST
+
 START_TEST(exporter__what_is_retryable_is_sent_again_and_nothing_else)
 {
     static const bool again[17] = {
@@ -579,6 +613,8 @@ int main(void)
     tcase_add_test(t, exporter__a_failure_and_its_end_are_told_once);
     tcase_add_test(t, exporter__delays_begin_anew);
     tcase_add_loop_test(t, exporter__what_is_retryable_is_sent_again_and_nothing_else, 0, 17);
+    tcase_add_test(t, exporter__a_collector_that_cannot_be_had_is_told);
+    tcase_add_test(t, exporter__the_connection_is_kept_as_configured);
     tcase_add_loop_test(t, exporter__what_is_left_at_the_end_is_sent_once, 0, 2);
     tcase_add_test(t, exporter__what_finds_no_room_is_lost_in_every_loop);
     tcase_add_test(t, exporter__what_was_not_taken_is_lost);

@@ -103,6 +103,8 @@ int __wrap_postgres_fleet_claim(struct postgres_fleet *f, const char *own, const
     (void)detail;
     ck_assert_str_eq(own, "own");
     atomic_fetch_add(&claims, 1);
+    while (atomic_load(&stands) && !stops(stops_self))
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     atomic_fetch_add(&claimed, count);
     for (unsigned i = 0; i < count && code == 0; i++)
         take(self, i, &row);
@@ -243,6 +245,36 @@ START_TEST(finder__what_was_found_is_believed_for_a_moment)
 }
 END_TEST
 
+/* What took so long tells nothing of now: as when the process stood still. */
+START_TEST(finder__an_answer_that_came_too_late_is_none)
+{
+    atomic_store(&stands, true);
+    ck_assert_int_eq(finder_tag(finder, 1, &found), STORE_PENDING);
+    UNTIL(atomic_load(&asked) == 1);
+    pass(SPAN_S(15));
+    atomic_store(&stands, false);
+    ck_assert_int_eq(tag_told(1), 0); /* just in time */
+    ck_assert(found.held);
+    atomic_store(&stands, true);
+    ck_assert_int_eq(finder_tag(finder, 2, &found), STORE_PENDING);
+    UNTIL(atomic_load(&asked) == 2);
+    pass((struct span){.us = SPAN_S(15).us + 1});
+    atomic_store(&stands, false);
+    ck_assert_int_eq(tag_told(2), E_JOURNAL_AWAY);
+    atomic_store(&stands, true);
+    ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), true, &found), STORE_PENDING);
+    UNTIL(atomic_load(&claims) == 1);
+    pass((struct span){.us = SPAN_S(15).us + 1});
+    atomic_store(&stands, false);
+    int rc;
+    UNTIL((rc = finder_request(finder, bytes_of_text("r"), true, &found)) != STORE_PENDING);
+    ck_assert_int_eq(rc, E_JOURNAL_AWAY);
+    pass(SPAN_MS(200)); /* and is asked for again */
+    UNTIL((rc = finder_request(finder, bytes_of_text("r"), true, &found)) != STORE_PENDING);
+    ck_assert(rc == 0 && found.held);
+}
+END_TEST
+
 /* A request_id that is only looked for is not claimed, and what is claimed while the thread is busy is claimed together, 256 at a time. */
 START_TEST(finder__claims_go_together)
 {
@@ -375,6 +407,7 @@ int main(void)
     tcase_add_test(t, finder__tells_who_has_it_and_wakes_who_asked);
     tcase_add_test(t, finder__a_dead_one_has_nothing);
     tcase_add_test(t, finder__what_was_found_is_believed_for_a_moment);
+    tcase_add_test(t, finder__an_answer_that_came_too_late_is_none);
     tcase_add_test(t, finder__claims_go_together);
     tcase_add_test(t, finder__what_waits_is_bounded);
     tcase_add_test(t, finder__what_is_being_asked_keeps_its_place);

@@ -389,6 +389,36 @@ START_TEST(log__who_listens_hears_each_line_once_until_he_has_gone)
 }
 END_TEST
 
+static char heard_line[LOG_LINE_SIZE];
+
+static void hear_whole(void *self, const struct log_entry *entry)
+{
+    (*(unsigned *)self)++;
+    log_line(LOG_FORMAT_LOGFMT, entry->at, entry->level, entry->text, entry->fields, entry->field_count, heard_line);
+}
+
+/* Whether it says more or not. */
+START_TEST(log__who_listens_hears_what_is_written_and_as_it_is)
+{
+    unsigned lines = 0;
+    int nowhere = open("/dev/null", O_WRONLY);
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .format = LOG_FORMAT_JSON, .fd = nowhere});
+    log_listen(hear_whole, &lines);
+    log_say(LOG_LEVEL_WARN, "without a word more");
+    ck_assert_uint_eq(lines, 1);
+    ck_assert_ptr_nonnull(strstr(heard_line, " level=warn msg=\"without a word more\"\n"));
+    log_event(LOG_LEVEL_ERROR, "with two", LOG_TEXT("a", "b"), LOG_NUMBER("n", -7));
+    ck_assert_uint_eq(lines, 2);
+    ck_assert_ptr_nonnull(strstr(heard_line, " level=error msg=\"with two\" a=b n=-7\n"));
+    log_say(LOG_LEVEL_INFO, "of no interest");
+    ck_assert_uint_eq(lines, 2);
+    log_listen(NULL, NULL);
+    log_set_level(LOG_LEVEL_INFO);
+    log_close(SPAN_S(10));
+    close(nowhere);
+}
+END_TEST
+
 static void hear_and_fail(void *self, const struct log_entry *entry)
 {
     (void)self;
@@ -429,6 +459,7 @@ int main(void)
     tcase_add_test(lines, log__the_end_waits_for_the_lines_that_are_being_written);
     tcase_add_test(lines, log__of_one_kind_so_many_a_second);
     tcase_add_test(lines, log__who_listens_hears_each_line_once_until_he_has_gone);
+    tcase_add_test(lines, log__who_listens_hears_what_is_written_and_as_it_is);
     tcase_add_test(lines, log__leaves_errno_as_it_was);
     tcase_set_timeout(lines, 20);
     suite_add_tcase(suite, lines);

@@ -4,6 +4,7 @@
 #include "opentelemetry/otlp.pb-c.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const struct saga_id saga = {.tag = UINT64_C(0x9f03c1d2a4b7), .serial = 0x2a};
@@ -62,6 +63,18 @@ START_TEST(spans__a_trace_that_came_is_gone_on_with)
     ck_assert(trace_of(saga, none, 100).sampled && !trace_of(saga, nil, 0).sampled);
     ck_assert(trace_sampled(saga, none, 100) && !trace_sampled(saga, nil, 0));
     ck_assert(trace_sampled(saga, came, 0) && !trace_sampled(saga, bytes_of(came.at, 54), 0));
+}
+END_TEST
+
+/* Of the flags, two hexadecimal digits, the lowest bit says so, whatever the others say. */
+START_TEST(spans__of_the_flags_one_is_looked_at)
+{
+    for (unsigned flags = 0; flags < 256; flags++) {
+        char text[64];
+        snprintf(text, sizeof text, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-%02x", flags);
+        for (unsigned percent = 0; percent <= 100; percent += 100)
+            ck_assert_msg(trace_sampled(saga, bytes_of_text(text), percent) == (flags % 2 == 1), "%s", text);
+    }
 }
 END_TEST
 
@@ -260,6 +273,7 @@ int main(void)
     tcase_add_test(tc, spans__ids_follow_from_the_saga);
     tcase_add_test(tc, spans__each_part_makes_another_id);
     tcase_add_test(tc, spans__a_trace_that_came_is_gone_on_with);
+    tcase_add_test(tc, spans__of_the_flags_one_is_looked_at);
     tcase_add_test(tc, spans__percent_of_many);
     tcase_add_test(tc, spans__what_was_added_is_what_is_sent);
     tcase_add_test(tc, spans__attributes_of_any_number_and_length);
