@@ -74,6 +74,23 @@ START_TEST(journal_check__rows_after_damaged_ones_are_looked_at)
 }
 END_TEST
 
+/* What a frame holds is read, too: one that is whole, and says nothing that can be understood, is damage. */
+START_TEST(journal_check__records_are_read)
+{
+    open_store();
+    commit_frames(1, 3);
+    close_store();
+    ck_assert_msg(check_it() == 0, "%s", said);
+    ck_assert_msg(strstr(said, ": sound: 3 frames with 3 records") != NULL, "%s", said);
+    open_store();
+    const struct store_commit commit = {.frame = 4, .records = bytes_of_text("no record at all, and rather long")};
+    ck_assert_int_eq(store->commit(store, &commit, &detail), 0);
+    close_store();
+    ck_assert_int_eq(check_it(), E_JOURNAL_CORRUPT);
+    ck_assert_msg(strstr(said, ": damaged: copy the whole data directory") != NULL, "%s", said);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("journal_check");
@@ -81,6 +98,7 @@ int main(void)
     tcase_set_timeout(tc, 30);
     tcase_add_checked_fixture(tc, make_dir, forget);
     tcase_add_test(tc, journal_check__rows_after_damaged_ones_are_looked_at);
+    tcase_add_test(tc, journal_check__records_are_read);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -208,6 +208,22 @@ START_TEST(lately__a_window_has_an_end)
 }
 END_TEST
 
+/* One that has not failed for long hides none that still does, wherever their places are. */
+START_TEST(lately__those_that_fail_no_more_hide_no_others)
+{
+    ended(call_of("order", "pay", SAGA_PHASE_ACTION), SPAN_S(1), 14, SAGA_REACH_MAYBE, "away");
+    now = instant_after(now, SPAN_S(WINDOW_S - 10));
+    ended(call_of("order", "ship", SAGA_PHASE_ACTION), SPAN_S(1), 14, SAGA_REACH_MAYBE, "away");
+    ended(call_of("order", "bill", SAGA_PHASE_ACTION), SPAN_S(1), 14, SAGA_REACH_MAYBE, "away");
+    ck_assert(is_told("pay") && is_told("ship") && is_told("bill"));
+    now = instant_after(now, SPAN_S(10));
+    ck_assert(!is_told("pay") && is_told("ship") && is_told("bill"));
+    ended(call_of("order", "bill", SAGA_PHASE_ACTION), SPAN_S(1), 14, SAGA_REACH_MAYBE, "away");
+    now = instant_after(now, SPAN_S(WINDOW_S - 10));
+    ck_assert(!is_told("pay") && !is_told("ship") && is_told("bill"));
+}
+END_TEST
+
 START_TEST(lately__sagas_by_their_ends)
 {
     static const uint8_t states[] = {SAGA_COMMITTED, SAGA_COMMITTED, SAGA_COMPENSATED, SAGA_RESOLVED};
@@ -243,6 +259,7 @@ int main(void)
     tcase_add_test(tc, lately__steps_that_fail_are_told_by_their_phase);
     tcase_add_test(tc, lately__the_oldest_failure_gives_way);
     tcase_add_test(tc, lately__a_window_has_an_end);
+    tcase_add_test(tc, lately__those_that_fail_no_more_hide_no_others);
     tcase_add_test(tc, lately__sagas_by_their_ends);
     tcase_add_test(tc, lately__words_are_cut_between_characters);
     suite_add_tcase(suite, tc);

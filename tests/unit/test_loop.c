@@ -13,6 +13,8 @@
 #include <string.h>
 
 static struct sidecar_world w;
+static _Atomic uint64_t version; /* of the certificates */
+static atomic_uint looked, renewals;
 static _Atomic int64_t now_us = INT64_C(1700000000000000);
 
 /* How often each was done, what it says from now on, and how often there is more to do. */
@@ -36,11 +38,32 @@ int __wrap_postgres_store_open(const struct postgres_store_options *options, str
                                struct store_state *state, struct error_detail *detail);
 const char *__wrap_postgres_store_promise(const struct store *store);
 void __wrap_postgres_store_tell_live(struct store *store, uint64_t count);
+void __wrap_trust_look(struct certificates *c);
+uint64_t __wrap_certificates_version(struct certificates *c);
+void __wrap_rpc_targets_renew(struct rpc *r);
 
 struct instant __wrap_clock_now(const struct clock *c)
 {
     (void)c;
     return (struct instant){.us = atomic_load(&now_us)};
+}
+
+void __wrap_trust_look(struct certificates *c)
+{
+    ck_assert_ptr_eq(c, &version);
+    atomic_fetch_add(&looked, 1);
+}
+
+uint64_t __wrap_certificates_version(struct certificates *c)
+{
+    ck_assert_ptr_eq(c, &version);
+    return atomic_load(&version);
+}
+
+void __wrap_rpc_targets_renew(struct rpc *r)
+{
+    ck_assert_ptr_eq(r, w.sidecar->rooms[0]);
+    atomic_fetch_add(&renewals, 1);
 }
 
 static void pass(struct span time)
@@ -243,6 +266,25 @@ START_TEST(loop__damage_is_looked_for)
 }
 END_TEST
 
+/* Every loop connects anew with those that are in force now, and no more often than they change. */
+START_TEST(loop__renewed_certificates_are_followed)
+{
+    world_open_sidecar(&w, "loops: 1\n");
+    turn();
+    ck_assert_uint_eq(atomic_load(&renewals), 0);
+    w.sidecar->certificates = (struct certificates *)(void *)&version; /* only passed on */
+    for (unsigned i = 1; i <= 3; i++) {
+        atomic_fetch_add(&version, 2);
+        turn();
+        turn();
+        ck_assert_uint_eq(atomic_load(&renewals), i);
+    }
+    ck_assert_uint_gt(atomic_load(&looked), 3);
+    w.sidecar->certificates = NULL;
+    turn();
+}
+END_TEST
+
 /* Others see there how many sagas would have to be taken over; and the sidecar beside which it runs, how they are. */
 START_TEST(loop__the_database_hears_how_many_live)
 {
@@ -285,6 +327,7 @@ int main(void)
     tcase_add_test(t, loop__what_upkeep_may_meet);
     tcase_add_test(t, loop__a_journal_that_is_gone_is_noticed);
     tcase_add_test(t, loop__damage_is_looked_for);
+    tcase_add_test(t, loop__renewed_certificates_are_followed);
     tcase_add_test(t, loop__the_database_hears_how_many_live);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -1,5 +1,7 @@
 /* What a sidecar opens its parts with: each option of the configuration reaches the part that it is for, of every loop its share. */
+#include "sidecar/base/saga_id.h"
 #include "sidecar/runtime/sidecar_inside.h"
+#include "sidecar/journal/postgres/postgres_store.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "tests/support/sidecar_world.h"
 
@@ -16,30 +18,35 @@ static struct core_options cores[LOOPS];
 static struct rpc_options rooms[LOOPS];
 static struct sqlite_store_options stores[LOOPS];
 static unsigned opened[5];
+static bool unknown = true;
 
 /* ---- tests.mk wraps these ---- */
 
-#define WRAPPED(name, of, kept, k, parameters, arguments) \
+#define WRAPPED(name, of, kept, k, also, parameters, arguments) \
     int __wrap_##name parameters; \
     int __real_##name parameters; \
     int __wrap_##name parameters \
     { \
         ck_assert_uint_lt(opened[k], LOOPS); \
         (kept)[opened[k]++] = *(of); \
+        also; \
         return __real_##name arguments; \
     }
 
-WRAPPED(api_create, options, apis, 0, (const struct api_options *options, struct api **out), (options, out))
-WRAPPED(relay_create, options, relays, 1, (const struct relay_options *options, struct relay **out), (options, out))
+WRAPPED(api_create, options, apis, 0, (void)0, (const struct api_options *options, struct api **out), (options, out))
+WRAPPED(relay_create, options, relays, 1, (void)0, (const struct relay_options *options, struct relay **out),
+        (options, out))
+/* Until it has been read nobody knows how many live in it. */
 WRAPPED(core_open, options, cores, 2,
+        unknown &= atomic_load(&((struct loop *)world->self)->live) == POSTGRES_LIVE_UNKNOWN,
         (const struct core_options *options, const struct memory *memory, struct store *store,
          const struct store_state *state, struct catalog *catalog, const struct core_world *world, struct instant now,
          struct core **out, struct error_detail *detail),
         (options, memory, store, state, catalog, world, now, out, detail))
-WRAPPED(rpc_create, options, rooms, 3,
+WRAPPED(rpc_create, options, rooms, 3, (void)0,
         (const struct rpc_options *options, const struct rpc_callbacks *callbacks, struct rpc **out),
         (options, callbacks, out))
-WRAPPED(sqlite_store_open, options, stores, 4,
+WRAPPED(sqlite_store_open, options, stores, 4, (void)0,
         (const struct sqlite_store_options *options, struct store **out, struct store_state *state,
          struct error_detail *detail),
         (options, out, state, detail))
@@ -88,6 +95,7 @@ START_TEST(loop_open__each_option_reaches_its_part)
     ck_assert(engine->tag != 0 && engine->seed != 0);
     ck_assert_uint_eq(core->target_count, 2);
     ck_assert_uint_eq(core->limit_count, 1);
+    ck_assert(unknown);
     ck_assert_uint_eq(core->commit_bytes_max, 5 << 20);
     SAME_SPAN(core->retention, SPAN_S(111 * 3600));
     SAME_SPAN(core->audit_retention, SPAN_S(112 * 3600));
@@ -141,6 +149,32 @@ START_TEST(loop_open__each_loop_has_its_number_and_its_share)
 }
 END_TEST
 
+/* Ids that were given in earlier lives are known; and where request_ids go stays as it was at the beginning, which one loop alone does not need. */
+START_TEST(loop_open__what_earlier_lives_left_is_known)
+{
+    unsigned loops = (unsigned)_i;
+    char options[32], id[64];
+    struct saga_id begun, before = {.tag = 0};
+    int lives_in = -1; /* those before */
+    snprintf(options, sizeof options, "loops: %u\n", loops);
+    world_open_sidecar(&w, options);
+    for (int life = 0; life < 3; life++) {
+        ck_assert_int_eq(w.sidecar->tags.mixed, loops > 1);
+        ck_assert(life == 0 || tags_find(&w.sidecar->tags, before.tag) == lives_in);
+        world_begin(&w, id);
+        ck_assert(saga_id_parse(id, strlen(id), &begun));
+        ck_assert_uint_ne(begun.tag, before.tag);
+        lives_in = tags_find(&w.sidecar->tags, begun.tag);
+        ck_assert(lives_in >= 0 && lives_in < (int)loops);
+        ck_assert_uint_eq(begun.tag, cores[loops - 1 - (unsigned)lives_in].engine.tag);
+        before = begun;
+        ck_assert_int_eq(world_stop_sidecar(&w), 0);
+        memset(opened, 0, sizeof opened);
+        world_run_sidecar(&w, options);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("loop_open");
@@ -149,6 +183,7 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, loop_open__each_option_reaches_its_part);
     tcase_add_test(t, loop_open__each_loop_has_its_number_and_its_share);
+    tcase_add_loop_test(t, loop_open__what_earlier_lives_left_is_known, 1, LOOPS + 1);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -269,6 +269,30 @@ START_TEST(precheck__the_data_can_be_kept)
 }
 END_TEST
 
+/* Each loop has its own. */
+START_TEST(precheck__the_data_of_each_loop_are_looked_at)
+{
+    char header[100] = "SQLite format 3", expected[64];
+    ck_assert_int_eq(mkdir(in_folder("data"), 0700), 0);
+    for (unsigned k = 0; k < 3; k++) {
+        snprintf(expected, sizeof expected, k == 0 ? "data/journal.db" : "data/journal-%u.db", k);
+        write_file(in_folder(expected), "", 0600);
+    }
+    ck_good("loops", "3");
+    write_file(in_folder("data/journal-2.db.lock"), "", 0600);
+    int fd = open(in_folder("data/journal-2.db.lock"), O_RDWR);
+    ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+    ck_assert_uint_eq(check("loops", "3"), 1);
+    ck_assert_msg(strstr(said, "/journal-2.db: another sagad uses it") != NULL, "%s", said);
+    close(fd);
+    header[63] = (char)(sqlite_store_schema_now() + 1);
+    FILE *to = fopen(in_folder("data/journal-1.db"), "w");
+    ck_assert(to != NULL && fwrite(header, sizeof header, 1, to) == 1 && fclose(to) == 0);
+    ck_assert_uint_eq(check("loops", "3"), 1);
+    ck_assert_msg(strstr(said, "/journal-1.db: it has schema ") != NULL, "%s", said);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("precheck");
@@ -284,6 +308,7 @@ int main(void)
     tcase_add_test(t, precheck__the_data_are_those_of_as_many_loops);
     tcase_add_test(t, precheck__the_data_are_of_this_sagad_or_an_older);
     tcase_add_test(t, precheck__the_data_can_be_kept);
+    tcase_add_test(t, precheck__the_data_of_each_loop_are_looked_at);
     tcase_add_test(t, precheck__all_addresses_of_a_name_are_free);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);

@@ -268,6 +268,44 @@ START_TEST(reload__what_is_not_in_force_is_given_back)
 }
 END_TEST
 
+/* A start takes files as a reload does: judged by the policy, and into every loop. What is registered already is not judged again. */
+START_TEST(reload__a_start_takes_the_same_files)
+{
+    enum { LOOPS = 3 };
+    struct config *config;
+    struct sidecar *refused;
+    struct error_detail detail;
+    char options[512], yaml[1024];
+    open_world("loops: 3\n");
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    write_file("schemas/trades.binpb", trades, trades_size);
+    write_text("definitions/a.yaml", PLAIN("good"));
+    write_text("definitions/b.yaml", TYPED("goods"));
+    write_text("policy.yaml", "rules:\n  - {id: none, that: \"definition.name.startsWith('good')\", else: no}\n");
+    snprintf(options, sizeof options,
+             "loops: 3\ndefinitions_dir: %s/definitions\nschemas_dir: %s/schemas\npolicy_file: %s/policy.yaml\n",
+             w.folder, w.folder, w.folder);
+    world_run_sidecar(&w, options);
+    for (unsigned k = 0; k < LOOPS; k++) {
+        ck_assert_msg(start("good", k) == SAGA_OK, "%u: %s", k, error.message);
+        ck_assert_msg(start("goods", k) == SAGA_OK, "%u: %s", k, error.message);
+    }
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    write_text("definitions/c.yaml", PLAIN("bad"));
+    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\ntargets: {nobody: 'unix:/nowhere/nobody.sock'}\n%s",
+             w.folder, w.address, options);
+    ck_assert_int_eq(config_read_text(bytes_of_text(yaml), &config, &detail), 0);
+    ck_assert_int_eq(sidecar_open(config, NULL, &refused, &detail), E_POLICY);
+    ck_assert_msg(strstr(detail.text, "c.yaml") != NULL, "%s", detail.text);
+    config_destroy(config);
+    write_text("definitions/c.yaml", PLAIN("goodness"));
+    write_text("policy.yaml", "rules:\n  - {id: none, that: \"definition.name == 'goodness'\", else: no}\n");
+    world_run_sidecar(&w, options);
+    for (unsigned k = 0; k < LOOPS; k++)
+        ck_assert_msg(start("goodness", k) == SAGA_OK && start("good", k) == SAGA_OK, "%u: %s", k, error.message);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("reload");
@@ -277,6 +315,7 @@ int main(void)
     tcase_add_test(t, reload__what_is_new_is_told_once_and_every_loop_has_it);
     tcase_add_test(t, reload__one_that_is_wrong_changes_nothing);
     tcase_add_test(t, reload__what_is_not_in_force_is_given_back);
+    tcase_add_test(t, reload__a_start_takes_the_same_files);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
