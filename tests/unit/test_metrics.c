@@ -76,6 +76,26 @@ START_TEST(metrics__a_gauge_that_is_not_set_is_not_shown)
 }
 END_TEST
 
+/* What a series takes is counted with its buckets and the texts of its labels. */
+START_TEST(metrics__what_they_take_is_counted_whole)
+{
+    static const char name[] = "a-name-of-a-definition-that-is-rather-long";
+    size_t before = metrics_bytes(m);
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT("x"), TEXT("y")), 1);
+    size_t counter = metrics_bytes(m) - before;
+    before = metrics_bytes(m);
+    metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT(name), TEXT("y")), 1);
+    ck_assert_uint_eq(metrics_bytes(m) - before, counter + sizeof name - 2);
+    before = metrics_bytes(m);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("y")), 1, bytes_of(NULL, 0), NOW);
+    ck_assert_uint_eq(metrics_bytes(m) - before,
+                      counter + (metric_rows[METRIC_SAGA_DURATION].bucket_count + 1) * sizeof(uint64_t));
+    before = metrics_bytes(m);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("y")), 1, bytes_of(NULL, 0), NOW);
+    ck_assert_uint_eq(metrics_bytes(m), before); /* it is there */
+}
+END_TEST
+
 START_TEST(metrics__several_loops_are_one)
 {
     struct metrics *other;
@@ -247,6 +267,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, metrics__a_counter_counts_each_series_alone);
     tcase_add_test(all, metrics__a_gauge_that_is_not_set_is_not_shown);
+    tcase_add_test(all, metrics__what_they_take_is_counted_whole);
     tcase_add_test(all, metrics__several_loops_are_one);
     tcase_add_test(all, metrics__series_of_several_loops_are_matched_by_each_label);
     tcase_add_test(all, metrics__the_latest_example_is_shown);

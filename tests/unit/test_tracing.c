@@ -258,6 +258,29 @@ START_TEST(tracing__what_began_before_is_shown_from_when_it_is_known)
 }
 END_TEST
 
+/* Of an action's step the journal knows that: its last attempt is shown from its end, the whole from its beginning. */
+START_TEST(tracing__a_step_that_began_before_is_shown_whole)
+{
+    const struct saga *known = saga;
+    struct saga copy = *saga;
+    struct step steps[2] = {saga->steps[0], saga->steps[1]};
+    steps[0].first_at = (struct instant){.us = began.us + 5000};
+    copy.steps = steps;
+    saga = &copy;
+    record(RECORD_ACTION_FAILED, 40, (struct record){.attempt = 2, .status = 14});
+    record(RECORD_ACTION_ENDED, 60, (struct record){.attempt = 3, .action_state = SAGA_ACTION_DONE});
+    record(RECORD_COMPENSATION_ENDED, 70, (struct record){.attempt = 1, .compensation_state = SAGA_COMPENSATION_DONE});
+    saga = known;
+    take();
+    ck_assert_uint_eq(made_count, 5);
+    is(0, "p.S/A", 40, 40, 2);
+    is(1, "p.S/A", 60, 60, 2);
+    is(2, "a", 5, 60, -1);
+    is(4, "undo a", 70, 70, -1); /* which the action's beginning says nothing of */
+    drop();
+}
+END_TEST
+
 START_TEST(tracing__one_that_is_stuck_says_so_each_time)
 {
     record(RECORD_STUCK, 70, (struct record){.reason = REASON_COMPENSATION_FAILED});
@@ -300,6 +323,7 @@ int main(void)
     tcase_add_test(c, tracing__undo_has_spans_of_its_own);
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
     tcase_add_test(c, tracing__what_began_before_is_shown_from_when_it_is_known);
+    tcase_add_test(c, tracing__a_step_that_began_before_is_shown_whole);
     tcase_add_test(c, tracing__one_that_is_stuck_says_so_each_time);
     tcase_add_test(c, tracing__none_without_a_collector_and_none_of_those_that_are_not_sampled);
     suite_add_tcase(s, c);

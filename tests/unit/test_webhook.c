@@ -1,6 +1,7 @@
 /* Pages over HTTP: what is counted of them, and what one that hangs costs the others. The server is a socket of ours, which answers as it is told. */
 #include "sidecar/runtime/webhook.h"
 
+#include "sidecar/observe/log.h"
 #include "tests/support/until.h"
 
 #include <check.h>
@@ -231,6 +232,33 @@ START_TEST(webhook__takes_as_many_as_come_while_they_leave)
 }
 END_TEST
 
+static char why[128]; /* the last page was not taken */
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    ck_assert_str_eq(entry->text, "a webhook did not take a page");
+    snprintf(why, sizeof why, "%.*s", (int)entry->fields[0].text.size, (const char *)entry->fields[0].text.at);
+}
+
+/* By an end of its own, and not when its time is over; where the machine stands still for so long, it is tried again. */
+START_TEST(webhook__an_end_cuts_what_is_under_way)
+{
+    char text[REQUEST_SIZE];
+    log_listen(hear, NULL);
+    for (int tries = 0; tries < 3 && strstr(why, "abort") == NULL; tries++) {
+        struct webhook *w = opened();
+        ck_assert(webhook_post(w, url, "hangs"));
+        int hangs = take(0, text);
+        webhook_close(w);
+        close(hangs);
+        ck_assert_str_ne(why, "");
+    }
+    log_listen(NULL, NULL);
+    ck_assert_msg(strstr(why, "abort") != NULL, "%s", why);
+}
+END_TEST
+
 START_TEST(webhook__ends_though_one_hangs_and_others_wait)
 {
     char text[REQUEST_SIZE];
@@ -258,6 +286,7 @@ int main(void)
     tcase_add_test(c, webhook__only_two_hundreds_are_sent);
     tcase_add_test(c, webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order);
     tcase_add_test(c, webhook__takes_as_many_as_come_while_they_leave);
+    tcase_add_test(c, webhook__an_end_cuts_what_is_under_way);
     tcase_add_test(c, webhook__ends_though_one_hangs_and_others_wait);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
