@@ -267,6 +267,20 @@ class Process(Case):
         self.assertEqual(2, missing.returncode)
         self.assertIn("/nowhere/sagad.yaml", missing.stderr)
 
+    def test_without_standard_files(self):
+        """Lines of the log go nowhere then, and not into the first files that are opened in their place."""
+        def close():
+            for fd in range(3):
+                os.close(fd)
+        with tempfile.TemporaryDirectory() as directory:
+            process = subprocess.Popen([SAGAD], cwd=directory, preexec_fn=close)
+            try:
+                wait_until(lambda: os.path.exists(os.path.join(directory, "sagad-data", "sagad.sock")), "it listens")
+                self.assertEqual("/dev/null", os.readlink("/proc/%d/fd/2" % process.pid))
+            finally:
+                process.terminate()
+                self.assertEqual(0, process.wait(PATIENCE_S))
+
     def test_check_reads_the_definitions(self):
         with tempfile.TemporaryDirectory() as directory:
             files = [os.path.join(directory, name) for name in ("definitions/one.yaml", "sagad.yaml")]
