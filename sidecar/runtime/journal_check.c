@@ -17,7 +17,7 @@
 struct look {
     FILE *out;
     const char *path;
-    struct error_detail detail;
+    struct error_detail detail, told; /* as it was told last */
     uint64_t frames, records, definitions;
     unsigned findings;
     bool in_database;
@@ -26,6 +26,7 @@ struct look {
 static void tell(struct look *l)
 {
     fprintf(l->out, "%s: %s\n", l->path, l->detail.text);
+    l->told = l->detail;
     l->findings++;
 }
 
@@ -59,10 +60,11 @@ static int take_subject(void *self, const struct subject_row *row)
     return 0;
 }
 
-/* What a part ended with: damage is told, and the next part follows; anything else ends the look. */
+/* What a part ended with: damage is told, and the next part follows; anything else ends the look. Parts that read the same find the same, which is
+ * told once. */
 static int part_over(struct look *l, int code)
 {
-    if (code == E_JOURNAL_CORRUPT)
+    if (code == E_JOURNAL_CORRUPT && (l->findings == 0 || strcmp(l->detail.text, l->told.text) != 0))
         tell(l);
     return code == E_JOURNAL_CORRUPT ? 0 : code;
 }
