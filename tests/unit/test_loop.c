@@ -40,6 +40,7 @@ const char *__wrap_postgres_store_promise(const struct store *store);
 void __wrap_postgres_store_tell_live(struct store *store, uint64_t count);
 void __wrap_trust_look(struct certificates *c);
 uint64_t __wrap_certificates_version(struct certificates *c);
+int64_t __wrap_certificates_not_after(struct certificates *c);
 void __wrap_rpc_targets_renew(struct rpc *r);
 
 struct instant __wrap_clock_now(const struct clock *c)
@@ -58,6 +59,12 @@ uint64_t __wrap_certificates_version(struct certificates *c)
 {
     ck_assert_ptr_eq(c, &version);
     return atomic_load(&version);
+}
+
+int64_t __wrap_certificates_not_after(struct certificates *c)
+{
+    ck_assert_ptr_eq(c, &version);
+    return INT64_C(4000000000);
 }
 
 void __wrap_rpc_targets_renew(struct rpc *r)
