@@ -21,6 +21,7 @@ static struct {
     const char *reason, *words; /* NULL: none, and that it is refused */
 } told[TOLD_MAX];
 static const char *told_address = "unix:here.sock";
+static struct wire_options opened_with; /* by the last that has reached it; a view of its words */
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
 static uint8_t asked_bytes[TOLD_MAX][2048];
@@ -34,7 +35,8 @@ const char *__wrap_wire_address(const struct wire *w);
 
 int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
 {
-    (void)options, (void)error;
+    (void)error;
+    opened_with = *options;
     *out = (struct wire *)(uintptr_t)told;
     return SAGA_OK;
 }
@@ -106,23 +108,33 @@ static inline void tell(const char *method, const ProtobufCMessage *answer)
     told[told_count++].answer = answer;
 }
 
-/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes is in said and complained. */
-static inline int sagactl(const char *words)
+/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes goes to out, its complaints into
+ * complained. */
+static inline int sagactl_into(FILE *out, const char *words)
 {
     static char line[256];
     char *argv[32] = {(char *)(uintptr_t) "sagactl"};
     int argc = 1;
-    size_t sizes[2];
+    size_t size;
     snprintf(line, sizeof line, "%s", words);
     for (char *at = strtok(line, " "); at != NULL; at = strtok(NULL, " "))
         argv[argc++] = at;
-    free(said);
     free(complained);
-    FILE *out = open_memstream(&said, &sizes[0]), *err = open_memstream(&complained, &sizes[1]);
+    FILE *err = open_memstream(&complained, &size);
     int status = run_main(argc, argv, out, err);
-    fclose(out);
     fclose(err);
     ck_assert_msg(asked_count == told_count, "%u of %u calls were made: %s", asked_count, told_count, complained);
+    return status;
+}
+
+/* The same; what it writes is in said. */
+static inline int sagactl(const char *words)
+{
+    size_t size;
+    free(said);
+    FILE *out = open_memstream(&said, &size);
+    int status = sagactl_into(out, words);
+    fclose(out);
     return status;
 }
 

@@ -112,7 +112,7 @@ START_TEST(register__says_what_came_of_each_file)
         findings[i].warning = true;
         findings[i].rule = text("odd");
         findings[i].message = text("it is odd");
-        findings[i].line = i == 0 ? 4 : 0;
+        findings[i].line = i == 0 ? 1 : 0;
         findings[i].column = i == 0 ? 5 : 0;
         findings[i].field = text(i == 0 ? "steps[0]" : "");
     }
@@ -122,7 +122,7 @@ START_TEST(register__says_what_came_of_each_file)
     tell("RegisterDefinition", &answer.base);
     snprintf(words, sizeof words, "register %s", path);
     ck_assert_int_eq(sagactl(words), EXIT_DONE);
-    snprintf(expected, sizeof expected, "%s:4:5: warning: steps[0]: it is odd [odd]\n%s: warning: it is odd [odd]\n",
+    snprintf(expected, sizeof expected, "%s:1:5: warning: steps[0]: it is odd [odd]\n%s: warning: it is odd [odd]\n",
              path, path);
     ck_assert_str_eq(complained, expected);
     anew();
@@ -244,6 +244,27 @@ START_TEST(lint__takes_no_hidden_descriptors)
 }
 END_TEST
 
+/* Each finding where it is, be it in the first line. */
+START_TEST(lint__says_where)
+{
+    static const char *const cases[][2] = {
+        {"nam: a\nversion: 1.0.0\nsteps: []\n", ":1:1: error: nam: "},
+        {"name: A!\nversion: 1.0.0\nsteps: []\n", ":1:7: error: name: "},
+        {"name: a\nversion: x\nsteps: []\n", ":2:10: error: version: "},
+        {"name: a\nversion: 1.0.0\nsteps: []\n", ":3:8: error: steps: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-lint-XXXXXX", words[160];
+        write_file(path, cases[i][0]);
+        snprintf(words, sizeof words, "lint %s", path);
+        ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+        snprintf(words, sizeof words, "%s%s", path, cases[i][1]);
+        ck_assert_msg(strncmp(said, words, strlen(words)) == 0, "%s is not what %s begins with", words, said);
+        unlink(path);
+    }
+}
+END_TEST
+
 /* As the worst of its files. */
 START_TEST(lint__ends_as_its_worst_file)
 {
@@ -355,6 +376,19 @@ START_TEST(runbook__looks_as_it_was_told)
                                        : "$ sagactl audit\n2023-11-14 22:13:20 +0000  Skip") != NULL,
                       "%s", said);
     }
+    /* And with all that it takes to reach the sidecar. */
+    anew();
+    tell("Status", &status.base);
+    tell("ListAudit", &audit.base);
+    ck_assert_int_eq(
+        sagactl("runbook SagadBreakerOpen --address unix:there.sock --tls-certificate c.pem --tls-key k.pem "
+                "--tls-roots r.pem --tls-identity other"),
+        EXIT_DONE);
+    ck_assert_str_eq(opened_with.address, "unix:there.sock");
+    ck_assert_str_eq(opened_with.tls.certificate, "c.pem");
+    ck_assert_str_eq(opened_with.tls.key, "k.pem");
+    ck_assert_str_eq(opened_with.tls.roots, "r.pem");
+    ck_assert_str_eq(opened_with.tls.identity, "other");
 }
 END_TEST
 
@@ -372,6 +406,7 @@ int main(void)
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
     tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
+    tcase_add_test(tc, lint__says_where);
     tcase_add_test(tc, lint__ends_as_its_worst_file);
     tcase_add_test(tc, lint__takes_no_hidden_descriptors);
     suite_add_tcase(suite, tc);

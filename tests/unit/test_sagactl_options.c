@@ -355,7 +355,6 @@ START_TEST(tables__completions_name_everything)
 }
 END_TEST
 
-/* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
 /* Where a colon parts a name from what it is for, one in a text is marked. */
 START_TEST(tables__completions_of_zsh_mark_what_would_part)
 {
@@ -381,6 +380,31 @@ START_TEST(tables__completions_of_zsh_mark_what_would_part)
 }
 END_TEST
 
+/* Between quotes fish takes an apostrophe for the end, unless it is marked; what stands behind a quoted text is the line's end. */
+START_TEST(tables__completions_of_fish_are_quoted_to_their_end)
+{
+    char *text = NULL;
+    size_t size, marked = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "fish"));
+    fclose(out);
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        const char *at = strstr(line, " -d '");
+        if (at == NULL)
+            continue;
+        for (at += strlen(" -d '"); *at != '\'' && *at != '\0'; at++)
+            if (*at == '\\') {
+                marked++;
+                at++;
+            }
+        ck_assert_msg(strcmp(at, "'") == 0, "%s", line);
+    }
+    ck_assert_uint_gt(marked, 0);
+    free(text);
+}
+END_TEST
+
+/* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
 START_TEST(tables__completions_propose_the_words_of_a_command)
 {
     static const struct {
@@ -435,6 +459,7 @@ int main(void)
     tcase_add_test(tests, tables__the_manual_page_is_theirs);
     tcase_add_test(tests, tables__completions_name_everything);
     tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
+    tcase_add_test(tests, tables__completions_of_fish_are_quoted_to_their_end);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
