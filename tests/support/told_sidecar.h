@@ -3,6 +3,7 @@
 #ifndef SAGA_TESTS_TOLD_SIDECAR_H
 #define SAGA_TESTS_TOLD_SIDECAR_H
 
+#include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 
 #include <check.h>
@@ -144,6 +145,49 @@ static inline int sagactl(const char *words)
         ck_assert_str_eq(said, expected); \
         ck_assert_str_eq(complained, ""); \
     } while (0)
+
+/* Fails unless it is this, in JSON with ' for quotes and sorted names. */
+static inline void assert_value(const json_t *value, const char *expected)
+{
+    char *shown = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+    ck_assert_ptr_nonnull(shown);
+    for (char *at = strchr(shown, '"'); at != NULL; at = strchr(at, '"'))
+        *at = '\'';
+    ck_assert_str_eq(shown, expected);
+    free(shown);
+}
+
+static inline void assert_json(const char *text, const char *expected)
+{
+    json_t *value = json_loads(text, 0, NULL);
+    ck_assert_msg(value != NULL, "%s", text);
+    assert_value(value, expected);
+    json_decref(value);
+}
+
+/* Fails unless the call of this number has asked for this: the fields that are not as they are when nothing is said. */
+static inline void assert_asked(unsigned index, const ProtobufCMessageDescriptor *type, const char *expected)
+{
+    const char *name;
+    void *next;
+    json_t *value;
+    ProtobufCMessage *request = protobuf_c_message_unpack(type, NULL, asked_sizes[index], asked_bytes[index]);
+    ck_assert_ptr_nonnull(request);
+    json_t *fields = json_of_message(request);
+    json_object_foreach_safe(fields, next, name, value)
+    {
+        const char *said_as = json_string_value(value);
+        bool is_default = said_as != NULL
+                              ? said_as[0] == '\0' || strcmp(said_as, "0") == 0 || strstr(said_as, "_UNSPECIFIED")
+                              : json_is_false(value) || (json_is_number(value) && json_number_value(value) == 0) ||
+                                    (json_is_array(value) && json_array_size(value) == 0);
+        if (is_default)
+            json_object_del(fields, name);
+    }
+    assert_value(fields, expected);
+    json_decref(fields);
+    protobuf_c_message_free_unpacked(request, NULL);
+}
 
 static inline char *text(const char *t)
 {

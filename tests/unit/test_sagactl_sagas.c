@@ -1,4 +1,4 @@
-/* Sagas as a person meets them in sagactl: listed, got, acted on, and those that are stuck. */
+/* Sagas as a person meets them in sagactl: listed, got, and those that are stuck. */
 #include "client-lib/sagactl/json.h"
 #include "tests/support/told_letters.h"
 #include "tests/support/told_sidecar.h"
@@ -153,28 +153,6 @@ START_TEST(get__puts_its_pages_together)
 }
 END_TEST
 
-/* ---- acts ---- */
-
-/* What was done is said, and as JSON when that was asked for. */
-START_TEST(acts__are_said)
-{
-    Saga__V1__PauseResponse paused = SAGA__V1__PAUSE_RESPONSE__INIT;
-    tell("Pause", &paused.base);
-    SHOWS("pause 9f03c1d2a4b7-2a --actor ann --reason seen", "9f03c1d2a4b7-2a is paused\n");
-    Saga__V1__PauseRequest *request = ASKED(saga__v1__pause_request, 0);
-    ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
-    ck_assert_str_eq(request->actor, "ann");
-    ck_assert_str_eq(request->reason, "seen");
-    saga__v1__pause_request__free_unpacked(request, NULL);
-    anew();
-    tell("Pause", &paused.base);
-    ck_assert_int_eq(sagactl("pause 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
-    ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
-    ck_assert_ptr_nonnull(strstr(said, "\"command\": \"pause\""));
-    ck_assert_ptr_null(strstr(said, "is paused"));
-}
-END_TEST
-
 /* ---- dead letters ---- */
 
 /* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
@@ -325,7 +303,6 @@ int main(void)
     Suite *suite = suite_create("sagactl_sagas");
     TCase *tc = tcase_create("commands");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, acts__are_said);
     tcase_add_test(tc, get__puts_its_pages_together);
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
