@@ -196,6 +196,7 @@ static int rehearse_file(struct run *run, struct schema_files *schemas)
         pool_finish(&r.pool);
     } else {
         static struct lint_report report;
+        report.count = report.more = 0;
         lint_refused(&report, code, &detail);
         findings_put_lint(&f, &report);
         status = findings_end(&f, NULL);
