@@ -1,4 +1,4 @@
-/* Definitions, schemas, contracts and runbooks in sagactl: shown, looked at before they are taken, registered. */
+/* Definitions, schemas and runbooks in sagactl: shown, registered. */
 #include "client-lib/sagactl/json.h"
 #include "tests/support/shapes.h"
 #include "tests/support/told_sidecar.h"
@@ -227,133 +227,7 @@ START_TEST(schemas__show_what_is_their_own)
 }
 END_TEST
 
-/* ---- lint ---- */
-
-/* What an editor keeps beside it is none. */
-START_TEST(lint__takes_no_hidden_descriptors)
-{
-    char folder[] = "/tmp/saga-schemas-XXXXXX", file[64], words[128];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(file, sizeof file, "%s/.a.binpb", folder);
-    fclose(fopen(file, "w"));
-    snprintf(words, sizeof words, "lint --schema %s x.yaml", folder);
-    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
-    ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
-    unlink(file);
-    rmdir(folder);
-}
-END_TEST
-
-/* Each finding where it is, be it in the first line. */
-START_TEST(lint__says_where)
-{
-    static const char *const cases[][2] = {
-        {"nam: a\nversion: 1.0.0\nsteps: []\n", ":1:1: error: nam: "},
-        {"name: A!\nversion: 1.0.0\nsteps: []\n", ":1:7: error: name: "},
-        {"name: a\nversion: x\nsteps: []\n", ":2:10: error: version: "},
-        {"name: a\nversion: 1.0.0\nsteps: []\n", ":3:8: error: steps: "},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        char path[] = "/tmp/saga-lint-XXXXXX", words[160];
-        write_file(path, cases[i][0]);
-        snprintf(words, sizeof words, "lint %s", path);
-        ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
-        snprintf(words, sizeof words, "%s%s", path, cases[i][1]);
-        ck_assert_msg(strncmp(said, words, strlen(words)) == 0, "%s is not what %s begins with", words, said);
-        unlink(path);
-    }
-}
-END_TEST
-
-/* As the worst of its files. */
-START_TEST(lint__ends_as_its_worst_file)
-{
-    char good[] = "/tmp/saga-lint-XXXXXX", bad[] = "/tmp/saga-lint-XXXXXX", words[160];
-    write_file(good, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
-                     "  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
-    write_file(bad, "name: a\nversion: 1.0.0\nsteps: []\n");
-    const struct {
-        const char *first, *second;
-        int status;
-    } cases[] = {{good, good, EXIT_DONE}, {good, bad, EXIT_REFUSED}, {bad, good, EXIT_REFUSED}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        for (int sarif = 0; sarif < 2; sarif++) {
-            snprintf(words, sizeof words, "lint %s %s%s", cases[i].first, cases[i].second, sarif ? " -o sarif" : "");
-            ck_assert_msg(sagactl(words) == cases[i].status, "%s", words);
-            ck_assert_int_eq(strstr(said, sarif ? "\"results\": [" : "1.0.0, 1 step: ") != NULL, 1);
-            /* What is wrong with one is wrong with that one alone. */
-            for (int second = 0; !sarif && second < 2; second++) {
-                const char *path = second ? cases[i].second : cases[i].first;
-                snprintf(words, sizeof words, path == good ? "%s: a 1.0.0, 1 step: good\n" : "%s: 1 error\n", path);
-                ck_assert_msg(strstr(said, words) != NULL, "%s is not in %s", words, said);
-            }
-            const char *sign = sarif ? "\"ruleId\": " : ": error: ", *found = strstr(said, sign);
-            ck_assert_int_eq(found != NULL, cases[i].status != EXIT_DONE);
-            ck_assert(found == NULL || strstr(found + 1, sign) == NULL);
-        }
-    unlink(good);
-    unlink(bad);
-    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does, nor where something
-     * else has its name. */
-    char odd[] = "/tmp/saga-100%-XXXXXX", policy[] = "/tmp/saga-policy-XXXXXX";
-    write_file(odd, "name: pay\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
-                    "  - {name: payment, target: t, action: /p.S/A, compensation: /p.S/B}\n"
-                    "  - {name: pay, target: u, action: /p.S/A, compensation: /p.S/B}\n");
-    write_file(policy,
-               "rules:\n  - id: no-u\n    severity: error\n    that: step.target != 'u'\n    else: u is closed\n");
-    snprintf(words, sizeof words, "lint --policy %s %s -o sarif", policy, odd);
-    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
-    ck_assert_msg(strstr(said, "/tmp/saga-100%25-") != NULL, "%s", said);
-    ck_assert_ptr_nonnull(strstr(said, "\"startLine\": 6"));
-    unlink(odd);
-    unlink(policy);
-    ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
-    ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
-}
-END_TEST
-
-/* ---- contracts and runbooks ---- */
-
-/* What a sidecar of wider bounds has registered is read, too. */
-START_TEST(contract__has_what_a_sidecar_has_taken)
-{
-    static const char source[] = "name: wide\nversion: 1.0.0\ndeadline: 800h\nsteps:\n"
-                                 "  - {name: a, target: bank, action: /p.S/A, compensation: none,\n"
-                                 "     fallback: {last_good: {key: k, max_age: 700h}}}\n";
-    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
-    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT, *list[] = {&d};
-    all.definitions = list;
-    all.n_definitions = 1;
-    d.name = text("wide");
-    d.version = text("1.0.0");
-    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
-    tell("ListDefinitions", &all.base);
-    tell("GetDefinition", &d.base);
-    ck_assert_msg(sagactl("contract export --target bank") == EXIT_DONE, "%s", complained);
-    json_t *contract = json_loads(said, 0, NULL);
-    const json_t *one = json_array_get(json_object_get(contract, "definitions"), 0);
-    ck_assert_str_eq(json_string_value(json_object_get(one, "source")), source);
-    json_decref(contract);
-    anew();
-    tell("ListDefinitions", &all.base);
-    tell("GetDefinition", &d.base);
-    ck_assert_int_eq(sagactl("contract export --target shop"), EXIT_NOT_FOUND);
-    ck_assert_str_eq(complained, "sagactl: no registered definition calls shop\n");
-    /* Of one definition, without those whose names only begin so. */
-    Saga__V1__Definition wider = SAGA__V1__DEFINITION__INIT, *both[] = {&d, &wider};
-    wider.name = text("wider");
-    wider.version = text("1.0.0");
-    all.definitions = both;
-    all.n_definitions = 2;
-    anew();
-    tell("ListDefinitions", &all.base);
-    tell("GetDefinition", &d.base);
-    ck_assert_msg(sagactl("contract export --target bank --definition wide") == EXIT_DONE, "%s", complained);
-    Saga__V1__GetDefinitionRequest *request = ASKED(saga__v1__get_definition_request, 1);
-    ck_assert_str_eq(request->name, "wide");
-    protobuf_c_message_free_unpacked(&request->base, NULL);
-}
-END_TEST
+/* ---- runbooks ---- */
 
 /* What a runbook shows is shown as the rest of it was asked for. */
 START_TEST(runbook__looks_as_it_was_told)
@@ -405,10 +279,6 @@ int main(void)
     tcase_add_test(tc, register__says_what_came_of_each_file);
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
-    tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
-    tcase_add_test(tc, lint__says_where);
-    tcase_add_test(tc, lint__ends_as_its_worst_file);
-    tcase_add_test(tc, lint__takes_no_hidden_descriptors);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
