@@ -1,5 +1,6 @@
 /* Definitions, schemas and runbooks in sagactl: shown, registered. */
 #include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/runbook.h"
 #include "tests/support/shapes.h"
 #include "tests/support/told_sidecar.h"
 
@@ -229,6 +230,32 @@ END_TEST
 
 /* ---- runbooks ---- */
 
+/* Each by its name and what it is about, which its first line says. */
+START_TEST(runbook__lists_all)
+{
+    const char *at;
+    ck_assert_int_eq(sagactl("runbook"), EXIT_DONE);
+    at = said;
+    for (size_t i = 0; i < runbook_count; i++) {
+        char line[160];
+        const char *about = strstr(runbooks[i].text, ": ") + 2;
+        snprintf(line, sizeof line, "%-24s %.*s\n", runbooks[i].name, (int)strcspn(about, "\n"), about);
+        ck_assert_msg(strncmp(at, line, strlen(line)) == 0, "%s", at);
+        at += strlen(line);
+    }
+    ck_assert_str_eq(at, "");
+    ck_assert_int_eq(sagactl("runbook -o json"), EXIT_DONE);
+    json_t *all = json_loads(said, 0, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(all, "runbooks")), runbook_count);
+    json_decref(all);
+    ck_assert_int_eq(sagactl("runbook SagadDown -o json"), EXIT_DONE);
+    all = json_loads(said, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(all, "name")), "SagadDown");
+    ck_assert_int_eq(strncmp(json_string_value(json_object_get(all, "text")), "# SagadDown: ", 13), 0);
+    json_decref(all);
+}
+END_TEST
+
 /* What a runbook shows is shown as the rest of it was asked for. */
 START_TEST(runbook__looks_as_it_was_told)
 {
@@ -279,6 +306,7 @@ int main(void)
     tcase_add_test(tc, register__says_what_came_of_each_file);
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
+    tcase_add_test(tc, runbook__lists_all);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -163,6 +163,67 @@ START_TEST(drill__an_expectation_may_have_a_comment)
 }
 END_TEST
 
+/* As many faults as a sidecar takes, and what is said of each in the file. */
+START_TEST(drill__injects_as_many_faults_as_there_may_be)
+{
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    for (int count = 31; count <= 33; count++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[96], expected[160], yaml[2048];
+        size_t used = (size_t)snprintf(yaml, sizeof yaml, STEP "faults: [");
+        for (int i = 0; i < count; i++)
+            used +=
+                (size_t)snprintf(yaml + used, sizeof yaml - used, "%s{kind: drop-answer, for: 1m}", i > 0 ? ", " : "");
+        snprintf(yaml + used, sizeof yaml - used, "]\n");
+        write_file(path, yaml);
+        anew();
+        if (count <= 32) {
+            tell("InjectFaults", &injected.base);
+            tell("InjectFaults", &injected.base);
+        }
+        snprintf(words, sizeof words, "drill %s", path);
+        ck_assert_msg(sagactl(words) == (count <= 32 ? EXIT_DONE : EXIT_USAGE), "%s", complained);
+        snprintf(expected, sizeof expected, "%d faults injected\n", count);
+        ck_assert_int_eq(strstr(said, expected) != NULL, count <= 32);
+        snprintf(expected, sizeof expected, "sagactl: %s:2:13: steps[0].faults: holds more than 32 faults\n", path);
+        ck_assert_str_eq(complained, count <= 32 ? "" : expected);
+        unlink(path);
+    }
+}
+END_TEST
+
+START_TEST(drill__sends_what_a_fault_says)
+{
+    static const struct {
+        const char *yaml, *asked;
+    } cases[] = {
+        {"{kind: delay, delay: 1500ms, for: 1m, target: bank, percent: 12.5, calls: actions}",
+         "{'actor':'ann','faults':[{'calls':'FAULT_CALLS_ACTIONS','definition':'','delay':'1.500s','kind':'FAULT_KIND_"
+         "DELAY','lasts':'60s','percent':12.5,'status':0,'tag':'','tag_value':'','target':'bank'}],'reason':'to see'}"},
+        {"{kind: abort, status: UNAVAILABLE, for: 2s, definition: order, calls: compensations}",
+         "{'actor':'ann','faults':[{'calls':'FAULT_CALLS_COMPENSATIONS','definition':'order','kind':'FAULT_KIND_ABORT',"
+         "'lasts':'2s','percent':100.0,'status':14,'tag':'','tag_value':'','target':''}],'reason':'to see'}"},
+        {"{kind: drop-request, for: 1h, tag: tenant, tag_value: acme}",
+         "{'actor':'ann','faults':[{'calls':'FAULT_CALLS_UNSPECIFIED','definition':'','kind':'FAULT_KIND_DROP_REQUEST',"
+         "'lasts':'3600s','percent':100.0,'status':0,'tag':'tenant','tag_value':'acme','target':''}],'reason':'to "
+         "see'}"},
+    };
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[96], yaml[256];
+        snprintf(yaml, sizeof yaml, "name: storm\nreason: to see\n" STEP "faults: [%s]\n", cases[i].yaml);
+        write_file(path, yaml);
+        anew();
+        tell("InjectFaults", &injected.base);
+        tell("InjectFaults", &injected.base);
+        snprintf(words, sizeof words, "drill %s --actor ann", path);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        assert_asked(0, &saga__v1__inject_faults_request__descriptor, cases[i].asked);
+        assert_asked(1, &saga__v1__inject_faults_request__descriptor, "{'actor':'ann','reason':'to see'}");
+        unlink(path);
+    }
+}
+END_TEST
+
 /* Whatever comes of it, the faults that it has injected end with it. */
 START_TEST(drill__takes_its_faults_away_when_it_fails)
 {
@@ -204,6 +265,8 @@ int main(void)
     tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
     tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
     tcase_add_test(tc, drill__an_expectation_may_have_a_comment);
+    tcase_add_test(tc, drill__injects_as_many_faults_as_there_may_be);
+    tcase_add_test(tc, drill__sends_what_a_fault_says);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

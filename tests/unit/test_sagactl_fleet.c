@@ -182,6 +182,69 @@ START_TEST(top__counts_from_look_to_look)
 }
 END_TEST
 
+/* What has grown alone has a rate. */
+START_TEST(top__has_a_rate_of_each_count)
+{
+    static const char *const names[] = {"started",      "ended",    "turned_back",
+                                        "became_stuck", "attempts", "attempts_failed"};
+    for (int i = 0; i < 6; i++) {
+        Saga__V1__StatusResponse before = SAGA__V1__STATUS_RESPONSE__INIT, now = before;
+        Saga__V1__LoopStatus loops[2] = {SAGA__V1__LOOP_STATUS__INIT, SAGA__V1__LOOP_STATUS__INIT},
+                             *list[] = {&loops[0], &loops[1]};
+        uint64_t *const counts[] = {&loops[1].sagas_started,      &loops[1].sagas_ended, &loops[1].sagas_turned_back,
+                                    &loops[1].sagas_became_stuck, &loops[1].attempts,    &loops[1].attempts_failed};
+        before.loops = &list[0];
+        now.loops = &list[1];
+        before.n_loops = now.n_loops = 1;
+        *counts[i] = 1000;
+        anew();
+        tell("Status", &before.base);
+        tell("Status", &now.base);
+        ck_assert_msg(sagactl("top --once -o json") == EXIT_DONE, "%s", complained);
+        json_t *top = json_loads(said, 0, NULL);
+        const json_t *rates = json_object_get(top, "per_second");
+        ck_assert_uint_eq(json_object_size(rates), 6);
+        for (int k = 0; k < 6; k++)
+            ck_assert_msg((json_real_value(json_object_get(rates, names[k])) > 0) == (k == i), "%s: %s", names[i],
+                          names[k]);
+        json_decref(top);
+    }
+}
+END_TEST
+
+/* As many kinds of dead letters as fit, the most frequent first. */
+START_TEST(top__shows_as_many_dead_letters_as_fit)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__Saga sagas[14], *list[14];
+    char names[14][8];
+    for (int i = 0; i < 14; i++) {
+        saga__v1__saga__init(&sagas[i]);
+        snprintf(names[i], sizeof names[i], "kind%d", i);
+        list[i] = &sagas[i];
+        sagas[i].definition = names[i];
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = text("charge");
+    }
+    sagas[13].definition = names[12]; /* two of one kind */
+    answer.sagas = list;
+    answer.n_sagas = 14;
+    loop.stuck = 14;
+    status.loops = loops;
+    status.n_loops = 1;
+    tell("Status", &status.base);
+    tell("Status", &status.base);
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+    unsigned rows = 0;
+    for (const char *at = said; (at = strstr(at, "\nkind")) != NULL; at++)
+        ck_assert(rows++ > 0 || strncmp(at, "\nkind12, action of charge ", 26) == 0);
+    ck_assert_uint_eq(rows, 12);
+}
+END_TEST
+
 /* Steps by how often they fail, dead letters without heartbeats and of one page, and of targets as many as fit. */
 START_TEST(top__shows_what_matters_most)
 {
@@ -225,6 +288,10 @@ START_TEST(top__shows_what_matters_most)
         ck_assert_int_eq(strstr(said, "\nand 1 more: sagactl status\n") != NULL, more);
         ck_assert_int_eq(strstr(said, "\nand ") != NULL, more);
         ck_assert_ptr_nonnull(strstr(said, "order, action of charge                          3  UNAVAILABLE\n"));
+        unsigned rows = 0;
+        for (const char *at = said; (at = strstr(at, "\nbank ")) != NULL; at++)
+            rows++;
+        ck_assert_uint_eq(rows, 12);
         ck_assert_ptr_null(strstr(said, "FAILED_PRECONDITION"));
     }
 }
@@ -385,6 +452,52 @@ START_TEST(status__adds_up_its_loops)
 }
 END_TEST
 
+/* Each heartbeat of each loop is a row of one table. */
+START_TEST(status__has_the_heartbeats_of_every_loop)
+{
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Duration every = GOOGLE__PROTOBUF__DURATION__INIT, took = GOOGLE__PROTOBUF__DURATION__INIT;
+    Google__Protobuf__Timestamp success = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loops[2] = {SAGA__V1__LOOP_STATUS__INIT, SAGA__V1__LOOP_STATUS__INIT},
+                         *list[] = {&loops[0], &loops[1]};
+    Saga__V1__SyntheticStatus beats[3], *all[] = {&beats[0], &beats[1], &beats[2]};
+    static const char *const names[] = {"order", "refund", "send"};
+    every.seconds = 60;
+    took.nanos = 250000000;
+    success.seconds = time(NULL) - 7230;
+    for (int i = 0; i < 3; i++) {
+        saga__v1__synthetic_status__init(&beats[i]);
+        beats[i].definition = text(names[i]);
+        beats[i].every = &every;
+        beats[i].committed = 7;
+        beats[i].failed = 2;
+        beats[i].missed = 1;
+        beats[i].last_state =
+            i == 2 ? SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK : SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+        beats[i].last_trouble = text("the bank is shut");
+    }
+    beats[0].last_took = &took;
+    beats[0].last_success = &success;
+    loops[0].synthetics = all;
+    loops[0].n_synthetics = 2;
+    loops[1].synthetics = all + 2;
+    loops[1].n_synthetics = 1;
+    answer.loops = list;
+    answer.n_loops = 2;
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+    ck_assert_msg(strstr(said,
+                         "\nHEARTBEAT                EVERY COMMITTED  FAILED  MISSED      TOOK LAST SUCCESS   LAST\n"
+                         "order                       1m         7       2       1     250ms 2h             COMMITTED\n"
+                         "refund                      1m         7       2       1         - never          COMMITTED\n"
+                         "send                        1m         7       2       1         - never          STUCK\n"
+                         "    the bank is shut\n") != NULL,
+                  "%s", said);
+}
+END_TEST
+
 /* What needs a restart is a change, too. */
 START_TEST(reload__says_what_has_changed)
 {
@@ -419,6 +532,9 @@ int main(void)
     tcase_add_test(tc, top__shows_what_matters_most);
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, status__adds_up_its_loops);
+    tcase_add_test(tc, top__has_a_rate_of_each_count);
+    tcase_add_test(tc, top__shows_as_many_dead_letters_as_fit);
+    tcase_add_test(tc, status__has_the_heartbeats_of_every_loop);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -153,6 +153,74 @@ START_TEST(get__puts_its_pages_together)
 }
 END_TEST
 
+/* Of a fleet what is missing is told, once, and the exit status says that something is. */
+START_TEST(lists__say_which_journals_are_missing)
+{
+    static const char *const words[] = {"list --fleet", "list --fleet -o json", "deadletters --fleet",
+                                        "deadletters --summary --fleet", "retry --all --fleet"};
+    Saga__V1__Absent absent[2] = {SAGA__V1__ABSENT__INIT, SAGA__V1__ABSENT__INIT}, *both[] = {&absent[0], &absent[1]};
+    Saga__V1__ListResponse list = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse letters = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    absent[0].journal = text("a");
+    absent[0].carrier = text("x");
+    absent[0].why = text("it is away");
+    absent[1].journal = text("b");
+    absent[1].why = text("nobody has it");
+    list.absent = letters.absent = both;
+    list.n_absent = letters.n_absent = 2;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        anew();
+        tell(i < 2 ? "List" : "ListDeadLetters", i < 2 ? &list.base : &letters.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_INCOMPLETE, "%s", words[i]);
+        ck_assert_msg(strstr(complained, "not in this: the journal a (at x): it is away") != NULL &&
+                          strstr(complained, "not in this: the journal b: nobody has it") != NULL,
+                      "%s", complained);
+    }
+    /* On each of several pages: once. */
+    Saga__V1__ListResponse first = list;
+    first.next_page_token = text("more");
+    anew();
+    tell("List", &first.base);
+    tell("List", &list.base);
+    ck_assert_int_eq(sagactl("list --fleet --all"), EXIT_INCOMPLETE);
+    ck_assert_ptr_null(strstr(strstr(complained, "the journal b") + 1, "the journal"));
+}
+END_TEST
+
+/* The saga that was started by a request is a list of one, without what no list shows. */
+START_TEST(list__of_a_request)
+{
+    Saga__V1__FindResponse found = SAGA__V1__FIND_RESPONSE__INIT;
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    found.saga_id = saga.id = text("9f03c1d2a4b7-2a");
+    saga.definition = text("order");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    static const char *const words[] = {"list --request-id r", "list --request-id r -o json",
+                                        "list --request-id r --all -o json"};
+    for (int i = 0; i < 3; i++) {
+        anew();
+        tell("Find", &found.base);
+        tell("Get", &answer.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_DONE, "%s", complained);
+        assert_asked(1, &saga__v1__get_request__descriptor, "{'page_size':1,'saga_id':'9f03c1d2a4b7-2a'}");
+        ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+        if (i == 0)
+            continue;
+        json_t *shown = json_loads(said, 0, NULL), *list = json_object_get(shown, "sagas");
+        const json_t *one = i == 1 ? json_array_get(list, 0) : shown;
+        ck_assert_uint_eq(json_array_size(list), i == 1 ? 1 : 0);
+        ck_assert_str_eq(json_string_value(json_object_get(one, "id")), "9f03c1d2a4b7-2a");
+        ck_assert_uint_eq(json_array_size(json_object_get(one, "steps")), 0);
+        json_decref(shown);
+    }
+}
+END_TEST
+
 /* ---- dead letters ---- */
 
 /* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
@@ -311,6 +379,8 @@ int main(void)
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);
     tcase_add_test(tc, deadletters__are_asked_for_again_by_a_question_on_one_line);
+    tcase_add_test(tc, lists__say_which_journals_are_missing);
+    tcase_add_test(tc, list__of_a_request);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
