@@ -210,6 +210,47 @@ START_TEST(top__has_a_rate_of_each_count)
 }
 END_TEST
 
+/* Shares are of what has ended lately, of sagas and of each target's attempts. */
+START_TEST(top__has_shares_of_the_last_minutes)
+{
+    Google__Protobuf__Duration mean = GOOGLE__PROTOBUF__DURATION__INIT, most = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__Recent recent = SAGA__V1__RECENT__INIT;
+    Saga__V1__TargetStatus targets[2] = {SAGA__V1__TARGET_STATUS__INIT, SAGA__V1__TARGET_STATUS__INIT},
+                           *list[] = {&targets[0], &targets[1]};
+    mean.seconds = 2;
+    most.seconds = 9;
+    recent.count = 8;
+    recent.failed = 2;
+    recent.refused = 1;
+    recent.mean = &mean;
+    recent.most = &most;
+    loop.recent_sagas = &recent;
+    loop.targets = list;
+    loop.n_targets = 2;
+    targets[0].name = text("bank");
+    targets[0].recent = &recent;
+    targets[0].calls = 3;
+    targets[0].calls_max = 7;
+    targets[0].waiting = 5;
+    targets[1].name = text("mail");
+    targets[1].unreachable = true;
+    status.loops = loops;
+    status.n_loops = 1;
+    setenv("COLUMNS", "120", 1);
+    tell("Status", &status.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+    static const char *const lines[] = {
+        "\n5 minutes   8 ended: 75 % committed; 2s on average, 9s at most\n",
+        "\nbank                       3/7       5         8     25%   12.5%       2s       9s  \n",
+        "\nmail                       0/0       0         0      0%      0%        -        -  cannot be reached\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+}
+END_TEST
+
 /* As many kinds of dead letters as fit, the most frequent first. */
 START_TEST(top__shows_as_many_dead_letters_as_fit)
 {
@@ -331,6 +372,7 @@ int main(void)
     tcase_add_test(tc, top__shows_what_matters_most);
     tcase_add_test(tc, top__has_a_rate_of_each_count);
     tcase_add_test(tc, top__shows_as_many_dead_letters_as_fit);
+    tcase_add_test(tc, top__has_shares_of_the_last_minutes);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -148,6 +148,37 @@ START_TEST(get__says_when_it_has_ended)
 }
 END_TEST
 
+/* What happened is told as it was: whose word it was, what stood in for an answer, what was waited for. */
+START_TEST(get__tells_what_happened)
+{
+    Saga__V1__Event events[4], *all[4];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__event__init(&events[i]);
+        all[i] = &events[i];
+        events[i].at = at(60 + i);
+        events[i].step = text("charge");
+    }
+    events[0].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_UNREACHED;
+    events[1].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_UNREACHED;
+    events[1].next_attempt_at = at(90);
+    events[2].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_ENDED;
+    events[2].action = SAGA__V1__ACTION_STATE__ACTION_STATE_DONE;
+    events[2].as_of = at(2);
+    events[3].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_REJECTED;
+    events[3].actor = text("ann");
+    answer.timeline = all;
+    answer.n_timeline = 4;
+    setenv("COLUMNS", "200", 1);
+    tell("Get", &answer.base);
+    ck_assert_int_eq(sagactl("get " ID), EXIT_DONE);
+    static const char *const lines[] = {"charge waits for its target\n", "charge had not begun, and comes again\n",
+                                        "charge DONE, by the last good answer, 1m old ",
+                                        "charge did not happen by ann\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_get");
@@ -157,6 +188,7 @@ int main(void)
     tcase_add_test(tc, get__shows_payloads_as_json);
     tcase_add_test(tc, get__shows_nothing_that_there_is_not);
     tcase_add_test(tc, get__says_when_it_has_ended);
+    tcase_add_test(tc, get__tells_what_happened);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -306,6 +306,7 @@ int main(void)
     tcase_add_test(tc, reflect__says_what_is_wrong_with_a_server);
     tcase_add_test(tc, reflect__holds_only_so_much);
     tcase_add_test(tc, reflect__heeds_the_time_given);
+    tcase_set_timeout(tc, 120); /* each of many files is looked for among those before it */
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

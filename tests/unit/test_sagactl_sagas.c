@@ -275,6 +275,12 @@ START_TEST(deadletters__are_told_by_what_they_have_in_common)
         ck_assert_msg(strstr(said, others[i]) != NULL, "%s\nis not in\n%s", others[i], said);
     anew();
     tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --summary --fleet --journal j"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(
+        said,
+        "        sagactl retry --all --journal j --fleet --definition order --step charge --status UNAVAILABLE\n"));
+    anew();
+    tell("ListDeadLetters", &answer.base);
     ck_assert_int_eq(sagactl("deadletters --summary --step charge --status UNAVAILABLE -o json"), EXIT_DONE);
     json_t *kinds = json_loads(said, 0, NULL);
     ck_assert_uint_eq(json_array_size(kinds), 2);

@@ -96,7 +96,35 @@ START_TEST(start__waits_longer_than_it_starts)
 }
 END_TEST
 
+/* What is no input is not sent, and where it goes wrong is said. */
+START_TEST(start__refuses_what_is_no_input)
+{
+    static const char *const cases[][2] = {
+        {"start order --input-hex 6g", "sagactl: --input-hex: there are no two hexadecimal digits at place 1\n"},
+        {"start order --input-hex 62:6", "sagactl: --input-hex: there are no two hexadecimal digits at place 4\n"},
+        {"start order --input nowhere",
+         "sagactl: --input: there is no file nowhere; --input-text gives the text itself\n"},
+        {"start order --json nowhere.json", "sagactl: nowhere.json: No such file or directory\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(sagactl(cases[i][0]), EXIT_USAGE);
+        ck_assert_str_eq(complained, cases[i][1]);
+        ck_assert_str_eq(said, "");
+    }
+}
+END_TEST
+
 /* ---- waiting ---- */
+
+/* Where nobody was there at first nobody is waited for. */
+START_TEST(wait__says_at_once_that_nobody_is_there)
+{
+    tell("Wait", NULL);
+    told[0].code = SAGA_E_UNAVAILABLE;
+    told[0].reason = SAGA_REASON_UNREACHABLE;
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_UNREACHABLE);
+    ck_assert_ptr_null(strstr(complained, "waiting"));
+}
+END_TEST
 
 START_TEST(wait__ends_as_the_saga_did)
 {
@@ -197,6 +225,8 @@ int main(void)
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, wait__fails_when_it_cannot_say_how_it_ended);
+    tcase_add_test(tc, start__refuses_what_is_no_input);
+    tcase_add_test(tc, wait__says_at_once_that_nobody_is_there);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
