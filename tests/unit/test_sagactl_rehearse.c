@@ -144,6 +144,8 @@ START_TEST(rehearse__refuses)
          "sagactl: order is written in the schema trades: give its file with --schema\n"},
         {"rehearse order.yaml -o sarif", EXIT_USAGE, "",
          "sagactl: order is written in the schema trades: give its file with --schema\n"},
+        {"rehearse plain.yaml --input nowhere -o sarif", EXIT_USAGE, "",
+         "sagactl: nowhere: No such file or directory\n"},
         {"rehearse nowhere.yaml", EXIT_USAGE, "", "sagactl: nowhere.yaml: No such file or directory\n"},
         {"rehearse plain.yaml --schema nowhere.binpb", EXIT_USAGE, "", "sagactl: nowhere.binpb: No such file"},
         {"rehearse plain.yaml --config nowhere.conf", EXIT_USAGE, "", "sagactl: nowhere.conf"},
