@@ -301,11 +301,16 @@ START_TEST(drill__says_which_sagas_are_not_as_they_should_be)
     sagas[1].id = text("9f03c1d2a4b7-2b");
     two.sagas = list;
     two.n_sagas = 2;
+    Saga__V1__ListResponse first = two, second = two; /* the same on two pages */
+    first.n_sagas = second.n_sagas = 1;
+    first.next_page_token = text("more");
+    second.sagas = list + 1;
     write_file(path, STEP "start: {definition: order, count: 2}\n  - wait: 1ms\n");
     snprintf(words, sizeof words, "drill %s", path);
     tell("Start", &started.base);
     tell("Start", &started.base);
-    tell("List", &two.base);
+    tell("List", &first.base);
+    tell("List", &second.base);
     ck_assert_int_eq(sagactl(words), EXIT_TIMEOUT);
     ck_assert_str_eq(complained, "sagactl: 2 of the 2 sagas have not ended, as 9f03c1d2a4b7-2a\n");
     unlink(path);
