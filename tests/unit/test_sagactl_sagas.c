@@ -176,6 +176,13 @@ START_TEST(lists__say_which_journals_are_missing)
                           strstr(complained, "not in this: the journal b: nobody has it") != NULL,
                       "%s", complained);
     }
+    /* What is lost as a whole is worse than what is incomplete. */
+    FILE *full = fopen("/dev/full", "w");
+    ck_assert_ptr_nonnull(full);
+    anew();
+    tell("List", &list.base);
+    ck_assert_int_eq(sagactl_into(full, "list --fleet"), EXIT_REFUSED);
+    fclose(full);
     /* On each of several pages: once. */
     Saga__V1__ListResponse first = list;
     first.next_page_token = text("more");
