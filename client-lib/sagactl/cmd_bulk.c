@@ -196,7 +196,9 @@ int run_bulk(struct run *r)
     if (r->o.wait)
         return follow(r, request.id);
     if (r->o.json)
-        return json_put(r->screen.out, json_pack("{ss}", "id", request.id), false) == 0 ? EXIT_DONE : EXIT_REFUSED;
+        return json_put(r->screen.out, json_pack("{ss}", "id", request.id), false) == 0
+                   ? EXIT_DONE
+                   : run_say(r, EXIT_REFUSED, "it has begun, but there is no memory to say so, or no room");
     whose(r, text);
     fprintf(r->screen.out, "%s has begun. How far it is: sagactl bulk %s%s; to halt it: sagactl bulk %s pause%s\n",
             request.id, request.id, text, request.id, text);

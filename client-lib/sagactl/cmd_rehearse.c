@@ -196,12 +196,18 @@ static int rehearse_file(struct run *run, struct schema_files *schemas)
         pool_finish(&r.pool);
     } else {
         static struct lint_report report;
+        report.count = report.more = 0;
         lint_refused(&report, code, &detail);
         findings_put_lint(&f, &report);
         status = findings_end(&f, NULL);
     }
-    if (run->o.form == FORM_SARIF && status != EXIT_USAGE && findings_sarif(&f) != EXIT_DONE)
+    bool sarif = run->o.form == FORM_SARIF && status != EXIT_USAGE;
+    if (sarif && findings_sarif(&f) != EXIT_DONE)
         status = EXIT_REFUSED;
+    if (!sarif) {
+        json_decref(f.results);
+        json_decref(f.rules);
+    }
     definition_destroy(r.d);
     free(text);
     config_file_finish(&r.config);

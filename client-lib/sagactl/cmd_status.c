@@ -244,7 +244,9 @@ static int put_status_json(struct run *r, const char *health, const Saga__V1__St
                   (json_int_t)(all.live - all.compensating - all.stuck), "compensating", (json_int_t)all.compensating,
                   "stuck", (json_int_t)all.stuck, "paused", (json_int_t)all.paused);
     json_object_update_new(out, said);
-    return json_put(r->screen.out, out, false) == 0 ? EXIT_DONE : EXIT_REFUSED;
+    return json_put(r->screen.out, out, false) == 0
+               ? EXIT_DONE
+               : run_say(r, EXIT_REFUSED, "the answer cannot be written: no memory, or no room where it goes");
 }
 
 int command_status(struct run *r)

@@ -344,8 +344,9 @@ int run_main(int argc, char **argv, FILE *out, FILE *err)
         status = EXIT_INCOMPLETE;
     free(r.absent);
     wire_close(r.wire);
-    if ((fflush(out) != 0 || ferror(out)) && status == EXIT_DONE) {
+    /* Those say how something is, and not that it went wrong. */
+    bool well = status == EXIT_DONE || status >= EXIT_INCOMPLETE;
+    if ((fflush(out) != 0 || ferror(out)) && well)
         status = run_say(&r, EXIT_REFUSED, "the output cannot be written");
-    }
     return status;
 }

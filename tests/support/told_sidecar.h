@@ -3,6 +3,7 @@
 #ifndef SAGA_TESTS_TOLD_SIDECAR_H
 #define SAGA_TESTS_TOLD_SIDECAR_H
 
+#include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
 
 #include <check.h>
@@ -21,6 +22,7 @@ static struct {
     const char *reason, *words; /* NULL: none, and that it is refused */
 } told[TOLD_MAX];
 static const char *told_address = "unix:here.sock";
+static struct wire_options opened_with; /* by the last that has reached it; a view of its words */
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
 static uint8_t asked_bytes[TOLD_MAX][2048];
@@ -34,7 +36,8 @@ const char *__wrap_wire_address(const struct wire *w);
 
 int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
 {
-    (void)options, (void)error;
+    (void)error;
+    opened_with = *options;
     *out = (struct wire *)(uintptr_t)told;
     return SAGA_OK;
 }
@@ -106,23 +109,33 @@ static inline void tell(const char *method, const ProtobufCMessage *answer)
     told[told_count++].answer = answer;
 }
 
-/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes is in said and complained. */
-static inline int sagactl(const char *words)
+/* Runs "sagactl WORDS", which are parted by single spaces. Returns the exit status; what it writes goes to out, its complaints into
+ * complained. */
+static inline int sagactl_into(FILE *out, const char *words)
 {
     static char line[256];
     char *argv[32] = {(char *)(uintptr_t) "sagactl"};
     int argc = 1;
-    size_t sizes[2];
+    size_t size;
     snprintf(line, sizeof line, "%s", words);
     for (char *at = strtok(line, " "); at != NULL; at = strtok(NULL, " "))
         argv[argc++] = at;
-    free(said);
     free(complained);
-    FILE *out = open_memstream(&said, &sizes[0]), *err = open_memstream(&complained, &sizes[1]);
+    FILE *err = open_memstream(&complained, &size);
     int status = run_main(argc, argv, out, err);
-    fclose(out);
     fclose(err);
     ck_assert_msg(asked_count == told_count, "%u of %u calls were made: %s", asked_count, told_count, complained);
+    return status;
+}
+
+/* The same; what it writes is in said. */
+static inline int sagactl(const char *words)
+{
+    size_t size;
+    free(said);
+    FILE *out = open_memstream(&said, &size);
+    int status = sagactl_into(out, words);
+    fclose(out);
     return status;
 }
 
@@ -132,6 +145,49 @@ static inline int sagactl(const char *words)
         ck_assert_str_eq(said, expected); \
         ck_assert_str_eq(complained, ""); \
     } while (0)
+
+/* Fails unless it is this, in JSON with ' for quotes and sorted names. */
+static inline void assert_value(const json_t *value, const char *expected)
+{
+    char *shown = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS);
+    ck_assert_ptr_nonnull(shown);
+    for (char *at = strchr(shown, '"'); at != NULL; at = strchr(at, '"'))
+        *at = '\'';
+    ck_assert_str_eq(shown, expected);
+    free(shown);
+}
+
+static inline void assert_json(const char *text, const char *expected)
+{
+    json_t *value = json_loads(text, 0, NULL);
+    ck_assert_msg(value != NULL, "%s", text);
+    assert_value(value, expected);
+    json_decref(value);
+}
+
+/* Fails unless the call of this number has asked for this: the fields that are not as they are when nothing is said. */
+static inline void assert_asked(unsigned index, const ProtobufCMessageDescriptor *type, const char *expected)
+{
+    const char *name;
+    void *next;
+    json_t *value;
+    ProtobufCMessage *request = protobuf_c_message_unpack(type, NULL, asked_sizes[index], asked_bytes[index]);
+    ck_assert_ptr_nonnull(request);
+    json_t *fields = json_of_message(request);
+    json_object_foreach_safe(fields, next, name, value)
+    {
+        const char *said_as = json_string_value(value);
+        bool is_default = said_as != NULL
+                              ? said_as[0] == '\0' || strcmp(said_as, "0") == 0 || strstr(said_as, "_UNSPECIFIED")
+                              : json_is_false(value) || (json_is_number(value) && json_number_value(value) == 0) ||
+                                    (json_is_array(value) && json_array_size(value) == 0);
+        if (is_default)
+            json_object_del(fields, name);
+    }
+    assert_value(fields, expected);
+    json_decref(fields);
+    protobuf_c_message_free_unpacked(request, NULL);
+}
 
 static inline char *text(const char *t)
 {

@@ -1,6 +1,8 @@
 /* What every command of sagactl has in common: how it ends, which words it takes, and what is said when nobody answers. */
 #include "tests/support/told_sidecar.h"
 
+#include "grpc/health/v1/health.pb-c.h"
+
 /* What scripts go by. */
 START_TEST(every_command__ends_as_the_call_did)
 {
@@ -65,6 +67,15 @@ START_TEST(every_command__says_which_words_it_takes)
         {"contract frob", "sagactl: contract takes check --schema FILE, or export --target NAME\n"},
         {"schema frob", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
         {"schema list more", "sagactl: schema takes register FILE..., reflect NAME ADDRESS..., list or show NAME\n"},
+        {"schema show", "sagactl: schema show needs NAME\n"},
+        {"schema show a b", "sagactl: schema show needs NAME\n"},
+        {"schema register", "sagactl: schema register needs FILE...: "},
+        {"schema register a b --name c", "sagactl: --name is for one FILE\n"},
+        {"schema reflect a", "sagactl: schema reflect needs NAME ADDRESS...: "},
+        {"schema reflect or/der a:1", "sagactl: \"or/der\" is not a name: "},
+        {"authz frob", "sagactl: authz takes explain, not \"frob\"\n"},
+        {"runbook SagadDwon",
+         "sagactl: there is no runbook \"SagadDwon\"; did you mean SagadDown; sagactl runbook lists them\n"},
         {"contract check", "sagactl: contract check needs --schema FILE: "},
         {"contract export", "sagactl: contract export needs --target NAME: "},
         {"list --request-id a --state stuck", "sagactl: --request-id names one saga: nothing else chooses beside it\n"},
@@ -149,6 +160,64 @@ START_TEST(every_command__tells_why_nobody_answers)
 }
 END_TEST
 
+/* Whatever it was, output that is lost is said, and the exit status tells. */
+START_TEST(every_command__says_that_its_output_is_lost)
+{
+#define ANSWER(name) &saga__v1__##name##_response__descriptor
+    static const struct {
+        const char *words, *methods[2];
+        const ProtobufCMessageDescriptor *answers[2];
+    } cases[] = {
+        {"status", {"Check", "Status"}, {&grpc__health__v1__health_check_response__descriptor, ANSWER(status)}},
+        {"fleet", {"ListJournals"}, {ANSWER(list_journals)}},
+        {"fleet give a", {"GiveJournal"}, {ANSWER(give_journal)}},
+        {"slo", {"ListObjectives"}, {ANSWER(list_objectives)}},
+        {"rules", {"ListRules"}, {ANSWER(list_rules)}},
+        {"rules arm a", {"ChangeRule"}, {ANSWER(change_rule)}},
+        {"bulk", {"ListBulks"}, {ANSWER(list_bulks)}},
+        {"deadletters retry --where true", {"StartBulk"}, {ANSWER(start_bulk)}},
+        {"deadletters", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
+        {"deadletters --summary", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
+        {"retry --all", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
+        {"retry 9f03c1d2a4b7-2a", {"Retry"}, {ANSWER(retry)}},
+        {"breaker reset a --reason b", {"SetBreaker"}, {ANSWER(set_breaker)}},
+        {"hold a --reason b", {"HoldDefinition"}, {ANSWER(hold_definition)}},
+        {"forget a b", {"ForgetAnswer"}, {ANSWER(forget_answer)}},
+        {"audit", {"ListAudit"}, {ANSWER(list_audit)}},
+        {"list", {"List"}, {ANSWER(list)}},
+        {"definitions", {"ListDefinitions"}, {ANSWER(list_definitions)}},
+        {"schema list", {"ListSchemas"}, {ANSWER(list_schemas)}},
+        {"start a", {"Start"}, {ANSWER(start)}},
+        {"reload", {"Reload"}, {ANSWER(reload)}},
+        {"drill", {"ListFaults"}, {ANSWER(list_faults)}},
+        {"version", {NULL}, {NULL}},
+        {"runbook", {NULL}, {NULL}},
+        {"completion bash", {NULL}, {NULL}},
+        {"help", {NULL}, {NULL}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int json = 0; json < 2; json++) {
+            ProtobufCMessage *answers[2] = {NULL, NULL};
+            FILE *full = fopen("/dev/full", "w");
+            char words[128];
+            ck_assert_ptr_nonnull(full);
+            setvbuf(full, NULL, _IONBF, 0);
+            anew();
+            for (int k = 0; k < 2 && cases[i].methods[k] != NULL; k++) {
+                answers[k] = malloc(cases[i].answers[k]->sizeof_message);
+                protobuf_c_message_init(cases[i].answers[k], answers[k]);
+                tell(cases[i].methods[k], answers[k]);
+            }
+            snprintf(words, sizeof words, "%s%s", cases[i].words, json ? " -o json" : "");
+            ck_assert_msg(sagactl_into(full, words) == EXIT_REFUSED, "%s", words);
+            ck_assert_msg(complained[0] != '\0', "%s: not a word", words);
+            fclose(full);
+            free(answers[0]);
+            free(answers[1]);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_commands");
@@ -158,6 +227,7 @@ int main(void)
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);
+    tcase_add_test(tc, every_command__says_that_its_output_is_lost);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,5 +1,6 @@
-/* Definitions, schemas, contracts and runbooks in sagactl: shown, looked at before they are taken, registered. */
+/* Definitions, schemas and runbooks in sagactl: shown, registered. */
 #include "client-lib/sagactl/json.h"
+#include "client-lib/sagactl/runbook.h"
 #include "tests/support/shapes.h"
 #include "tests/support/told_sidecar.h"
 
@@ -112,7 +113,7 @@ START_TEST(register__says_what_came_of_each_file)
         findings[i].warning = true;
         findings[i].rule = text("odd");
         findings[i].message = text("it is odd");
-        findings[i].line = i == 0 ? 4 : 0;
+        findings[i].line = i == 0 ? 1 : 0;
         findings[i].column = i == 0 ? 5 : 0;
         findings[i].field = text(i == 0 ? "steps[0]" : "");
     }
@@ -122,7 +123,7 @@ START_TEST(register__says_what_came_of_each_file)
     tell("RegisterDefinition", &answer.base);
     snprintf(words, sizeof words, "register %s", path);
     ck_assert_int_eq(sagactl(words), EXIT_DONE);
-    snprintf(expected, sizeof expected, "%s:4:5: warning: steps[0]: it is odd [odd]\n%s: warning: it is odd [odd]\n",
+    snprintf(expected, sizeof expected, "%s:1:5: warning: steps[0]: it is odd [odd]\n%s: warning: it is odd [odd]\n",
              path, path);
     ck_assert_str_eq(complained, expected);
     anew();
@@ -227,110 +228,31 @@ START_TEST(schemas__show_what_is_their_own)
 }
 END_TEST
 
-/* ---- lint ---- */
+/* ---- runbooks ---- */
 
-/* What an editor keeps beside it is none. */
-START_TEST(lint__takes_no_hidden_descriptors)
+/* Each by its name and what it is about, which its first line says. */
+START_TEST(runbook__lists_all)
 {
-    char folder[] = "/tmp/saga-schemas-XXXXXX", file[64], words[128];
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(file, sizeof file, "%s/.a.binpb", folder);
-    fclose(fopen(file, "w"));
-    snprintf(words, sizeof words, "lint --schema %s x.yaml", folder);
-    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
-    ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
-    unlink(file);
-    rmdir(folder);
-}
-END_TEST
-
-/* As the worst of its files. */
-START_TEST(lint__ends_as_its_worst_file)
-{
-    char good[] = "/tmp/saga-lint-XXXXXX", bad[] = "/tmp/saga-lint-XXXXXX", words[160];
-    write_file(good, "name: a\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
-                     "  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
-    write_file(bad, "name: a\nversion: 1.0.0\nsteps: []\n");
-    const struct {
-        const char *first, *second;
-        int status;
-    } cases[] = {{good, good, EXIT_DONE}, {good, bad, EXIT_REFUSED}, {bad, good, EXIT_REFUSED}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        for (int sarif = 0; sarif < 2; sarif++) {
-            snprintf(words, sizeof words, "lint %s %s%s", cases[i].first, cases[i].second, sarif ? " -o sarif" : "");
-            ck_assert_msg(sagactl(words) == cases[i].status, "%s", words);
-            ck_assert_int_eq(strstr(said, sarif ? "\"results\": [" : "1.0.0, 1 step: ") != NULL, 1);
-            /* What is wrong with one is wrong with that one alone. */
-            for (int second = 0; !sarif && second < 2; second++) {
-                const char *path = second ? cases[i].second : cases[i].first;
-                snprintf(words, sizeof words, path == good ? "%s: a 1.0.0, 1 step: good\n" : "%s: 1 error\n", path);
-                ck_assert_msg(strstr(said, words) != NULL, "%s is not in %s", words, said);
-            }
-            const char *sign = sarif ? "\"ruleId\": " : ": error: ", *found = strstr(said, sign);
-            ck_assert_int_eq(found != NULL, cases[i].status != EXIT_DONE);
-            ck_assert(found == NULL || strstr(found + 1, sign) == NULL);
-        }
-    unlink(good);
-    unlink(bad);
-    /* A name is a reference in SARIF; and a step is found where it stands, not where a longer name begins as its own does, nor where something
-     * else has its name. */
-    char odd[] = "/tmp/saga-100%-XXXXXX", policy[] = "/tmp/saga-policy-XXXXXX";
-    write_file(odd, "name: pay\nversion: 1.0.0\ndeadline: 5m\nsteps:\n"
-                    "  - {name: payment, target: t, action: /p.S/A, compensation: /p.S/B}\n"
-                    "  - {name: pay, target: u, action: /p.S/A, compensation: /p.S/B}\n");
-    write_file(policy,
-               "rules:\n  - id: no-u\n    severity: error\n    that: step.target != 'u'\n    else: u is closed\n");
-    snprintf(words, sizeof words, "lint --policy %s %s -o sarif", policy, odd);
-    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
-    ck_assert_msg(strstr(said, "/tmp/saga-100%25-") != NULL, "%s", said);
-    ck_assert_ptr_nonnull(strstr(said, "\"startLine\": 6"));
-    unlink(odd);
-    unlink(policy);
-    ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
-    ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
-}
-END_TEST
-
-/* ---- contracts and runbooks ---- */
-
-/* What a sidecar of wider bounds has registered is read, too. */
-START_TEST(contract__has_what_a_sidecar_has_taken)
-{
-    static const char source[] = "name: wide\nversion: 1.0.0\ndeadline: 800h\nsteps:\n"
-                                 "  - {name: a, target: bank, action: /p.S/A, compensation: none,\n"
-                                 "     fallback: {last_good: {key: k, max_age: 700h}}}\n";
-    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
-    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT, *list[] = {&d};
-    all.definitions = list;
-    all.n_definitions = 1;
-    d.name = text("wide");
-    d.version = text("1.0.0");
-    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
-    tell("ListDefinitions", &all.base);
-    tell("GetDefinition", &d.base);
-    ck_assert_msg(sagactl("contract export --target bank") == EXIT_DONE, "%s", complained);
-    json_t *contract = json_loads(said, 0, NULL);
-    const json_t *one = json_array_get(json_object_get(contract, "definitions"), 0);
-    ck_assert_str_eq(json_string_value(json_object_get(one, "source")), source);
-    json_decref(contract);
-    anew();
-    tell("ListDefinitions", &all.base);
-    tell("GetDefinition", &d.base);
-    ck_assert_int_eq(sagactl("contract export --target shop"), EXIT_NOT_FOUND);
-    ck_assert_str_eq(complained, "sagactl: no registered definition calls shop\n");
-    /* Of one definition, without those whose names only begin so. */
-    Saga__V1__Definition wider = SAGA__V1__DEFINITION__INIT, *both[] = {&d, &wider};
-    wider.name = text("wider");
-    wider.version = text("1.0.0");
-    all.definitions = both;
-    all.n_definitions = 2;
-    anew();
-    tell("ListDefinitions", &all.base);
-    tell("GetDefinition", &d.base);
-    ck_assert_msg(sagactl("contract export --target bank --definition wide") == EXIT_DONE, "%s", complained);
-    Saga__V1__GetDefinitionRequest *request = ASKED(saga__v1__get_definition_request, 1);
-    ck_assert_str_eq(request->name, "wide");
-    protobuf_c_message_free_unpacked(&request->base, NULL);
+    const char *at;
+    ck_assert_int_eq(sagactl("runbook"), EXIT_DONE);
+    at = said;
+    for (size_t i = 0; i < runbook_count; i++) {
+        char line[160];
+        const char *about = strstr(runbooks[i].text, ": ") + 2;
+        snprintf(line, sizeof line, "%-24s %.*s\n", runbooks[i].name, (int)strcspn(about, "\n"), about);
+        ck_assert_msg(strncmp(at, line, strlen(line)) == 0, "%s", at);
+        at += strlen(line);
+    }
+    ck_assert_str_eq(at, "");
+    ck_assert_int_eq(sagactl("runbook -o json"), EXIT_DONE);
+    json_t *all = json_loads(said, 0, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(all, "runbooks")), runbook_count);
+    json_decref(all);
+    ck_assert_int_eq(sagactl("runbook SagadDown -o json"), EXIT_DONE);
+    all = json_loads(said, 0, NULL);
+    ck_assert_str_eq(json_string_value(json_object_get(all, "name")), "SagadDown");
+    ck_assert_int_eq(strncmp(json_string_value(json_object_get(all, "text")), "# SagadDown: ", 13), 0);
+    json_decref(all);
 }
 END_TEST
 
@@ -355,6 +277,19 @@ START_TEST(runbook__looks_as_it_was_told)
                                        : "$ sagactl audit\n2023-11-14 22:13:20 +0000  Skip") != NULL,
                       "%s", said);
     }
+    /* And with all that it takes to reach the sidecar. */
+    anew();
+    tell("Status", &status.base);
+    tell("ListAudit", &audit.base);
+    ck_assert_int_eq(
+        sagactl("runbook SagadBreakerOpen --address unix:there.sock --tls-certificate c.pem --tls-key k.pem "
+                "--tls-roots r.pem --tls-identity other"),
+        EXIT_DONE);
+    ck_assert_str_eq(opened_with.address, "unix:there.sock");
+    ck_assert_str_eq(opened_with.tls.certificate, "c.pem");
+    ck_assert_str_eq(opened_with.tls.key, "k.pem");
+    ck_assert_str_eq(opened_with.tls.roots, "r.pem");
+    ck_assert_str_eq(opened_with.tls.identity, "other");
 }
 END_TEST
 
@@ -371,9 +306,7 @@ int main(void)
     tcase_add_test(tc, register__says_what_came_of_each_file);
     tcase_add_test(tc, register__asks_targets_for_their_types);
     tcase_add_test(tc, runbook__looks_as_it_was_told);
-    tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
-    tcase_add_test(tc, lint__ends_as_its_worst_file);
-    tcase_add_test(tc, lint__takes_no_hidden_descriptors);
+    tcase_add_test(tc, runbook__lists_all);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

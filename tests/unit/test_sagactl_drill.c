@@ -163,6 +163,172 @@ START_TEST(drill__an_expectation_may_have_a_comment)
 }
 END_TEST
 
+/* As many faults as a sidecar takes, and what is said of each in the file. */
+START_TEST(drill__injects_as_many_faults_as_there_may_be)
+{
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    for (int count = 31; count <= 33; count++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[96], expected[160], yaml[2048];
+        size_t used = (size_t)snprintf(yaml, sizeof yaml, STEP "faults: [");
+        for (int i = 0; i < count; i++)
+            used +=
+                (size_t)snprintf(yaml + used, sizeof yaml - used, "%s{kind: drop-answer, for: 1m}", i > 0 ? ", " : "");
+        snprintf(yaml + used, sizeof yaml - used, "]\n");
+        write_file(path, yaml);
+        anew();
+        if (count <= 32) {
+            tell("InjectFaults", &injected.base);
+            tell("InjectFaults", &injected.base);
+        }
+        snprintf(words, sizeof words, "drill %s --actor ann", path);
+        ck_assert_msg(sagactl(words) == (count <= 32 ? EXIT_DONE : EXIT_USAGE), "%s", complained);
+        if (count <= 32) /* they are taken away, with the reason that stands for none */
+            assert_asked(1, &saga__v1__inject_faults_request__descriptor, "{'actor':'ann','reason':'a drill'}");
+        snprintf(expected, sizeof expected, "%d faults injected\n", count);
+        ck_assert_int_eq(strstr(said, expected) != NULL, count <= 32);
+        snprintf(expected, sizeof expected, "sagactl: %s:2:13: steps[0].faults: holds more than 32 faults\n", path);
+        ck_assert_str_eq(complained, count <= 32 ? "" : expected);
+        unlink(path);
+    }
+}
+END_TEST
+
+START_TEST(drill__sends_what_a_fault_says)
+{
+    static const struct {
+        const char *yaml, *asked;
+    } cases[] = {
+        {"{kind: delay, delay: 1500ms, for: 1m, target: bank, percent: 12.5, calls: actions}",
+         "{'actor':'ann','faults':[{'calls':'FAULT_CALLS_ACTIONS','definition':'','delay':'1.500s','kind':'FAULT_KIND_"
+         "DELAY','lasts':'60s','percent':12.5,'status':0,'tag':'','tag_value':'','target':'bank'}],'reason':'to see'}"},
+        {"{kind: abort, status: UNAVAILABLE, for: 2s, definition: order, calls: compensations}",
+         "{'actor':'ann','faults':[{'calls':'FAULT_CALLS_COMPENSATIONS','definition':'order','kind':'FAULT_KIND_ABORT',"
+         "'lasts':'2s','percent':100.0,'status':14,'tag':'','tag_value':'','target':''}],'reason':'to see'}"},
+        {"{kind: drop-request, for: 1h, tag: tenant, tag_value: acme}",
+         "{'actor':'ann','faults':[{'calls':'FAULT_CALLS_UNSPECIFIED','definition':'','kind':'FAULT_KIND_DROP_REQUEST',"
+         "'lasts':'3600s','percent':100.0,'status':0,'tag':'tenant','tag_value':'acme','target':''}],'reason':'to "
+         "see'}"},
+    };
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[96], yaml[256];
+        snprintf(yaml, sizeof yaml, "name: storm\nreason: to see\n" STEP "faults: [%s]\n", cases[i].yaml);
+        write_file(path, yaml);
+        anew();
+        tell("InjectFaults", &injected.base);
+        tell("InjectFaults", &injected.base);
+        snprintf(words, sizeof words, "drill %s --actor ann", path);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        assert_asked(0, &saga__v1__inject_faults_request__descriptor, cases[i].asked);
+        assert_asked(1, &saga__v1__inject_faults_request__descriptor, "{'actor':'ann','reason':'to see'}");
+        unlink(path);
+    }
+}
+END_TEST
+
+/* Each saga by a request of its own, of the definition, version and input that the file says. */
+START_TEST(drill__starts_what_its_file_says)
+{
+    static const struct {
+        const char *yaml, *version, *input, *json;
+        unsigned count;
+    } cases[] = {{"{definition: order}", "", "", "", 1},
+                 {"{definition: order, version: 2.0.0, count: 3, input: book}", "2.0.0", "book", "", 3},
+                 {"{definition: order, json: '{\"a\": 1}', count: 2}", "", "", "{\"a\": 1}", 2}};
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-drill-XXXXXX", words[64], yaml[256], expected[128], before[128] = "";
+        snprintf(yaml, sizeof yaml, "name: storm\n" STEP "start: %s\n", cases[i].yaml);
+        write_file(path, yaml);
+        anew();
+        for (unsigned k = 0; k < cases[i].count; k++)
+            tell("Start", &started.base);
+        snprintf(words, sizeof words, "drill %s", path);
+        snprintf(expected, sizeof expected, "%u saga%s of order started\nstorm: everything held\n", cases[i].count,
+                 cases[i].count == 1 ? "" : "s");
+        SHOWS(words, expected);
+        unlink(path);
+        for (unsigned k = 0; k < cases[i].count; k++) {
+            Saga__V1__StartRequest *request = ASKED(saga__v1__start_request, k);
+            ck_assert_str_eq(request->definition, "order");
+            ck_assert_str_eq(request->version, cases[i].version);
+            ck_assert_str_eq(request->input_json, cases[i].json);
+            ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
+            ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
+            ck_assert_int_eq(strncmp(request->request_id, "drill-", 6), 0);
+            ck_assert_str_ne(request->request_id, before);
+            snprintf(before, sizeof before, "%s", request->request_id);
+            saga__v1__start_request__free_unpacked(request, NULL);
+        }
+    }
+}
+END_TEST
+
+/* A command that ends the sidecar is carried out where the file says so, and one that fails ends the drill. */
+START_TEST(drill__kills_by_the_command_that_was_given)
+{
+    static const struct {
+        const char *kill;
+        int status;
+        const char *says, *complains;
+    } cases[] = {
+        {"true", EXIT_DONE, "killed by: true\ndrill: everything held\n", ""},
+        {"false", EXIT_REFUSED, "", "sagactl: the command of --kill failed: false\n"},
+    };
+    char path[] = "/tmp/saga-drill-XXXXXX", words[96];
+    write_file(path, STEP "kill: now\n");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        snprintf(words, sizeof words, "drill %s --kill %s", path, cases[i].kill);
+        ck_assert_int_eq(sagactl(words), cases[i].status);
+        ck_assert_str_eq(said, cases[i].says);
+        ck_assert_str_eq(complained, cases[i].complains);
+    }
+    snprintf(words, sizeof words, "drill %s", path);
+    ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+    ck_assert_ptr_nonnull(strstr(complained, "kill needs --kill COMMAND"));
+    unlink(path);
+}
+END_TEST
+
+/* Those that have not ended in the time that they had are told, with one of them by name; and so is what does not hold. */
+START_TEST(drill__says_which_sagas_are_not_as_they_should_be)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__ListResponse two = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *list[] = {&sagas[0], &sagas[1]};
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    sagas[0].id = text("9f03c1d2a4b7-2a");
+    sagas[1].id = text("9f03c1d2a4b7-2b");
+    two.sagas = list;
+    two.n_sagas = 2;
+    Saga__V1__ListResponse first = two, second = two; /* the same on two pages */
+    first.n_sagas = second.n_sagas = 1;
+    first.next_page_token = text("more");
+    second.sagas = list + 1;
+    write_file(path, STEP "start: {definition: order, count: 2}\n  - wait: 1ms\n");
+    snprintf(words, sizeof words, "drill %s", path);
+    tell("Start", &started.base);
+    tell("Start", &started.base);
+    tell("List", &first.base);
+    tell("List", &second.base);
+    ck_assert_int_eq(sagactl(words), EXIT_TIMEOUT);
+    ck_assert_str_eq(complained, "sagactl: 2 of the 2 sagas have not ended, as 9f03c1d2a4b7-2a\n");
+    unlink(path);
+    char other[] = "/tmp/saga-drill-XXXXXX";
+    write_file(other, STEP "start: {definition: order, count: 2}\n  - expect: 'true'\n");
+    snprintf(words, sizeof words, "drill %s", other);
+    anew();
+    tell("Start", &started.base);
+    tell("Start", &started.base);
+    tell("List", &two.base);
+    tell("List", &two.base);
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: line 3: of 2 of the 2 sagas this does not hold: true (see sagactl get "
+                                 "9f03c1d2a4b7-2a)\n");
+    unlink(other);
+}
+END_TEST
+
 /* Whatever comes of it, the faults that it has injected end with it. */
 START_TEST(drill__takes_its_faults_away_when_it_fails)
 {
@@ -189,6 +355,17 @@ START_TEST(drill__takes_its_faults_away_when_it_fails)
             saga__v1__inject_faults_request__free_unpacked(request, NULL);
         }
     }
+    /* Where they cannot be taken away nothing has gone well. */
+    char other[] = "/tmp/saga-drill-XXXXXX";
+    write_file(other, STEP "faults: [{kind: drop-answer, for: 1m}]\n");
+    snprintf(words, sizeof words, "drill %s", other);
+    anew();
+    tell("InjectFaults", &injected.base);
+    tell("InjectFaults", NULL);
+    told[1].code = SAGA_E_FAILED_PRECONDITION;
+    ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
+    ck_assert_str_eq(said, "1 fault injected\n");
+    unlink(other);
     unlink(path);
 }
 END_TEST
@@ -204,6 +381,11 @@ int main(void)
     tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
     tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
     tcase_add_test(tc, drill__an_expectation_may_have_a_comment);
+    tcase_add_test(tc, drill__injects_as_many_faults_as_there_may_be);
+    tcase_add_test(tc, drill__sends_what_a_fault_says);
+    tcase_add_test(tc, drill__starts_what_its_file_says);
+    tcase_add_test(tc, drill__kills_by_the_command_that_was_given);
+    tcase_add_test(tc, drill__says_which_sagas_are_not_as_they_should_be);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,9 +1,7 @@
-/* The fleet's sidecars as sagactl shows them: who has which journal, how a sidecar is, what happens in a second, what a reload has changed. */
+/* The fleet's sidecars as sagactl shows them: who has which journal, what happens in a second, what a reload has changed. */
 #include "client-lib/sagactl/json.h"
 #include "tests/support/told_letters.h"
 #include "tests/support/told_sidecar.h"
-
-#include "grpc/health/v1/health.pb-c.h"
 
 #include <time.h>
 
@@ -182,6 +180,110 @@ START_TEST(top__counts_from_look_to_look)
 }
 END_TEST
 
+/* What has grown alone has a rate. */
+START_TEST(top__has_a_rate_of_each_count)
+{
+    static const char *const names[] = {"started",      "ended",    "turned_back",
+                                        "became_stuck", "attempts", "attempts_failed"};
+    for (int i = 0; i < 6; i++) {
+        Saga__V1__StatusResponse before = SAGA__V1__STATUS_RESPONSE__INIT, now = before;
+        Saga__V1__LoopStatus loops[2] = {SAGA__V1__LOOP_STATUS__INIT, SAGA__V1__LOOP_STATUS__INIT},
+                             *list[] = {&loops[0], &loops[1]};
+        uint64_t *const counts[] = {&loops[1].sagas_started,      &loops[1].sagas_ended, &loops[1].sagas_turned_back,
+                                    &loops[1].sagas_became_stuck, &loops[1].attempts,    &loops[1].attempts_failed};
+        before.loops = &list[0];
+        now.loops = &list[1];
+        before.n_loops = now.n_loops = 1;
+        *counts[i] = 1000;
+        anew();
+        tell("Status", &before.base);
+        tell("Status", &now.base);
+        ck_assert_msg(sagactl("top --once -o json") == EXIT_DONE, "%s", complained);
+        json_t *top = json_loads(said, 0, NULL);
+        const json_t *rates = json_object_get(top, "per_second");
+        ck_assert_uint_eq(json_object_size(rates), 6);
+        for (int k = 0; k < 6; k++)
+            ck_assert_msg((json_real_value(json_object_get(rates, names[k])) > 0) == (k == i), "%s: %s", names[i],
+                          names[k]);
+        json_decref(top);
+    }
+}
+END_TEST
+
+/* Shares are of what has ended lately, of sagas and of each target's attempts. */
+START_TEST(top__has_shares_of_the_last_minutes)
+{
+    Google__Protobuf__Duration mean = GOOGLE__PROTOBUF__DURATION__INIT, most = GOOGLE__PROTOBUF__DURATION__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__Recent recent = SAGA__V1__RECENT__INIT;
+    Saga__V1__TargetStatus targets[2] = {SAGA__V1__TARGET_STATUS__INIT, SAGA__V1__TARGET_STATUS__INIT},
+                           *list[] = {&targets[0], &targets[1]};
+    mean.seconds = 2;
+    most.seconds = 9;
+    recent.count = 8;
+    recent.failed = 2;
+    recent.refused = 1;
+    recent.mean = &mean;
+    recent.most = &most;
+    loop.recent_sagas = &recent;
+    loop.targets = list;
+    loop.n_targets = 2;
+    targets[0].name = text("bank");
+    targets[0].recent = &recent;
+    targets[0].calls = 3;
+    targets[0].calls_max = 7;
+    targets[0].waiting = 5;
+    targets[1].name = text("mail");
+    targets[1].unreachable = true;
+    status.loops = loops;
+    status.n_loops = 1;
+    setenv("COLUMNS", "120", 1);
+    tell("Status", &status.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+    static const char *const lines[] = {
+        "\n5 minutes   8 ended: 75 % committed; 2s on average, 9s at most\n",
+        "\nbank                       3/7       5         8     25%   12.5%       2s       9s  \n",
+        "\nmail                       0/0       0         0      0%      0%        -        -  cannot be reached\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
+}
+END_TEST
+
+/* As many kinds of dead letters as fit, the most frequent first. */
+START_TEST(top__shows_as_many_dead_letters_as_fit)
+{
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__Saga sagas[14], *list[14];
+    char names[14][8];
+    for (int i = 0; i < 14; i++) {
+        saga__v1__saga__init(&sagas[i]);
+        snprintf(names[i], sizeof names[i], "kind%d", i);
+        list[i] = &sagas[i];
+        sagas[i].definition = names[i];
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = text("charge");
+    }
+    sagas[13].definition = names[12]; /* two of one kind */
+    answer.sagas = list;
+    answer.n_sagas = 14;
+    loop.stuck = 14;
+    status.loops = loops;
+    status.n_loops = 1;
+    tell("Status", &status.base);
+    tell("Status", &status.base);
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_msg(sagactl("top --once") == EXIT_DONE, "%s", complained);
+    unsigned rows = 0;
+    for (const char *at = said; (at = strstr(at, "\nkind")) != NULL; at++)
+        ck_assert(rows++ > 0 || strncmp(at, "\nkind12, action of charge ", 26) == 0);
+    ck_assert_uint_eq(rows, 12);
+}
+END_TEST
+
 /* Steps by how often they fail, dead letters without heartbeats and of one page, and of targets as many as fit. */
 START_TEST(top__shows_what_matters_most)
 {
@@ -225,165 +327,16 @@ START_TEST(top__shows_what_matters_most)
         ck_assert_int_eq(strstr(said, "\nand 1 more: sagactl status\n") != NULL, more);
         ck_assert_int_eq(strstr(said, "\nand ") != NULL, more);
         ck_assert_ptr_nonnull(strstr(said, "order, action of charge                          3  UNAVAILABLE\n"));
+        unsigned rows = 0;
+        for (const char *at = said; (at = strstr(at, "\nbank ")) != NULL; at++)
+            rows++;
+        ck_assert_uint_eq(rows, 12);
         ck_assert_ptr_null(strstr(said, "FAILED_PRECONDITION"));
     }
 }
 END_TEST
 
-/* ---- status ---- */
-
-/* Which sidecar it is, what of its journal is free again, and each heartbeat by its name. */
-START_TEST(status__says_whose_it_is)
-{
-    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    Google__Protobuf__Duration every = GOOGLE__PROTOBUF__DURATION__INIT;
-    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
-    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
-    Saga__V1__SyntheticStatus probe = SAGA__V1__SYNTHETIC_STATUS__INIT, *probes[] = {&probe};
-    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    every.seconds = 30;
-    loop.version = text("1.2.3");
-    loop.live = 7;
-    loop.stuck = 2;
-    loop.journal_bytes = 3 << 20;
-    loop.journal_reusable_bytes = 1536;
-    loop.volume_free_bytes = 5 << 20;
-    loop.synthetics = probes;
-    loop.n_synthetics = 1;
-    probe.definition = text("probe");
-    probe.every = &every;
-    answer.loops = loops;
-    answer.n_loops = 1;
-    tell("Check", &health.base);
-    tell("Status", &answer.base);
-    ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
-    static const char *const lines[] = {"unix:here.sock is SERVING: sagad 1.2.3, 1 loop\n", "       5 running\n",
-                                        "       2 stuck: sagactl deadletters --summary\n",
-                                        "journal 3.0MiB, 1.5KiB of that free again, 5.0MiB free on its volume\n",
-                                        "\nprobe                      30s         0       0       0         - never"};
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-        ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
-    ck_assert_ptr_eq(strstr(said, lines[0]), said);
-}
-END_TEST
-
-/* Loops are one sidecar: sums, the least that is free, whoever cannot reach a target; a guest's journal is no loop of it. */
-START_TEST(status__adds_up_its_loops)
-{
-    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
-    Google__Protobuf__Duration away = GOOGLE__PROTOBUF__DURATION__INIT;
-    Google__Protobuf__Timestamp expires[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
-    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
-    Saga__V1__LoopStatus loops[4], *list[4];
-    Saga__V1__TargetStatus targets[2][2], *target_lists[2][2];
-    Saga__V1__DefinitionLimit limits[2], *limit_lists[2];
-    Saga__V1__Hold holds[2] = {SAGA__V1__HOLD__INIT, SAGA__V1__HOLD__INIT}, *hold_list[] = {&holds[0], &holds[1]};
-    Google__Protobuf__Timestamp since[2] = {GOOGLE__PROTOBUF__TIMESTAMP__INIT, GOOGLE__PROTOBUF__TIMESTAMP__INIT};
-    health.status = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    away.seconds = 4;
-    expires[0].seconds = time(NULL) + 3 * 3600 + 30;
-    expires[1].seconds = time(NULL) + 5 * 3600 + 30;
-    for (int i = 0; i < 4; i++) {
-        saga__v1__loop_status__init(&loops[i]);
-        list[i] = &loops[i];
-        loops[i].version = text("1.2.3");
-        loops[i].live = 10;
-        loops[i].stuck = (unsigned)i;
-        loops[i].journal_bytes = 1 << 20;
-        loops[i].volume_free_bytes = (i == 1 ? 5u : 7u) << 20;
-    }
-    loops[2].journal = text("calm");
-    loops[3].journal = text("broken");
-    for (int i = 0; i < 2; i++) {
-        since[i].seconds = time(NULL) - (2 + 3 * i) * 3600 - 30;
-        holds[i].definition = text(i == 0 ? "order" : "refund");
-        holds[i].actor = text(i == 0 ? "ann" : "bob");
-        holds[i].reason = text(i == 0 ? "" : "the bank is shut");
-        holds[i].since = &since[i];
-        loops[i].holds = hold_list;
-        loops[i].n_holds = 2;
-        saga__v1__definition_limit__init(&limits[i]);
-        limit_lists[i] = &limits[i];
-        loops[i].definition_limits = &limit_lists[i];
-        loops[i].n_definition_limits = 1;
-        limits[i].definition = text("order");
-        limits[i].live = 3;
-        limits[i].live_max = 8;
-        limits[i].starts_per_second = 5;
-        loops[i].targets = target_lists[i];
-        loops[i].n_targets = 2;
-        for (int k = 0; k < 2; k++) {
-            Saga__V1__TargetStatus *t = target_lists[i][k] = &targets[i][k];
-            saga__v1__target_status__init(t);
-            t->name = text(k == 0 ? "bank" : "mail");
-            t->address = text(k == 0 ? "bank:1" : "mail:1");
-            t->calls = 2;
-            t->calls_max = 8;
-            t->waiting = 3;
-            t->deferred = k == 0;
-        }
-    }
-    answer.loops = list;
-    answer.n_loops = 4;
-    static const char *const lines[] = {
-        "unix:here.sock is SERVING: sagad 1.2.3, 2 loops, 2 journals taken over\n", "      34 running\n",
-        "       6 stuck: sagactl deadletters --summary\n",
-        " of that free again, 5.0MiB free on its volume: new sagas are refused, what has begun waits\n",
-        /* Every loop tells of each hold, and they are told once. */
-        "certificate expires in 3h\ndefinition order is held for 2h, by ann: sagactl release order\n"
-        "definition refund is held for 5h, by bob, the bank is shut: sagactl release refund\n"
-        "definition order: 6 of 16 live, at most 10 start in a second\n",
-        /* What stands most in need of somebody comes first. */
-        "       3       0          -  broken\n       10           0       2       0          -  calm\n"};
-    for (int who = 0; who < 2; who++) {
-        targets[who][0].unreachable = true;
-        targets[who][0].unreachable_for = &away;
-        targets[1 - who][0].unreachable = false;
-        loops[who].certificate_expires = &expires[0];
-        loops[1 - who].certificate_expires = &expires[1];
-        loops[who].journal_full = loops[who].journal_stalled = true;
-        loops[1 - who].journal_full = loops[1 - who].journal_stalled = false;
-        loops[0].journal_reusable_bytes = who ? 999 : 1000;
-        anew();
-        tell("Check", &health.base);
-        tell("Status", &answer.base);
-        ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
-        for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
-            ck_assert_msg(strstr(said, lines[i]) != NULL, "%s is not in %s", lines[i], said);
-        ck_assert_msg(strstr(said, who ? "journal 4.0MiB, 999B of" : "journal 4.0MiB, 1.0KiB of") != NULL, "%s", said);
-        ck_assert_msg(strstr(said,
-                             "target bank at bank:1: cannot be reached for 4s, 4 of 16 calls in flight, 6 wait, 2 of "
-                             "them deferred\ntarget mail at mail:1: 4 of 16 calls in flight, 6 wait\n") != NULL,
-                      "%s", said);
-    }
-    /* One that does not say since when has not the age of the one before it. */
-    holds[1].since = NULL;
-    anew();
-    tell("Check", &health.base);
-    tell("Status", &answer.base);
-    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
-    ck_assert_msg(strstr(said, "definition order is held for 2h, by ann: sagactl release order\n"
-                               "definition refund is held for ?, by bob, the bank is shut: ") != NULL,
-                  "%s", said);
-    holds[1].since = &since[1];
-    /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
-    loops[2].stuck = 3;
-    anew();
-    tell("Check", &health.base);
-    tell("Status", &answer.base);
-    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
-    ck_assert_msg(strstr(said, " broken\n") < strstr(said, " calm\n"), "%s", said);
-    anew();
-    tell("Check", &health.base);
-    tell("Status", &answer.base);
-    ck_assert_int_eq(sagactl("status -o json"), EXIT_DONE);
-    json_t *sums = json_loads(said, 0, NULL);
-    ck_assert_int_eq(json_integer_value(json_object_get(sums, "running")), 33);
-    ck_assert_int_eq(json_integer_value(json_object_get(sums, "stuck")), 7);
-    ck_assert_str_eq(json_string_value(json_object_get(sums, "health")), "SERVING");
-    json_decref(sums);
-}
-END_TEST
+/* ---- reload ---- */
 
 /* What needs a restart is a change, too. */
 START_TEST(reload__says_what_has_changed)
@@ -417,8 +370,9 @@ int main(void)
     tcase_add_test(tc, top__of_a_sidecar_that_was_restarted);
     tcase_add_test(tc, top__counts_from_look_to_look);
     tcase_add_test(tc, top__shows_what_matters_most);
-    tcase_add_test(tc, status__says_whose_it_is);
-    tcase_add_test(tc, status__adds_up_its_loops);
+    tcase_add_test(tc, top__has_a_rate_of_each_count);
+    tcase_add_test(tc, top__shows_as_many_dead_letters_as_fit);
+    tcase_add_test(tc, top__has_shares_of_the_last_minutes);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -108,6 +108,50 @@ START_TEST(graph__of_a_saga_says_how_it_is)
 }
 END_TEST
 
+/* Its steps come one after another, as they were enlisted. */
+START_TEST(graph__of_an_enlisted_saga)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[3], *list[] = {&steps[0], &steps[1], &steps[2]};
+    static const char *const names[] = {"a", "b", "c"};
+    for (int i = 0; i < 3; i++) {
+        saga__v1__step__init(&steps[i]);
+        steps[i].name = text(names[i]);
+        steps[i].target = text("bank");
+        steps[i].action = SAGA__V1__ACTION_STATE__ACTION_STATE_DONE;
+    }
+    saga.definition = text("by-hand");
+    saga.mode = SAGA__V1__SAGA_MODE__SAGA_MODE_ENLISTED;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
+    saga.steps = list;
+    saga.n_steps = 3;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    SHOWS("graph 9f03c1d2a4b7-2a", "by-hand, saga 9f03c1d2a4b7-2a: COMMITTED\n  ▶ a     on bank  DONE\n"
+                                   "     └▶ b     after a  on bank  DONE\n        └▶ c     after b  on bank  DONE\n");
+    anew();
+    tell("Get", &answer.base);
+    ck_assert_int_eq(sagactl("graph 9f03c1d2a4b7-2a -o mermaid"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "    s0 --> s1\n    s1 --> s2\n"));
+}
+END_TEST
+
+/* What a step comes after may stand below it. */
+START_TEST(graph__names_what_a_step_comes_after)
+{
+    static const char source[] = "name: fan\nversion: 1.0.0\nsteps:\n"
+                                 "  - {name: last, target: t, after: [a, b], action: /p.S/A, compensation: none}\n"
+                                 "  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+                                 "  - {name: b, target: t, after: [], action: /p.S/A, compensation: none}\n";
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
+    tell("GetDefinition", &d.base);
+    ck_assert_msg(sagactl("graph fan") == EXIT_DONE, "%s", complained);
+    ck_assert_msg(strstr(said, "  after a, b  on t\n") != NULL, "%s", said);
+}
+END_TEST
+
 /* As bad as it is. */
 START_TEST(graph__paints_how_each_step_is)
 {
@@ -156,6 +200,8 @@ int main(void)
     tcase_add_test(tc, graph__of_a_definition_that_is_larger_than_most);
     tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
     tcase_add_test(tc, graph__paints_how_each_step_is);
+    tcase_add_test(tc, graph__of_an_enlisted_saga);
+    tcase_add_test(tc, graph__names_what_a_step_comes_after);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,11 +1,10 @@
-/* sagactl: the command line, and what is made of its tables: help, manual page, completions. Runs at the top of the
- * tree. */
+/* sagactl: the command line: what is read from it, and what is said of mistakes. */
 #include "client-lib/sagactl/exits.h"
-#include "client-lib/sagactl/help.h"
 #include "client-lib/sagactl/options.h"
 
 #include <check.h>
 #include <pwd.h>
+#include <saga/error.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,14 +20,16 @@ static char *out_text, *err_text;
 /* Reads a command line whose words are separated by '|'. */
 static bool read_line(const char *line)
 {
-    static char copy[4096];
+    static char *copy; /* the words are views of it */
     int argc = 0;
     size_t size;
+    free(copy);
+    copy = malloc(strlen(line) + sizeof "sagactl|");
     free(out_text);
     free(err_text);
     FILE *out = open_memstream(&out_text, &size), *err = open_memstream(&err_text, &size);
     ck_assert(out != NULL && err != NULL);
-    snprintf(copy, sizeof copy, "sagactl|%s", line);
+    sprintf(copy, "sagactl|%s", line);
     for (char *word = strtok(copy, "|"); word != NULL; word = strtok(NULL, "|"))
         words[argc++] = word;
     words[argc] = NULL;
@@ -268,149 +269,150 @@ START_TEST(options__help_and_version_are_no_mistakes)
 }
 END_TEST
 
-/* ---- what is made of the tables ---- */
-
-START_TEST(tables__have_no_clashes)
-{
-    for (size_t c = 0; c < command_count; c++) {
-        uint64_t mask = OPTIONS_COMMON | command_rows[c].options;
-        for (unsigned a = 0; a < OPTION_COUNT; a++) {
-            ck_assert_ptr_nonnull(option_rows[a].name);
-            for (unsigned b = 0; b < a; b++) {
-                if ((mask & OPTION_BIT(a)) == 0 || (mask & OPTION_BIT(b)) == 0)
-                    continue;
-                ck_assert_str_ne(option_rows[a].name, option_rows[b].name);
-                ck_assert_msg(option_rows[a].letter == '\0' || option_rows[a].letter != option_rows[b].letter,
-                              "%s: -%c", command_rows[c].name, option_rows[a].letter);
-            }
-        }
-    }
-}
-END_TEST
-
-START_TEST(tables__help_is_within_80_columns)
-{
-    for (size_t i = 0; i <= command_count; i++) {
-        char *text = NULL;
-        size_t size;
-        FILE *out = open_memstream(&text, &size);
-        if (i < command_count)
-            help_command(out, &command_rows[i]);
-        else
-            help_overview(out);
-        fclose(out);
-        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
-            ck_assert_msg(strlen(line) <= 80, "%s", line);
-        free(text);
-    }
-}
-END_TEST
-
-START_TEST(tables__the_manual_page_is_theirs)
-{
-    static char page[262144];
-    FILE *file = fopen("docs/man/sagactl.1", "r");
-    ck_assert_msg(file != NULL, "docs/man/sagactl.1 is not there; tests run at the top of the tree");
-    page[fread(page, 1, sizeof page - 1, file)] = '\0';
-    fclose(file);
-    char *begin = strstr(page, HELP_MAN_BEGIN), *end = strstr(page, HELP_MAN_END), *sections = NULL;
-    size_t size;
-    ck_assert(begin != NULL && end != NULL);
-    begin += strlen(HELP_MAN_BEGIN);
-    *end = '\0';
-    FILE *out = open_memstream(&sections, &size);
-    help_man(out);
-    fclose(out);
-    ck_assert_msg(strcmp(begin, sections) == 0, "docs/man/sagactl.1 is not up to date; run make docs-sagactl");
-    free(sections);
-}
-END_TEST
-
-START_TEST(tables__completions_name_everything)
-{
-    static const char *const shells[] = {"bash", "zsh", "fish"};
-    for (size_t i = 0; i < 3; i++) {
-        char *text = NULL;
-        size_t size;
-        FILE *out = open_memstream(&text, &size);
-        ck_assert(help_completion(out, shells[i]));
-        fclose(out);
-        for (size_t c = 0; c < command_count; c++)
-            ck_assert_msg(strstr(text, command_rows[c].name) != NULL, "%s: %s", shells[i], command_rows[c].name);
-        for (unsigned id = 0; id < OPTION_COUNT; id++)
-            ck_assert_msg(strstr(text, option_rows[id].name) != NULL, "%s: %s", shells[i], option_rows[id].name);
-        /* Each says all of what it says in a line of its own. */
-        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
-            size_t end = strlen(line);
-            if (strcmp(shells[i], "fish") == 0)
-                ck_assert_msg(line[0] == '#' || (strncmp(line, "complete -c sagactl", 19) == 0 &&
-                                                 strstr(line + 1, "complete -c sagactl") == NULL),
-                              "%s", line);
-            else if (strcmp(shells[i], "bash") == 0 && strncmp(line, "    --", 6) == 0)
-                ck_assert_msg(end > 3 && strcmp(line + end - 3, " ;;") == 0, "%s", line);
-        }
-        free(text);
-    }
-    ck_assert(!help_completion(stderr, "csh"));
-}
-END_TEST
-
-/* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
-/* Where a colon parts a name from what it is for, one in a text is marked. */
-START_TEST(tables__completions_of_zsh_mark_what_would_part)
-{
-    char *text = NULL;
-    size_t size, marked = 0;
-    FILE *out = open_memstream(&text, &size);
-    ck_assert(help_completion(out, "zsh"));
-    fclose(out);
-    for (size_t c = 0; c < command_count; c++) {
-        char line[256], *to = line + snprintf(line, sizeof line, "\n        '%s:", command_rows[c].name);
-        for (const char *at = command_rows[c].summary; *at != '\0'; at++) {
-            if (strchr("[]:\\", *at) != NULL) {
-                *to++ = '\\';
-                marked++;
-            }
-            *to++ = *at;
-        }
-        *to = '\0';
-        ck_assert_msg(strchr(command_rows[c].summary, '\'') != NULL || strstr(text, line) != NULL, "%s", line);
-    }
-    ck_assert_uint_gt(marked, 0);
-    free(text);
-}
-END_TEST
-
-START_TEST(tables__completions_propose_the_words_of_a_command)
+/* Texts have bounds, and the longest that is allowed is. */
+START_TEST(options__have_bounds)
 {
     static const struct {
-        const char *shell, *head, *tail, *before, *end; /* "HEAD command TAIL ... BEFORE words END" */
-    } shells[] = {{"bash", "\n        ", ")\n          if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '",
-                   "' -- \"$cur\"))\n          else COMPREPLY=($(compgen -W '", "' -- \"$cur\")); fi ;;\n"},
-                  {"zsh", "\n        ", ") _arguments", " '1:value:(", ")' ;;\n"},
-                  {"fish", "\ncomplete -c sagactl -n '__fish_seen_subcommand_from ", "' -a", " '", "'\n"}};
-    for (size_t i = 0; i < 3; i++) {
-        char *text = NULL, begin[256], few[512];
-        size_t size, proposed = 0;
-        FILE *out = open_memstream(&text, &size);
-        ck_assert(help_completion(out, shells[i].shell));
-        fclose(out);
-        for (size_t c = 0; c < command_count; c++) {
-            const struct command_row *row = &command_rows[c];
-            if (row->complete != COMPLETE_VALUES)
-                continue;
-            size_t used = (size_t)snprintf(few, sizeof few, "%s", shells[i].before);
-            for (size_t k = 0; row->values[k] != NULL; k++)
-                used += (size_t)snprintf(few + used, sizeof few - used, "%s%s", k > 0 ? " " : "", row->values[k]);
-            snprintf(few + used, sizeof few - used, "%s", shells[i].end);
-            snprintf(begin, sizeof begin, "%s%s%s", shells[i].head, row->name, shells[i].tail);
-            const char *at = strstr(text, begin), *there = at == NULL ? NULL : strstr(at + strlen(begin), few);
-            ck_assert_msg(there != NULL && strstr(at + strlen(begin), shells[i].end) == there + used, "%s, %s:%s",
-                          shells[i].shell, row->name, few);
-            proposed++;
+        const char *line, *option;
+        int max;
+    } cases[] = {{"list", "address", 512},
+                 {"list", "tls-certificate", 4000},
+                 {"list", "tls-key", 4000},
+                 {"list", "tls-roots", 4000},
+                 {"list", "tls-identity", 512},
+                 {"list", "page", 65535},
+                 {"list", "where", 2048},
+                 {"list", "journal", 128},
+                 {"list", "definition", 128},
+                 {"list", "request-id", 128},
+                 {"start|order", "input", 4096},
+                 {"start|order", "request-id", 128},
+                 {"start|order", "json", 4194304},
+                 {"watch", "from", 2047},
+                 {"pause|" ID, "reason", 256},
+                 {"pause|" ID, "actor", 128},
+                 {"deadletters|retry|--where|true", "name", 128},
+                 {"deadletters|--summary", "step", 64},
+                 {"lint|f", "schema", 4096},
+                 {"lint|f", "policy", 4096},
+                 {"lint|f", "config", 4096},
+                 {"lint", "explain", 64},
+                 {"contract|check", "contract", 4096},
+                 {"contract|export", "target", 64},
+                 {"authz|explain", "as", 512},
+                 {"authz|explain", "method", 64}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (int more = 0; more < 2; more++) {
+            size_t used = strlen(cases[i].line) + strlen(cases[i].option) + 4, size = (size_t)(cases[i].max + more);
+            char *line = malloc(used + size + 1), complaint[32];
+            sprintf(line, "%s|--%s|", cases[i].line, cases[i].option);
+            memset(line + used, 'a', size);
+            line[used + size] = '\0';
+            snprintf(complaint, sizeof complaint, "--%s", cases[i].option);
+            if (more)
+                assert_refused(line, complaint);
+            else
+                assert_read(line);
+            free(line);
         }
-        ck_assert_uint_gt(proposed, 0);
-        free(text);
+}
+END_TEST
+
+START_TEST(options__of_a_rehearsal)
+{
+    assert_read("rehearse|f");
+    ck_assert_uint_eq(options.seeds, 0);
+    assert_read("rehearse|f|--seeds|1");
+    ck_assert_uint_eq(options.seeds, 1);
+    assert_read("rehearse|f|--seeds|1000000");
+    ck_assert_uint_eq(options.seeds, 1000000);
+    assert_refused("rehearse|f|--seeds|0", "is not a count from 1 to 1000000");
+    assert_refused("rehearse|f|--seeds|1000001", "is not a count from 1 to 1000000");
+    assert_refused("rehearse|f|--seeds|some", "is not a count from 1 to 1000000");
+}
+END_TEST
+
+/* Each value is the one that was typed, by its name or as a number. */
+START_TEST(options__have_the_value_that_was_typed)
+{
+    assert_read("start|order|--priority|low");
+    ck_assert_uint_eq(options.priority, 1);
+    assert_read("start|order|--priority|high");
+    ck_assert_uint_eq(options.priority, 3);
+    assert_read("start|order");
+    ck_assert_uint_eq(options.priority, 0);
+    assert_refused("start|order|--priority|higher", "is none of low, normal, high");
+    assert_read("list|--tag|tenant=a=b");
+    ck_assert_str_eq(options.tag, "tenant=a=b");
+    assert_refused("list|--tag|tenant", "--tag takes NAME=VALUE");
+    assert_read("deadletters|--summary|--status|unavailable");
+    ck_assert_int_eq(options.status, SAGA_E_UNAVAILABLE);
+    assert_read("deadletters|--summary|--status|UNAUTHENTICATED");
+    ck_assert_int_eq(options.status, SAGA_E_UNAUTHENTICATED);
+    assert_refused("deadletters|--summary|--status|GONE", "is not a gRPC status");
+    assert_read("list|--timeout|1ms");
+    ck_assert_int_eq(options.timeout_ms, 1);
+    assert_refused("list|--timeout|0ms", "is less than 1ms");
+    assert_read("list|--timeout|9000h"); /* longer than a year is a year */
+    ck_assert_int_eq(options.timeout_ms, INT64_C(366) * 24 * 3600 * 1000);
+    assert_read("--color|always|list");
+    ck_assert_int_eq(options.color, COLOR_ALWAYS);
+    assert_refused("list|--before|then", "is not a time");
+    assert_refused("list|--definition|or der", "is not a name");
+    assert_refused("contract|export|--target|b k", "is not the name of a target");
+    assert_refused("deadletters|--summary|--step|a b", "is not the name of a step");
+}
+END_TEST
+
+/* What would be left aside is refused, and so are words that cannot be what they should. */
+START_TEST(options__go_together_or_do_not)
+{
+    static const struct {
+        const char *line, *complaint; /* NULL: none */
+    } cases[] = {
+        {"deadletters|--step|charge", "--step and --status go with --summary"},
+        {"deadletters|--status|UNAVAILABLE", "--step and --status go with --summary"},
+        {"deadletters|--summary|--step|charge|--status|UNAVAILABLE", NULL},
+        {"deadletters|--dry-run", "go with retry, skip and resolve"},
+        {"deadletters|--rate|1", "go with retry, skip and resolve"},
+        {"deadletters|--name|a", "go with retry, skip and resolve"},
+        {"deadletters|--reason|a", "go with retry, skip and resolve"},
+        {"deadletters|resolve|--where|true", "needs --reason TEXT"},
+        {"deadletters|retry|--where|true", NULL},
+        {"deadletters|--all|--page|a", "--all and --page exclude one another"},
+        {"retry|" ID "|--all", "takes a saga's id or --all, not both"},
+        {"retry", "needs SAGA-ID [STEP], or --all"},
+        {"retry|" ID "|--step|charge", "go with --all"},
+        {"retry|" ID "|--status|UNAVAILABLE", "go with --all"},
+        {"retry|--all|--definition|order|--step|charge|--status|UNAVAILABLE", NULL},
+        {"register|--reflect|--dry-run|f", "--reflect registers the types first, which --dry-run does not"},
+        {"list|-o|sarif", "-o sarif goes with lint, rehearse and contract check"},
+        {"lint|f|-o|sarif", NULL},
+        {"rehearse|f|-o|sarif", NULL},
+        {"contract|check|-o|sarif", NULL},
+        {"list|-o|dot", "-o dot goes with graph"},
+        {"lint|f|-o|svg", "-o svg goes with graph"},
+        {"graph|f|-o|mermaid", NULL},
+        {"start|order|-j|{}|-i|f", "exclude one another"},
+        {"start|order|-j|{}|--input-hex|00", "exclude one another"},
+        {"breaker|open|bank|--reason|a", "\"open\" is none of trip, hold, reset"},
+        {"breaker|trip|bank", "needs --reason TEXT"},
+        {"hold|order", "needs --reason TEXT"},
+        {"release|order", NULL},
+        {"rules|disarm|a", "\"disarm\" is none of arm, undo"},
+        {"rules|arm", "arm needs the name of a rule"},
+        {"rules|undo", "undo needs the name of a rule"},
+        {"rules|arm|a", NULL},
+        {"definitions|or der", "is not the name of a definition"},
+        {"definitions|order|one", "is not a semantic version, as in 1.0.0"},
+        {"definitions|order|1.0.0", NULL},
+        {"hold|or der|--reason|a", "is not the name of a definition"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (cases[i].complaint == NULL)
+            assert_read(cases[i].line);
+        else
+            assert_refused(cases[i].line, cases[i].complaint);
     }
 }
 END_TEST
@@ -430,12 +432,10 @@ int main(void)
     tcase_add_test(tests, options__name_the_nearest);
     tcase_add_test(tests, options__are_shown_safely);
     tcase_add_test(tests, options__help_and_version_are_no_mistakes);
-    tcase_add_test(tests, tables__have_no_clashes);
-    tcase_add_test(tests, tables__help_is_within_80_columns);
-    tcase_add_test(tests, tables__the_manual_page_is_theirs);
-    tcase_add_test(tests, tables__completions_name_everything);
-    tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
-    tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
+    tcase_add_test(tests, options__have_bounds);
+    tcase_add_test(tests, options__of_a_rehearsal);
+    tcase_add_test(tests, options__have_the_value_that_was_typed);
+    tcase_add_test(tests, options__go_together_or_do_not);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,157 +1,7 @@
-/* Sagas as a person meets them in sagactl: started, waited for, listed, got, acted on, and those that are stuck. */
+/* Sagas as a person meets them in sagactl: listed, got, and those that are stuck. */
 #include "client-lib/sagactl/json.h"
 #include "tests/support/told_letters.h"
 #include "tests/support/told_sidecar.h"
-
-/* ---- start ---- */
-
-/* What is typed as the input is the input, in each of its forms. */
-START_TEST(start__sends_what_was_typed)
-{
-    static const struct {
-        const char *words, *input;
-        int64_t seconds;
-        int32_t nanos;
-    } cases[] = {
-        {"start order --input-text book", "book", 0, 0},          {"start order --input-hex 626f6f6b", "book", 0, 0},
-        {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0}, {"start order --deadline 1500ms", "", 1, 500000000},
-        {"start order --deadline 1ms", "", 0, 1000000},           {"start order", "", 0, 0}};
-    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
-    started.saga_id = text("9f03c1d2a4b7-2a");
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        anew();
-        tell("Start", &started.base);
-        ck_assert_msg(sagactl(cases[i].words) == EXIT_DONE, "%s", complained);
-        ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
-        Saga__V1__StartRequest *request = ASKED(saga__v1__start_request, 0);
-        ck_assert_str_eq(request->definition, "order");
-        ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
-        ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
-        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->seconds, cases[i].seconds);
-        ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->nanos, cases[i].nanos);
-        saga__v1__start_request__free_unpacked(request, NULL);
-    }
-}
-END_TEST
-
-/* Whoever cannot know whether it was started is told how to ask again, and who waited in vain for what. */
-START_TEST(start__can_be_asked_for_again)
-{
-    static const struct {
-        int code;
-        const char *reason;
-        bool open;
-    } cases[] = {{SAGA_E_UNAVAILABLE, SAGA_REASON_LOST, true},
-                 {SAGA_E_DEADLINE_EXCEEDED, NULL, true},
-                 {SAGA_E_UNAVAILABLE, SAGA_REASON_UNREACHABLE, false},
-                 {SAGA_E_FAILED_PRECONDITION, NULL, false}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        anew();
-        tell("Start", NULL);
-        told[0].code = cases[i].code;
-        told[0].reason = cases[i].reason;
-        ck_assert_int_ne(sagactl("start order --request-id order-17"), EXIT_DONE);
-        ck_assert_msg((strstr(complained, "sagactl: asked again with --request-id order-17 it is") != NULL) ==
-                          cases[i].open,
-                      "%s", complained);
-    }
-    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
-    started.saga_id = text("9f03c1d2a4b7-2a");
-    for (int json = 0; json < 2; json++) {
-        anew();
-        tell("Start", &started.base);
-        tell("Wait", NULL);
-        told[1].code = SAGA_E_DEADLINE_EXCEEDED;
-        ck_assert_int_eq(sagactl(json ? "start order --wait -o json --timeout 1s" : "start order --wait --timeout 1s"),
-                         EXIT_TIMEOUT);
-        if (json)
-            ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
-        else
-            ck_assert_str_eq(said, "9f03c1d2a4b7-2a\n");
-        ck_assert_ptr_nonnull(strstr(complained, "the saga has not ended within the time given; it goes on"));
-    }
-}
-END_TEST
-
-/* The time that is given is for the waiting: a start is answered within its default, or never. */
-START_TEST(start__waits_longer_than_it_starts)
-{
-    const int64_t minute = INT64_C(60000000000);
-    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
-    Saga__V1__WaitResponse ended = SAGA__V1__WAIT_RESPONSE__INIT;
-    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
-    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
-    ended.saga = &saga;
-    tell("Start", &started.base);
-    tell("Wait", &ended.base);
-    ck_assert_int_eq(sagactl("start order --wait --timeout 20m"), EXIT_DONE);
-    ck_assert_int_gt(asked_deadlines[1] - asked_deadlines[0], 10 * minute);
-    anew();
-    tell("Start", &started.base);
-    tell("Wait", &ended.base);
-    ck_assert_int_eq(sagactl("start order --wait --timeout 1s"), EXIT_DONE);
-    ck_assert_int_eq(asked_deadlines[1], asked_deadlines[0]);
-    anew();
-    tell("Start", &started.base);
-    ck_assert_int_eq(sagactl("start order --timeout 20m"), EXIT_DONE);
-    ck_assert_int_gt(asked_deadlines[0] - wire_now(), 10 * minute);
-}
-END_TEST
-
-/* ---- waiting ---- */
-
-START_TEST(wait__ends_as_the_saga_did)
-{
-    static const struct {
-        Saga__V1__SagaState state;
-        bool answered;
-        int status;
-    } cases[] = {{SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED, false, EXIT_DONE},
-                 {SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED, false, EXIT_COMPENSATED},
-                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED, false, EXIT_RESOLVED},
-                 {SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK, false, EXIT_STUCK},
-                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, true, EXIT_DONE},
-                 {SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING, false, EXIT_REFUSED}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
-        Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
-        bool answered = i % 2 == 0, past_stuck = i % 3 == 0;
-        char words[96];
-        saga.id = text("9f03c1d2a4b7-2a");
-        saga.state = cases[i].state;
-        saga.answered = cases[i].answered;
-        answer.saga = &saga;
-        anew();
-        tell("Wait", &answer.base);
-        snprintf(words, sizeof words, "wait 9f03c1d2a4b7-2a%s%s", answered ? " --answered" : "",
-                 past_stuck ? " --past-stuck" : "");
-        ck_assert_int_eq(sagactl(words), cases[i].status);
-        Saga__V1__WaitRequest *request = ASKED(saga__v1__wait_request, 0);
-        ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
-        ck_assert_int_eq(request->until_answered, answered);
-        ck_assert_int_eq(request->until_stuck, !past_stuck);
-        saga__v1__wait_request__free_unpacked(request, NULL);
-    }
-}
-END_TEST
-
-/* A sidecar that goes away meanwhile is waited for, and that is said once. */
-START_TEST(wait__outlives_a_sidecar)
-{
-    Saga__V1__WaitResponse answer = SAGA__V1__WAIT_RESPONSE__INIT;
-    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
-    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED;
-    answer.saga = &saga;
-    for (int i = 0; i < 3; i++) {
-        tell("Wait", NULL);
-        told[i].code = SAGA_E_UNAVAILABLE;
-        told[i].reason = i == 1 ? SAGA_REASON_UNREACHABLE : SAGA_REASON_LOST;
-    }
-    tell("Wait", &answer.base);
-    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_DONE);
-    ck_assert_str_eq(complained, "sagactl: the sidecar is gone; waiting until it is back\n");
-}
-END_TEST
 
 /* ---- lists ---- */
 
@@ -303,25 +153,78 @@ START_TEST(get__puts_its_pages_together)
 }
 END_TEST
 
-/* ---- acts ---- */
-
-/* What was done is said, and as JSON when that was asked for. */
-START_TEST(acts__are_said)
+/* Of a fleet what is missing is told, once, and the exit status says that something is. */
+START_TEST(lists__say_which_journals_are_missing)
 {
-    Saga__V1__PauseResponse paused = SAGA__V1__PAUSE_RESPONSE__INIT;
-    tell("Pause", &paused.base);
-    SHOWS("pause 9f03c1d2a4b7-2a --actor ann --reason seen", "9f03c1d2a4b7-2a is paused\n");
-    Saga__V1__PauseRequest *request = ASKED(saga__v1__pause_request, 0);
-    ck_assert_str_eq(request->saga_id, "9f03c1d2a4b7-2a");
-    ck_assert_str_eq(request->actor, "ann");
-    ck_assert_str_eq(request->reason, "seen");
-    saga__v1__pause_request__free_unpacked(request, NULL);
+    static const char *const words[] = {"list --fleet", "list --fleet -o json", "deadletters --fleet",
+                                        "deadletters --summary --fleet", "retry --all --fleet"};
+    Saga__V1__Absent absent[2] = {SAGA__V1__ABSENT__INIT, SAGA__V1__ABSENT__INIT}, *both[] = {&absent[0], &absent[1]};
+    Saga__V1__ListResponse list = SAGA__V1__LIST_RESPONSE__INIT;
+    Saga__V1__ListDeadLettersResponse letters = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    absent[0].journal = text("a");
+    absent[0].carrier = text("x");
+    absent[0].why = text("it is away");
+    absent[1].journal = text("b");
+    absent[1].why = text("nobody has it");
+    list.absent = letters.absent = both;
+    list.n_absent = letters.n_absent = 2;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        anew();
+        tell(i < 2 ? "List" : "ListDeadLetters", i < 2 ? &list.base : &letters.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_INCOMPLETE, "%s", words[i]);
+        ck_assert_msg(strstr(complained, "not in this: the journal a (at x): it is away") != NULL &&
+                          strstr(complained, "not in this: the journal b: nobody has it") != NULL,
+                      "%s", complained);
+    }
+    /* What is lost as a whole is worse than what is incomplete. */
+    FILE *full = fopen("/dev/full", "w");
+    ck_assert_ptr_nonnull(full);
     anew();
-    tell("Pause", &paused.base);
-    ck_assert_int_eq(sagactl("pause 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
-    ck_assert_ptr_nonnull(strstr(said, "\"saga_id\": \"9f03c1d2a4b7-2a\""));
-    ck_assert_ptr_nonnull(strstr(said, "\"command\": \"pause\""));
-    ck_assert_ptr_null(strstr(said, "is paused"));
+    tell("List", &list.base);
+    ck_assert_int_eq(sagactl_into(full, "list --fleet"), EXIT_REFUSED);
+    fclose(full);
+    /* On each of several pages: once. */
+    Saga__V1__ListResponse first = list;
+    first.next_page_token = text("more");
+    anew();
+    tell("List", &first.base);
+    tell("List", &list.base);
+    ck_assert_int_eq(sagactl("list --fleet --all"), EXIT_INCOMPLETE);
+    ck_assert_ptr_null(strstr(strstr(complained, "the journal b") + 1, "the journal"));
+}
+END_TEST
+
+/* The saga that was started by a request is a list of one, without what no list shows. */
+START_TEST(list__of_a_request)
+{
+    Saga__V1__FindResponse found = SAGA__V1__FIND_RESPONSE__INIT;
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    found.saga_id = saga.id = text("9f03c1d2a4b7-2a");
+    saga.definition = text("order");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    static const char *const words[] = {"list --request-id r", "list --request-id r -o json",
+                                        "list --request-id r --all -o json"};
+    for (int i = 0; i < 3; i++) {
+        anew();
+        tell("Find", &found.base);
+        tell("Get", &answer.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_DONE, "%s", complained);
+        assert_asked(1, &saga__v1__get_request__descriptor, "{'page_size':1,'saga_id':'9f03c1d2a4b7-2a'}");
+        ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
+        if (i == 0)
+            continue;
+        json_t *shown = json_loads(said, 0, NULL), *list = json_object_get(shown, "sagas");
+        const json_t *one = i == 1 ? json_array_get(list, 0) : shown;
+        ck_assert_uint_eq(json_array_size(list), i == 1 ? 1 : 0);
+        ck_assert_str_eq(json_string_value(json_object_get(one, "id")), "9f03c1d2a4b7-2a");
+        ck_assert_uint_eq(json_array_size(json_object_get(one, "steps")), 0);
+        json_decref(shown);
+    }
 }
 END_TEST
 
@@ -377,6 +280,12 @@ START_TEST(deadletters__are_told_by_what_they_have_in_common)
     ck_assert_msg(strncmp(said, first, strlen(first)) == 0, "%s", said);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         ck_assert_msg(strstr(said, others[i]) != NULL, "%s\nis not in\n%s", others[i], said);
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    ck_assert_int_eq(sagactl("deadletters --summary --fleet --journal j"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(
+        said,
+        "        sagactl retry --all --journal j --fleet --definition order --step charge --status UNAVAILABLE\n"));
     anew();
     tell("ListDeadLetters", &answer.base);
     ck_assert_int_eq(sagactl("deadletters --summary --step charge --status UNAVAILABLE -o json"), EXIT_DONE);
@@ -475,20 +384,16 @@ int main(void)
     Suite *suite = suite_create("sagactl_sagas");
     TCase *tc = tcase_create("commands");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_test(tc, acts__are_said);
     tcase_add_test(tc, get__puts_its_pages_together);
-    tcase_add_test(tc, start__sends_what_was_typed);
-    tcase_add_test(tc, start__can_be_asked_for_again);
-    tcase_add_test(tc, start__waits_longer_than_it_starts);
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
     tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);
-    tcase_add_test(tc, wait__ends_as_the_saga_did);
-    tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, deadletters__are_asked_for_again_by_a_question_on_one_line);
+    tcase_add_test(tc, lists__say_which_journals_are_missing);
+    tcase_add_test(tc, list__of_a_request);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -118,6 +118,10 @@ START_TEST(screen__counts_columns)
     ck_assert_uint_eq(screen_columns(&screen, "\xe2\x82\xac"), 1);
     ck_assert_uint_eq(screen_columns(&screen, "\xe6\x97\xa5\xe6\x9c\xac"), 4);
     ck_assert_uint_eq(screen_columns(&screen, "e\xcc\x81"), 1);
+    /* What is not to be shown as it is takes one, so that a line of it has an end. */
+    ck_assert_uint_eq(screen_columns(&screen, "a\001b\177"), 4);
+    ck_assert_uint_eq(screen_columns(&screen, "\xc2\x9b"), 1);
+    ck_assert_uint_eq(screen_columns(&screen, "\xff\xe2\x82"), 3);
 }
 END_TEST
 
@@ -133,6 +137,13 @@ START_TEST(screen__breaks_lines_at_spaces)
     ck_assert_str_eq(rest, "four");
     rest = screen_break(&screen, rest, 5, &bytes);
     ck_assert_uint_eq(bytes, 4);
+    ck_assert_str_eq(rest, "");
+    /* All the spaces at a break are left out. */
+    rest = screen_break(&screen, text, 7, &bytes);
+    ck_assert_uint_eq(bytes, 7);
+    ck_assert_str_eq(rest, "threefour");
+    rest = screen_break(&screen, "one   ", 3, &bytes);
+    ck_assert_uint_eq(bytes, 3);
     ck_assert_str_eq(rest, "");
     rest = screen_break(&screen, "ab cd", 2, &bytes);
     ck_assert_uint_eq(bytes, 2);

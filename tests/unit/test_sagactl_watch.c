@@ -191,6 +191,17 @@ START_TEST(watch__of_one_that_is_not_there_says_so_at_once)
 }
 END_TEST
 
+/* A server that ends a watch by a time of its own says so; the time that was given has not passed. */
+START_TEST(watch__tells_whose_time_has_passed)
+{
+    const struct told_stream told_stream = {.code = SAGA_E_DEADLINE_EXCEEDED, .reason = ""};
+    begin(&told_stream, 1);
+    ck_assert_int_eq(sagactl("watch --timeout 60m"), EXIT_TIMEOUT);
+    ck_assert_str_eq(complained, "sagactl: it went away\n");
+    ck_assert_uint_eq(opened, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_watch");
@@ -201,6 +212,7 @@ int main(void)
     tcase_add_test(tc, watch__shows_each_event_in_a_line);
     tcase_add_test(tc, watch__of_every_saga_has_no_end);
     tcase_add_test(tc, watch__of_one_that_is_not_there_says_so_at_once);
+    tcase_add_test(tc, watch__tells_whose_time_has_passed);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -280,6 +280,46 @@ START_TEST(why__says_when_its_journal_stalls)
 }
 END_TEST
 
+/* What only comes after another step is not what keeps it; attempts are counted, and a breaker is closed once. */
+START_TEST(why__tells_what_keeps_it)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[5], *list[5];
+    static const char *const waits[] = {"target bank, whose breaker is open", "target bank, whose breaker is open",
+                                        "target mail, whose breaker is open", "step a", "the undo of later steps"};
+    static const char *const names[] = {"a", "b", "c", "after-it", "before-it"};
+    for (int i = 0; i < 5; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].waiting_for = text(waits[i]);
+        steps[i].target = text(i == 2 ? "mail" : "bank");
+        steps[i].action_attempts = i;
+    }
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.pivot_started = true;
+    saga.steps = list;
+    saga.n_steps = 5;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+    static const char *const lines[] = {
+        "  tried      0 attempts of its action\n", "  tried      1 attempt of its action\n",
+        "  tried      2 attempts of its action\n", "sagactl breaker reset bank --reason 'WHY'\n",
+        "sagactl breaker reset mail --reason 'WHY'\n"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        const char *there = strstr(said, lines[i]);
+        ck_assert_msg(there != NULL && strstr(there + 1, lines[i]) == NULL, "%s is not once in %s", lines[i], said);
+    }
+    ck_assert_ptr_null(strstr(said, "the action of after-it\n"));
+    ck_assert_ptr_null(strstr(said, "the action of before-it\n"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_why");
@@ -292,6 +332,7 @@ int main(void)
     tcase_add_test(tc, why__is_told_without_the_right_to_the_status);
     tcase_add_test(tc, why__tells_of_each_target_once);
     tcase_add_test(tc, why__says_when_its_journal_stalls);
+    tcase_add_test(tc, why__tells_what_keeps_it);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,263 @@
+/* What is made of the tables of sagactl's commands and options: help, the manual page, completions. Runs at the top of the tree. */
+#include "client-lib/sagactl/help.h"
+#include "client-lib/sagactl/options.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+START_TEST(tables__have_no_clashes)
+{
+    for (size_t c = 0; c < command_count; c++) {
+        uint64_t mask = OPTIONS_COMMON | command_rows[c].options;
+        for (unsigned a = 0; a < OPTION_COUNT; a++) {
+            ck_assert_ptr_nonnull(option_rows[a].name);
+            for (unsigned b = 0; b < a; b++) {
+                if ((mask & OPTION_BIT(a)) == 0 || (mask & OPTION_BIT(b)) == 0)
+                    continue;
+                ck_assert_str_ne(option_rows[a].name, option_rows[b].name);
+                ck_assert_msg(option_rows[a].letter == '\0' || option_rows[a].letter != option_rows[b].letter,
+                              "%s: -%c", command_rows[c].name, option_rows[a].letter);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(tables__help_is_within_80_columns)
+{
+    for (size_t i = 0; i <= command_count; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        if (i < command_count)
+            help_command(out, &command_rows[i]);
+        else
+            help_overview(out);
+        fclose(out);
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+            ck_assert_msg(strlen(line) <= 80, "%s", line);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(tables__the_manual_page_is_theirs)
+{
+    static char page[262144];
+    FILE *file = fopen("docs/man/sagactl.1", "r");
+    ck_assert_msg(file != NULL, "docs/man/sagactl.1 is not there; tests run at the top of the tree");
+    page[fread(page, 1, sizeof page - 1, file)] = '\0';
+    fclose(file);
+    char *begin = strstr(page, HELP_MAN_BEGIN), *end = strstr(page, HELP_MAN_END), *sections = NULL;
+    size_t size;
+    ck_assert(begin != NULL && end != NULL);
+    begin += strlen(HELP_MAN_BEGIN);
+    *end = '\0';
+    FILE *out = open_memstream(&sections, &size);
+    help_man(out);
+    fclose(out);
+    ck_assert_msg(strcmp(begin, sections) == 0, "docs/man/sagactl.1 is not up to date; run make docs-sagactl");
+    free(sections);
+}
+END_TEST
+
+START_TEST(tables__completions_name_everything)
+{
+    static const char *const shells[] = {"bash", "zsh", "fish"};
+    for (size_t i = 0; i < 3; i++) {
+        char *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, shells[i]));
+        fclose(out);
+        for (size_t c = 0; c < command_count; c++)
+            ck_assert_msg(strstr(text, command_rows[c].name) != NULL, "%s: %s", shells[i], command_rows[c].name);
+        for (unsigned id = 0; id < OPTION_COUNT; id++)
+            ck_assert_msg(strstr(text, option_rows[id].name) != NULL, "%s: %s", shells[i], option_rows[id].name);
+        /* Each says all of what it says in a line of its own. */
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+            size_t end = strlen(line);
+            if (strcmp(shells[i], "fish") == 0)
+                ck_assert_msg(line[0] == '#' || (strncmp(line, "complete -c sagactl", 19) == 0 &&
+                                                 strstr(line + 1, "complete -c sagactl") == NULL),
+                              "%s", line);
+            else if (strcmp(shells[i], "bash") == 0 && strncmp(line, "    --", 6) == 0)
+                ck_assert_msg(end > 3 && strcmp(line + end - 3, " ;;") == 0, "%s", line);
+        }
+        free(text);
+    }
+    ck_assert(!help_completion(stderr, "csh"));
+}
+END_TEST
+
+/* Where a colon parts a name from what it is for, one in a text is marked. */
+START_TEST(tables__completions_of_zsh_mark_what_would_part)
+{
+    char *text = NULL;
+    size_t size, marked = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "zsh"));
+    fclose(out);
+    for (size_t c = 0; c < command_count; c++) {
+        char line[256], *to = line + snprintf(line, sizeof line, "\n        '%s:", command_rows[c].name);
+        for (const char *at = command_rows[c].summary; *at != '\0'; at++) {
+            if (strchr("[]:\\", *at) != NULL) {
+                *to++ = '\\';
+                marked++;
+            }
+            *to++ = *at;
+        }
+        *to = '\0';
+        ck_assert_msg(strchr(command_rows[c].summary, '\'') != NULL || strstr(text, line) != NULL, "%s", line);
+    }
+    ck_assert_uint_gt(marked, 0);
+    free(text);
+}
+END_TEST
+
+/* Between quotes fish takes an apostrophe for the end, unless it is marked; what stands behind a quoted text is the line's end. */
+START_TEST(tables__completions_of_fish_are_quoted_to_their_end)
+{
+    char *text = NULL;
+    size_t size, marked = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "fish"));
+    fclose(out);
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        const char *at = strstr(line, " -d '");
+        if (at == NULL)
+            continue;
+        for (at += strlen(" -d '"); *at != '\'' && *at != '\0'; at++)
+            if (*at == '\\') {
+                marked++;
+                at++;
+            }
+        ck_assert_msg(strcmp(at, "'") == 0, "%s", line);
+    }
+    ck_assert_uint_gt(marked, 0);
+    free(text);
+}
+END_TEST
+
+/* Each command that takes one of a few words proposes these, whatever the shell, and what is written of it is whole. */
+START_TEST(tables__completions_propose_the_words_of_a_command)
+{
+    static const struct {
+        const char *shell, *head, *tail, *before, *end; /* "HEAD command TAIL ... BEFORE words END" */
+    } shells[] = {{"bash", "\n        ", ")\n          if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '",
+                   "' -- \"$cur\"))\n          else COMPREPLY=($(compgen -W '", "' -- \"$cur\")); fi ;;\n"},
+                  {"zsh", "\n        ", ") _arguments", " '1:value:(", ")' ;;\n"},
+                  {"fish", "\ncomplete -c sagactl -n '__fish_seen_subcommand_from ", "' -a", " '", "'\n"}};
+    for (size_t i = 0; i < 3; i++) {
+        char *text = NULL, begin[256], few[512];
+        size_t size, proposed = 0;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, shells[i].shell));
+        fclose(out);
+        for (size_t c = 0; c < command_count; c++) {
+            const struct command_row *row = &command_rows[c];
+            if (row->complete != COMPLETE_VALUES)
+                continue;
+            size_t used = (size_t)snprintf(few, sizeof few, "%s", shells[i].before);
+            for (size_t k = 0; row->values[k] != NULL; k++)
+                used += (size_t)snprintf(few + used, sizeof few - used, "%s%s", k > 0 ? " " : "", row->values[k]);
+            snprintf(few + used, sizeof few - used, "%s", shells[i].end);
+            snprintf(begin, sizeof begin, "%s%s%s", shells[i].head, row->name, shells[i].tail);
+            const char *at = strstr(text, begin), *there = at == NULL ? NULL : strstr(at + strlen(begin), few);
+            ck_assert_msg(there != NULL && strstr(at + strlen(begin), shells[i].end) == there + used, "%s, %s:%s",
+                          shells[i].shell, row->name, few);
+            proposed++;
+        }
+        ck_assert_uint_gt(proposed, 0);
+        free(text);
+    }
+}
+END_TEST
+
+/* What can be asked for is asked for: sagas, those that are stuck where only they will do, definitions. */
+START_TEST(tables__completions_ask_for_what_there_is)
+{
+    static const struct {
+        const char *shell, *head, *tail, *end; /* "HEAD command TAIL ... END" */
+    } shells[] = {{"bash", "\n        ", ")\n          if [[ $cur == -* ]]; then", "; fi ;;\n"},
+                  {"zsh", "\n        ", ") _arguments", " ;;\n"},
+                  {"fish", "\ncomplete -c sagactl -n '__fish_seen_subcommand_from ", "' -a", "\n"}};
+    static const char *const questions[] = {
+        [COMPLETE_SAGA] = "(sagactl -t 500ms list 2>/dev/null | tail -n +2 | cut -d\\  -f1)",
+        [COMPLETE_STUCK] = "(sagactl -t 500ms list --state stuck 2>/dev/null | tail -n +2 | cut -d\\  -f1)",
+        [COMPLETE_DEFINITION] = "(sagactl -t 500ms definitions 2>/dev/null | tail -n +2 | cut -d\\  -f1)"};
+    for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
+        char *text = NULL, begin[256];
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, shells[i].shell));
+        fclose(out);
+        for (size_t c = 0; c < command_count; c++) {
+            const struct command_row *row = &command_rows[c];
+            bool asks = row->complete == COMPLETE_SAGA || row->complete == COMPLETE_STUCK ||
+                        row->complete == COMPLETE_DEFINITION;
+            snprintf(begin, sizeof begin, "%s%s%s", shells[i].head, row->name, shells[i].tail);
+            const char *at = strstr(text, begin), *end = at == NULL ? NULL : strstr(at + strlen(begin), shells[i].end);
+            const char *question = at == NULL ? NULL : strstr(at, asks ? questions[row->complete] : "sagactl -t");
+            ck_assert_msg((question != NULL && question < end) == asks, "%s: %s", shells[i].shell, row->name);
+        }
+        free(text);
+    }
+}
+END_TEST
+
+/* Every name has its text beside it or, when it is too long, below it, in a column. */
+START_TEST(tables__help_has_columns)
+{
+    char *text = NULL, line[128], left[64];
+    size_t size;
+    for (size_t i = 0; i <= command_count; i++) {
+        const struct command_row *row = i < command_count ? &command_rows[i] : NULL;
+        FILE *out = open_memstream(&text, &size);
+        if (row != NULL)
+            help_command(out, row);
+        else
+            help_overview(out);
+        fclose(out);
+        for (size_t c = 0; row == NULL && c < command_count; c++) {
+            snprintf(line, sizeof line, "\n  %-14s%.20s", command_rows[c].name, command_rows[c].summary);
+            ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+        }
+        uint64_t mask = OPTIONS_COMMON | (row != NULL ? row->options : OPTION_BIT(OPTION_SHOW_VERSION));
+        for (unsigned id = 0; id < OPTION_COUNT; id++) {
+            const struct option_row *o = &option_rows[id];
+            char letter[5] = {'-', o->letter, ',', ' ', '\0'};
+            if ((mask & OPTION_BIT(id)) == 0)
+                continue;
+            int used = snprintf(left, sizeof left, "  %4s--%s%s%s", o->letter != '\0' ? letter : "", o->name,
+                                o->argument != NULL ? " " : "", o->argument != NULL ? o->argument : "");
+            bool below = used > 24;
+            snprintf(line, sizeof line, "\n%s%s%*s%.20s", left, below ? "\n" : "", below ? 26 : 26 - used, "", o->help);
+            ck_assert_msg(strstr(text, line) != NULL, "%s is not in %s", line, text);
+        }
+        free(text);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sagactl_tables");
+    TCase *tests = tcase_create("tables");
+    tcase_add_test(tests, tables__have_no_clashes);
+    tcase_add_test(tests, tables__help_is_within_80_columns);
+    tcase_add_test(tests, tables__the_manual_page_is_theirs);
+    tcase_add_test(tests, tables__completions_name_everything);
+    tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
+    tcase_add_test(tests, tables__completions_of_fish_are_quoted_to_their_end);
+    tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
+    tcase_add_test(tests, tables__completions_ask_for_what_there_is);
+    tcase_add_test(tests, tables__help_has_columns);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
