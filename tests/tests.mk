@@ -47,6 +47,7 @@ $(B)/tests/unit/test_keys: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
 $(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
+$(B)/tests/unit/test_client_settings: LINK_MORE := -Wl,--wrap=grpc_channel_create,--wrap=pthread_create
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks rehearse sagas slo start status trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \
 	call close address)
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,fleet sagas start): LINK_MORE += -Wl,--wrap=nanosleep

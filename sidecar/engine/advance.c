@@ -736,7 +736,7 @@ static struct attempts next_attempts(const struct saga *s)
         if (step->permitted || step->queued)
             continue;
         if (step->action == SAGA_ACTION_STARTED)
-            next.action = instant_min(next.action, step->next_at);
+            next.action = DEFECT(BACKOFF_OF_ANOTHER) ? step->next_at : instant_min(next.action, step->next_at);
         if (step->compensation == SAGA_COMPENSATION_STARTED)
             next.undo = instant_min(next.undo, step->next_at);
         else if (step->compensation == SAGA_COMPENSATION_OWED)

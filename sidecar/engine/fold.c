@@ -339,6 +339,11 @@ static void rejected(struct saga *s, const struct record *r)
     }
     if (saga_past_pivot(s))
         return; /* there is no way back: it stays stuck, and a retry of it is another action */
+    int undecided = saga_pivot_unknown(s);
+    if (undecided >= 0) {
+        s->stuck_step = (uint16_t)undecided; /* another instance of the pivot may have been executed */
+        return;
+    }
     s->stuck_from = 0;
     s->stuck_reason = REASON_NONE;
     s->stuck_step = RECORD_NO_STEP;

@@ -45,6 +45,13 @@ static const char held[] = "name: held\n"
                            "  - {name: a, target: t, pivot: true, action: /p.S/A}\n"
                            "  - {name: b, target: u, after: [a], action: /p.S/B}\n";
 
+static const char behind[] =
+    "name: behind\n"
+    "version: 1.0.0\n"
+    "steps:\n"
+    "  - {name: p, target: t, after: [a], pivot: true, action: {method: /p.S/P, retry: {maxAttempts: 1}}}\n"
+    "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n";
+
 static const char unexpected[] =
     "name: unexpected\n"
     "version: 1.0.0\n"
@@ -284,6 +291,33 @@ START_TEST(doubt__a_refusal_after_a_persons_word_is_a_refusal)
 }
 END_TEST
 
+/* Steps are told in any order: what is undone came before the pivot, and is written behind it. */
+START_TEST(doubt__a_rejected_pivot_undoes_what_is_written_behind_it)
+{
+    engine_trace_run(behind, 8,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 a #1\n"
+                     "call 1 a action #1 2000ms \"in\"\n"
+                     "> answer 1 a OK\n"
+                     "ACTION_ENDED 1 a #1 DONE\n"
+                     "ACTION_STARTED 1 p #1\n"
+                     "call 1 p action #1 2000ms \"in\"\n"
+                     "> answer 1 p UNKNOWN\n"
+                     "ACTION_ENDED 1 p #1 UNKNOWN UNKNOWN\n"
+                     "STUCK 1 p PIVOT_UNKNOWN\n"
+                     "> reject 1 p\n"
+                     "REJECTED 1 p\n"
+                     "reply 1\n"
+                     "COMPENSATION_STARTED 1 a #1\n"
+                     "call 1 a compensation #1 2000ms \"in\" DONE\n"
+                     "> answer 1 a OK\n"
+                     "COMPENSATION_ENDED 1 a #1 DONE\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 /* Past the pivot one of three is refused, and the last of them has waited for its target until then. */
 START_TEST(doubt__nothing_leaves_a_dead_letter_but_what_is_out)
 {
@@ -374,6 +408,7 @@ int main(void)
     tcase_add_test(t, doubt__the_backoff_after_a_shed_goes_on);
     tcase_add_test(t, doubt__an_undo_that_is_asked_not_to_be_made_again_is);
     tcase_add_test(t, doubt__a_refusal_after_a_persons_word_is_a_refusal);
+    tcase_add_test(t, doubt__a_rejected_pivot_undoes_what_is_written_behind_it);
     tcase_add_test(t, doubt__nothing_leaves_a_dead_letter_but_what_is_out);
     tcase_add_test(t, doubt__what_is_spared_before_it_began_has_its_place);
     tcase_add_test(t, doubt__an_answer_that_is_not_expected_turns_no_saga_twice);

@@ -674,6 +674,36 @@ START_TEST(waiting__a_dead_letter_is_stuck_on_every_pivot_that_is_not_known)
 }
 END_TEST
 
+/* A person's word on one of them is none on the others. */
+START_TEST(waiting__a_rejection_is_of_one_pivot_that_is_not_known)
+{
+    engine_trace_run(pivots, 4,
+                     "> start r1\n"
+                     "STARTED 1\n"
+                     "reply 1\n"
+                     "ACTION_STARTED 1 p[0] #1\n"
+                     "call 1 p[0] action #1 2000ms \"x\"\n"
+                     "ACTION_STARTED 1 p[1] #1\n"
+                     "call 1 p[1] action #1 2000ms \"y\"\n"
+                     "ACTION_STARTED 1 p[2] #1\n"
+                     "call 1 p[2] action #1 2000ms \"z\"\n"
+                     "> answer 1 p[0] UNKNOWN\n"
+                     "ACTION_ENDED 1 p[0] #1 UNKNOWN UNKNOWN\n"
+                     "> answer 1 p[1] UNKNOWN\n"
+                     "ACTION_ENDED 1 p[1] #1 UNKNOWN UNKNOWN\n"
+                     "> answer 1 p[2] INVALID_ARGUMENT\n"
+                     "ACTION_ENDED 1 p[2] #1 REJECTED INVALID_ARGUMENT\n"
+                     "STUCK 1 p[0] PIVOT_UNKNOWN\n"
+                     "> reject 1 p[0]\n"
+                     "REJECTED 1 p[0]\n"
+                     "reply 1\n"
+                     "> reject 1 p[1]\n"
+                     "REJECTED 1 p[1]\n"
+                     "reply 1\n"
+                     "ENDED 1 COMPENSATED\n");
+}
+END_TEST
+
 /* An undo's second attempt is a retry; what it needs is kept for undos, so that it waits until the time has paid for one, and no longer. */
 START_TEST(waiting__an_undo_that_is_tried_again_is_paid_for_too)
 {
@@ -1020,6 +1050,7 @@ int main(void)
     tcase_add_test(t, waiting__what_is_tried_anew_under_another_key_may_be_another_request);
     tcase_add_test(t, waiting__past_the_pivot_a_refusal_waits_for_no_answer);
     tcase_add_test(t, waiting__a_dead_letter_is_stuck_on_every_pivot_that_is_not_known);
+    tcase_add_test(t, waiting__a_rejection_is_of_one_pivot_that_is_not_known);
     tcase_add_test(t, waiting__an_undo_that_is_tried_again_is_paid_for_too);
     tcase_add_loop_test(t, waiting__what_could_not_be_decided_is_when_the_pivot_is_done, 0, 2);
     tcase_add_test(t, waiting__what_was_turned_away_does_not_leave_afterwards);

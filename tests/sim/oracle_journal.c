@@ -626,6 +626,9 @@ static void on_rejected(struct world *w, struct model *m, const struct record *r
     }
     if (oracle_past_pivot(m))
         return;
+    for (unsigned i = 0; i < m->step_count; i++)
+        if (oracle_is_pivot(m, i) && !m->steps[i].has_compensation && m->steps[i].action == SAGA_ACTION_UNKNOWN)
+            return; /* of that nothing was said */
     m->state = SAGA_COMPENSATING;
     m->reason = REASON_ACTION_REJECTED;
     m->stuck_reason = REASON_NONE;

@@ -90,6 +90,19 @@ static bool call_under_way(const struct world *w, const struct model *m, unsigne
     return false;
 }
 
+/* Each attempt that waits for its backoff alone has a timer that goes off when that is over, or before. */
+static void check_timer(struct world *w, const struct saga *s, const struct step *step)
+{
+    bool forward = s->state == SAGA_RUNNING, back = saga_undoing(s) && !saga_call_is_out(s, SAGA_PHASE_ACTION);
+    bool action = forward && step->action == SAGA_ACTION_STARTED;
+    bool undo = (forward || back) && step->compensation == SAGA_COMPENSATION_STARTED;
+    if (s->paused || step->permitted || step->queued || !(action || undo))
+        return;
+    struct instant due = undo ? instant_max(step->next_at, s->quiet_at) : step->next_at;
+    expect(w, s->timer.slot != 0 && s->timer.due.us <= due.us, "policy",
+           "an attempt leaves later than its backoff says", s->id.serial);
+}
+
 static void check_not_forgotten(struct world *w, const struct saga *s)
 {
     struct model *m = oracle_model(w, s->id);
@@ -116,6 +129,7 @@ static void check_not_forgotten(struct world *w, const struct saga *s)
             expect(w, gone || open || (down ? w->sidecar.backs[call->target_index] > 0 : engine_counts(e).calls > 0),
                    "I9", "a step waits for a target that nothing will free", s->id.serial);
         }
+        check_timer(w, s, step);
         waits |= step->on_wire || step->queued;
     }
     if (s->timer.slot != 0) {

@@ -83,6 +83,8 @@ START_TEST(address__calls_any_host_with_a_port)
                {"2001:db8::1:1", "without brackets"},
                {"inventory:0", "names port 0"},
                {"ipv4:10.0.0.1:1,shop:1", "must be in numbers"},
+               {"ipv6:[shop]:1,[::1]:1", "must be in numbers"},
+               {"ipv6:[::1]:1,[10.0.0.1]:1", "must be in numbers"},
                {"ipv4:10.0.0.1:1,10.0.0.2", "names no port"},
                {"ipv4:10.0.0.1:1,", "names no port"},
                {"10.0.0.1:1,10.0.0.2:1", "is not an address as gRPC names it"},
@@ -112,6 +114,21 @@ START_TEST(address__may_be_several_in_numbers)
     ck_assert(!address_next(&a));
     ck_assert_ptr_null(address_read_target("ipv4:127.0.0.1:1,127.0.0.2:1", &a));
     ck_assert(address_is_near(&a));
+}
+END_TEST
+
+/* What is no number is looked up before it is called. */
+START_TEST(address__is_a_number_or_a_name)
+{
+    static const struct {
+        const char *address;
+        bool number;
+    } all[] = {{"10.0.0.1:1", true},     {"[2001:db8::1]:1", true}, {"inventory:1", false},
+               {"[inventory]:1", false}, {"[10.0.0.1]:1", false},   {"10.0.1:1", false}};
+    struct address a;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        ck_assert_msg(address_read_target(all[i].address, &a) == NULL && address_is_number(&a) == all[i].number, "%s",
+                      all[i].address);
 }
 END_TEST
 
@@ -150,6 +167,7 @@ int main(void)
     tcase_add_test(forms, address__tells_what_is_near);
     tcase_add_test(forms, address__calls_any_host_with_a_port);
     tcase_add_test(forms, address__may_be_several_in_numbers);
+    tcase_add_test(forms, address__is_a_number_or_a_name);
     tcase_add_test(forms, address__is_told_to_gRPC_in_one_form);
     suite_add_tcase(suite, forms);
     SRunner *runner = srunner_create(suite);

@@ -481,6 +481,20 @@ START_TEST(barrier_pq__row_that_goes_meanwhile_is_claimed_again)
 }
 END_TEST
 
+/* Whoever finds neither room for a row nor the row that takes it does not go round for ever, and carries nothing out. */
+START_TEST(barrier_pq__row_that_comes_and_goes_is_no_row)
+{
+    struct script script = {.answer = "booked"};
+    query("CREATE OR REPLACE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$");
+    query("CREATE TRIGGER swallow BEFORE INSERT ON saga_barrier FOR EACH ROW EXECUTE FUNCTION swallow()");
+    expect(barrier_action("a", 0), &script, SAGA_E_ABORTED, "comes and goes");
+    expect(barrier_compensation("a", UNKNOWN, 0), &script, SAGA_E_ABORTED, "comes and goes");
+    ck_assert_int_eq(script.runs, 0);
+    query("DROP TRIGGER swallow ON saga_barrier");
+    expect(barrier_action("a", 0), &script, SAGA_OK, "booked 1");
+}
+END_TEST
+
 /* A standby, as which a former primary may come back, and a database that somebody lets nobody write in: each until it takes writes again. */
 START_TEST(barrier_pq__database_that_takes_no_writes_is_not_there_now)
 {
@@ -906,6 +920,7 @@ int main(void)
     tcase_add_test(cases, barrier_pq__waits_for_a_connection_until_the_deadline);
     tcase_add_test(cases, barrier_pq__calls_without_a_connection_take_none_from_later_ones);
     tcase_add_test(cases, barrier_pq__row_that_goes_meanwhile_is_claimed_again);
+    tcase_add_test(cases, barrier_pq__row_that_comes_and_goes_is_no_row);
     tcase_add_test(cases, barrier_pq__database_that_takes_no_writes_is_not_there_now);
     tcase_add_test(cases, barrier_pq__reconnects_when_the_server_has_closed);
     tcase_add_test(cases, barrier_pq__isolation_of_the_database_does_not_matter);

@@ -162,12 +162,43 @@ START_TEST(call_metadata__ids_are_written_as_they_are_read)
 }
 END_TEST
 
+START_TEST(call_metadata__what_is_no_id_is_refused)
+{
+    static const char *const texts[] = {"",
+                                        "000000000001",
+                                        "000000000001-",
+                                        "00000000001-1",
+                                        "0000000000001-1",
+                                        "000000000001-0",
+                                        "000000000001-01",
+                                        "000000000001_1",
+                                        "000000000001-10000000000000000",
+                                        "00000000000g-1",
+                                        "00000000000F-1",
+                                        "00000000000:-1",
+                                        "00000000000/-1",
+                                        "00000000000`-1",
+                                        "000000000001-g",
+                                        "000000000001-1A",
+                                        "000000000001-1 ",
+                                        "000000000001--1"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct saga_id read = {.tag = 7, .serial = 8};
+        ck_assert_msg(!saga_id_parse(texts[i], strlen(texts[i]), &read), "%s is an id", texts[i]);
+        ck_assert(read.tag == 7 && read.serial == 8);
+    }
+    struct saga_id read;
+    ck_assert(!saga_id_parse("000000000001-1\0", 15, &read)); /* a NUL is no digit */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("call_metadata");
     TCase *tests = tcase_create("call_metadata");
     tcase_add_test(tests, call_metadata__an_action_is_told_who_calls_and_how_often);
     tcase_add_test(tests, call_metadata__ids_are_written_as_they_are_read);
+    tcase_add_test(tests, call_metadata__what_is_no_id_is_refused);
     tcase_add_test(tests, call_metadata__a_compensation_is_told_of_its_action);
     tcase_add_test(tests, call_metadata__the_key_is_the_same_for_every_attempt);
     tcase_add_test(tests, call_metadata__a_heartbeat_says_so_in_each_call);

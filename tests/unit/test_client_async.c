@@ -526,6 +526,27 @@ START_TEST(async__large_commands_travel_alone)
 }
 END_TEST
 
+/* A command's size goes before it, in a byte more from 128 bytes on, and from 16384. */
+START_TEST(async__commands_of_every_size_arrive)
+{
+    static char input[16500];
+    static struct told told[300];
+    memset(input, 'x', sizeof input);
+    memset(told, 0, sizeof told);
+    open_with((struct saga_client_options){0});
+    for (int i = 0; i < 300; i++) {
+        struct saga_start_options options = {.definition = "checkout",
+                                             .request_id = "-1",
+                                             .input = input,
+                                             .input_size = i < 150 ? (size_t)i : 16200 + (size_t)i};
+        ck_assert_int_eq(saga_async_start(client, &options, tell, &told[i], &error), SAGA_OK);
+    }
+    drain();
+    for (int i = 0; i < 300; i++)
+        ck_assert_msg(told[i].code == SAGA_OK, "%d: %s", i, told[i].message);
+}
+END_TEST
+
 /* When a command's deadline was set: between two readings of the clock. */
 static struct due {
     int64_t from, to;
@@ -766,6 +787,12 @@ static void queue_another(void *user, const struct saga_result *result)
     ck_assert_int_eq(saga_get(client, "s-1", NULL, &e), SAGA_E_FAILED_PRECONDITION);
     ck_assert_str_eq(e.reason, SAGA_REASON_CALLBACK);
     ck_assert_int_eq(saga_async_drain(client, 0, &e), SAGA_E_FAILED_PRECONDITION);
+    saga_watch *watch;
+    const struct saga_event *event;
+    ck_assert_int_eq(saga_watch_open(client, "s-1", NULL, &watch, &e), SAGA_OK);
+    ck_assert_int_eq(saga_watch_next(watch, 0, &event, &e), SAGA_E_FAILED_PRECONDITION);
+    ck_assert_str_eq(e.reason, SAGA_REASON_CALLBACK);
+    saga_watch_close(watch);
     ck_assert_int_eq(saga_async_commit(client, "tx-1", NULL, 0, 0, tell, &chained, &e), SAGA_OK);
 }
 
@@ -889,6 +916,7 @@ int main(void)
     tcase_add_test(c, async__the_queue_is_bounded);
     tcase_add_test(c, async__the_queue_holds_so_much_by_default);
     tcase_add_test(c, async__large_commands_travel_alone);
+    tcase_add_test(c, async__commands_of_every_size_arrive);
     tcase_add_test(c, async__timeouts);
     tcase_add_test(c, async__deadlines_pass_in_their_own_order);
     tcase_add_loop_test(c, async__every_command_has_its_own_timeout, 0, 2);

@@ -291,7 +291,7 @@ START_TEST(tx__begin_enlist_settle_commit)
     ck_assert_int_eq(seen.initial_backoff_ms, 10);
     ck_assert_int_eq(seen.max_backoff_ms, 2500);
     ck_assert(seen.multiplier > 1.49 && seen.multiplier < 1.51);
-    ck_assert(seen.has_jitter && seen.jitter < 0.001);
+    ck_assert(seen.has_jitter && seen.jitter > -0.001 && seen.jitter < 0.001);
     ck_assert_int_le(saga_tx_lease_left_ms(tx), 20250);
     ck_assert_int_gt(saga_tx_lease_left_ms(tx), 15000);
 

@@ -1,6 +1,7 @@
 /* Watching against a scripted sidecar: the cursor over lost connections, ends, cancels. */
 #include <saga/saga.h>
 
+#include "client-lib/src/client_inside.h"
 #include "saga/v1/coordinator.pb-c.h"
 #include "tests/support/fake_server.h"
 
@@ -306,6 +307,20 @@ START_TEST(watch__cancel_while_there_is_no_connection)
 }
 END_TEST
 
+/* Whatever time is left of it: who cancels does not wait for the next attempt. */
+START_TEST(watch__a_pause_ends_with_the_watch_or_the_client)
+{
+    const bool cancelled = true, on = false;
+    open_with("s-1", NULL);
+    client_pause(client, wire_now(), &on);
+    client_pause(client, wire_now(), NULL);
+    client_pause(client, wire_deadline(3600000), &cancelled);
+    saga_client_shutdown(client);
+    client_pause(client, wire_deadline(3600000), &on);
+    client_pause(client, wire_deadline(3600000), NULL);
+}
+END_TEST
+
 START_TEST(watch__ends_with_the_client)
 {
     pthread_t thread;
@@ -340,6 +355,7 @@ int main(void)
     tcase_add_test(c, watch__without_a_sidecar_may_fail_at_once);
     tcase_add_test(c, watch__cancel_from_another_thread);
     tcase_add_test(c, watch__cancel_while_there_is_no_connection);
+    tcase_add_test(c, watch__a_pause_ends_with_the_watch_or_the_client);
     tcase_add_test(c, watch__ends_with_the_client);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);

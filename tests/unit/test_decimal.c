@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static double read(const char *text)
 {
@@ -55,6 +56,25 @@ START_TEST(decimal__reads_the_nearest_as_the_c_library_does)
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         ck_assert_msg(bits_of(read(texts[i])) == bits_of(strtod(texts[i], NULL)), "%s: %a", texts[i], read(texts[i]));
+}
+END_TEST
+
+/* Halfway between two doubles, and a digit more somewhere behind as many zeros as are kept of a text, or more. */
+START_TEST(decimal__the_last_of_very_many_digits_decides)
+{
+    static const long double halfway[] = {9007199254740993.0L, 4503599627370497.5L,     1.0L + 0x1p-53L,
+                                          0.25L + 0x3p-55L,    0x1.00000000000008p-40L, 0x1.00000000000018p300L};
+    enum { DIGITS = 850 };
+    for (size_t i = 0; i < sizeof halfway / sizeof *halfway; i++)
+        for (int digits = DECIMAL_DIGITS_MAX - 60; digits < DIGITS; digits++) {
+            char text[DIGITS + 16];
+            snprintf(text, sizeof text, "%.*Le", digits - 1, halfway[i]);
+            char *last = strchr(text, 'e') - 1;
+            for (char more = '0'; more <= '1'; more++) {
+                *last = more;
+                ck_assert_msg(bits_of(read(text)) == bits_of(strtod(text, NULL)), "%s: %a", text, read(text));
+            }
+        }
 }
 END_TEST
 
@@ -216,6 +236,7 @@ int main(void)
     Suite *s = suite_create("decimal");
     TCase *c = tcase_create("decimal");
     tcase_add_test(c, decimal__reads_the_nearest_as_the_c_library_does);
+    tcase_add_test(c, decimal__the_last_of_very_many_digits_decides);
     tcase_add_test(c, decimal__what_is_no_number_is_refused);
     tcase_add_test(c, decimal__any_number_comes_back_from_its_shortest_text);
     tcase_add_test(c, decimal__a_float_has_fewer_digits);

@@ -393,12 +393,39 @@ START_TEST(requests_attempts__an_answer_stays_what_it_was)
 }
 END_TEST
 
+/* Sagas that failed together do not come again together, and none sooner or later than the jitter is wide. */
+START_TEST(requests_attempts__retries_are_spread_by_their_jitter)
+{
+    enum { SAGAS = 4 };
+    char text[256];
+    snprintf(
+        text, sizeof text,
+        "name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 9, "
+        "initialBackoff: 10s, maxBackoff: 60s, jitter: %s}}, compensation: none}\n",
+        _i == 0 ? "0" : "0.5");
+    define(text);
+    int64_t delays[SAGAS];
+    unsigned others = 0;
+    for (unsigned k = 0; k < SAGAS; k++) {
+        first.serial = k + 1;
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        answer(CODE_UNAVAILABLE, SAGA_REACH_ANSWERED);
+        delays[k] = engine_find(engine, k + 1)->steps[0].next_at.us - now.us;
+        ck_assert_int_ge(delays[k], _i == 0 ? 10000000 : 5000000);
+        ck_assert_int_le(delays[k], _i == 0 ? 10000000 : 15000000);
+        others += delays[k] != delays[0];
+    }
+    ck_assert_uint_eq(others, _i == 0 ? 0 : SAGAS - 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("requests_attempts");
     TCase *tests = tcase_create("requests");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests_attempts__an_answer_stays_what_it_was);
+    tcase_add_loop_test(tests, requests_attempts__retries_are_spread_by_their_jitter, 0, 2);
     tcase_add_test(tests, requests_attempts__a_call_tells_where_it_comes_from);
     tcase_add_loop_test(tests, requests_attempts__until_when_a_retry_waits_is_told, 0, 2);
     tcase_add_test(tests, requests_attempts__an_answer_is_as_large_as_a_payload);

@@ -114,6 +114,31 @@ START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
 }
 END_TEST
 
+/* A saga that a person's word turns back is stuck on nothing any more, and says which step it was. */
+START_TEST(requests_people__a_rejection_says_of_which_step)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: p, after: [a], target: t, pivot: true, action: {method: /p.S/P, retry: {maxAttempts: 1}}}\n"
+           "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ask((struct event){
+        .type = EVENT_ANSWER, .step_index = 1, .phase = SAGA_PHASE_ACTION, .attempt = 1, .reach = SAGA_REACH_ANSWERED});
+    answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
+    const struct saga *s = engine_find(engine, 1);
+    ck_assert_int_eq(s->state, SAGA_STUCK);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_REJECT,
+                                        .actor = bytes_of_text("ann"),
+                                        .reason = bytes_of_text("why"),
+                                        .step = bytes_of_text("p")}),
+                     0);
+    ck_assert_int_eq(s->state, SAGA_COMPENSATING);
+    ck_assert_int_eq(s->reason, REASON_ACTION_REJECTED);
+    ck_assert_uint_eq(s->reason_step, 0);
+    ck_assert_int_eq(s->stuck_reason, REASON_NONE);
+    ck_assert_uint_eq(s->stuck_step, RECORD_NO_STEP);
+}
+END_TEST
+
 /* Who acts on a saga says who it is, and of what cannot be taken back also why. */
 START_TEST(requests_people__who_acts_says_who_and_why)
 {
@@ -203,6 +228,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests_people__a_breaker_is_tripped_held_or_reset);
     tcase_add_test(tests, requests_people__what_people_do_to_a_dead_letter_is_kept);
+    tcase_add_test(tests, requests_people__a_rejection_says_of_which_step);
     tcase_add_test(tests, requests_people__a_tag_is_no_name);
     tcase_add_test(tests, requests_people__a_right_to_tags_is_no_right_to_others);
     tcase_add_test(tests, requests_people__a_cancel_that_comes_too_late_is_told_why);

@@ -129,6 +129,35 @@ START_TEST(requests_targets__an_undo_goes_where_its_action_went)
 }
 END_TEST
 
+/* The choice is of those that the step names, and the saga says so when it is not. */
+START_TEST(requests_targets__a_choice_of_none_is_said)
+{
+    define(TYPED "steps:\n  - {name: a, target: {oneof: [t], by: input.sku}, action: /shapes.Shop/Old, compensation: "
+                 "none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("u")}), 0);
+    ck_assert_uint_eq(call_count, 0);
+    ck_assert_str_eq(ended_words, "the target that `by` gives is none of oneof");
+}
+END_TEST
+
+/* Of a loop over nothing there is no instance to see. */
+START_TEST(requests_targets__a_loop_over_nothing_has_no_outcomes)
+{
+    define(TYPED "steps:\n"
+                 "  - {name: a, target: t, for_each: \"input.sku == 'none' ? [] : ['x']\", max_items: 2,\n"
+                 "     action: {method: /shapes.Shop/Old, request: {sku: =item}}, compensation: none}\n"
+                 "  - {name: b, target: t, after: [a], action: /shapes.Shop/Old, compensation: none}\n"
+                 "  - {name: c, target: t, after: [b], compensation: none,\n"
+                 "     action: {method: /shapes.Shop/Reserve, request: {order_id: =string(size(steps.a.outcome))}}}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("none")}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_uint_eq(call_count, 2);
+    ck_assert_str_eq(calls[1].method, "/shapes.Shop/Reserve");
+    ck_assert_uint_eq(calls[1].request.size, 3);
+    ck_assert_mem_eq(calls[1].request.at, "\n\0010", 3);
+}
+END_TEST
+
 /* Where nobody waits for a target that cannot be reached, its attempts are made as often as the step says. */
 START_TEST(requests_targets__what_does_not_wait_for_its_target_is_tried_again)
 {
@@ -222,6 +251,8 @@ int main(void)
     tcase_add_test(tests, requests_targets__names_of_targets_are_kept);
     tcase_add_test(tests, requests_targets__a_step_goes_where_it_went);
     tcase_add_test(tests, requests_targets__an_undo_goes_where_its_action_went);
+    tcase_add_test(tests, requests_targets__a_choice_of_none_is_said);
+    tcase_add_test(tests, requests_targets__a_loop_over_nothing_has_no_outcomes);
     tcase_add_test(tests, requests_targets__what_does_not_wait_for_its_target_is_tried_again);
     tcase_add_test(tests, requests_targets__a_target_that_is_named_again_is_the_one_that_was_gone);
     tcase_add_test(tests, requests_targets__a_lost_target_is_waited_for_as_long_as_is_said);
