@@ -660,7 +660,7 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
         return;
     if (saga_pivot_awaited(s) && !saga_past_pivot(s))
         return; /* another instance of it may be the point of no return */
-    int undecided = saga_pivot_unknown(s);
+    int undecided = saga_pivot_unknown(s, RECORD_NO_STEP);
     if (saga_past_pivot(s) && !DEFECT(UNDO_AFTER_PIVOT))
         advance_stuck(t, s, REASON_FORWARD_FAILED, index);
     else if (undecided >= 0)
@@ -674,7 +674,7 @@ void advance_action_failed(const struct turn *t, struct saga *s, unsigned index,
 /* The deadline cannot turn a saga back whose pivot is awaited: its answer decides. */
 bool advance_deadline_waits(const struct saga *s)
 {
-    return saga_past_pivot(s) || saga_pivot_awaited(s) || saga_pivot_unknown(s) >= 0;
+    return saga_past_pivot(s) || saga_pivot_awaited(s) || saga_pivot_unknown(s, RECORD_NO_STEP) >= 0;
 }
 
 /* An action that has begun to wait, for its target or for its next attempt. */

@@ -339,9 +339,8 @@ static void rejected(struct saga *s, const struct record *r)
     }
     if (saga_past_pivot(s))
         return; /* there is no way back: it stays stuck, and a retry of it is another action */
-    int undecided = saga_pivot_unknown(s);
-    if (undecided >= 0) {
-        s->stuck_step = (uint16_t)undecided; /* another instance of the pivot may have been executed */
+    if (r->maybe_executed) {
+        s->stuck_step = (uint16_t)saga_pivot_unknown(s, r->step);
         return;
     }
     s->stuck_from = 0;
@@ -548,7 +547,8 @@ static bool step_in_state(const struct saga *s, const struct record *r)
     case RECORD_SKIPPED:
         return saga_step_stuck(s, r->step) || saga_step_must_be_made(s, r->step);
     case RECORD_REJECTED:
-        return saga_step_stuck(s, r->step) && s->stuck_from == SAGA_RUNNING && step->action == SAGA_ACTION_UNKNOWN;
+        return saga_step_stuck(s, r->step) && s->stuck_from == SAGA_RUNNING && step->action == SAGA_ACTION_UNKNOWN &&
+               (!r->maybe_executed || saga_pivot_unknown(s, r->step) >= 0);
     default:
         return true;
     }

@@ -111,8 +111,10 @@ struct record {
     uint8_t action_state;       /* ACTION_ENDED: enum saga_action_state */
     uint8_t compensation_state; /* COMPENSATION_ENDED: enum saga_compensation_state */
     uint8_t saga_state;         /* ENDED: enum saga_state */
-    bool maybe_executed;        /* ACTION_FAILED: the attempt may have been executed */
-    bool output_is_request;     /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
+    bool
+        maybe_executed; /* ACTION_FAILED: the attempt may have been executed; REJECTED: another instance of the pivot may
+                                   have been, so the saga stays stuck (it turned back before that was recorded) */
+    bool output_is_request; /* ACTION_ENDED of an enlisted step: its compensation's request becomes the output */
     uint8_t fault;  /* ACTION_STARTED, COMPENSATION_STARTED: what a drill does to the attempt, enum drill_kind */
     uint8_t choice; /* ACTION_STARTED of a step that chooses its target: which, from 1 */
     struct instant next_at; /* FAILED, UNREACHED (0: as soon as the target is back) */

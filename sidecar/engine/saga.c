@@ -190,7 +190,7 @@ bool saga_pivot_awaited(const struct saga *s)
     return any_pivot(s, is_awaited);
 }
 
-int saga_pivot_unknown(const struct saga *s)
+int saga_pivot_unknown(const struct saga *s, unsigned except)
 {
     if (s->definition == NULL || s->definition->pivot_step < 0)
         return -1;
@@ -198,7 +198,7 @@ int saga_pivot_unknown(const struct saga *s)
     if (s->definition->steps[pivot].has_compensation)
         return -1;
     for (unsigned i = saga_first_of(s, pivot); i < s->step_count && saga_spec_index(s, i) == pivot; i++)
-        if (s->steps[i].action == SAGA_ACTION_UNKNOWN)
+        if (i != except && s->steps[i].action == SAGA_ACTION_UNKNOWN)
             return (int)i;
     return -1;
 }

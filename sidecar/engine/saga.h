@@ -169,8 +169,8 @@ bool saga_at_pivot(const struct saga *s);
 /* Only an answer can tell about the pivot: an attempt is out, or another one is to follow that nothing but an answer can spare. */
 bool saga_pivot_awaited(const struct saga *s);
 
-/* An instance of the pivot of which nobody can tell whether it was executed, and which has no undo; or -1. */
-int saga_pivot_unknown(const struct saga *s);
+/* An instance of the pivot but for `except` (RECORD_NO_STEP: any) of which nobody can tell whether it was executed, and which has no undo; or -1. */
+int saga_pivot_unknown(const struct saga *s, unsigned except);
 
 /* Whether there are attempts of actions or compensations (enum saga_phase) whose end is not recorded. */
 bool saga_call_is_out(const struct saga *s, uint8_t phase);

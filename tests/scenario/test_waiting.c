@@ -695,7 +695,7 @@ START_TEST(waiting__a_rejection_is_of_one_pivot_that_is_not_known)
                      "ACTION_ENDED 1 p[2] #1 REJECTED INVALID_ARGUMENT\n"
                      "STUCK 1 p[0] PIVOT_UNKNOWN\n"
                      "> reject 1 p[0]\n"
-                     "REJECTED 1 p[0]\n"
+                     "REJECTED 1 p[0] maybe\n"
                      "reply 1\n"
                      "> reject 1 p[1]\n"
                      "REJECTED 1 p[1]\n"

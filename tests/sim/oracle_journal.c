@@ -624,11 +624,13 @@ static void on_rejected(struct world *w, struct model *m, const struct record *r
         leave_stuck(m);
         return;
     }
-    if (oracle_past_pivot(m))
-        return;
+    bool another = false; /* of which nothing was said */
     for (unsigned i = 0; i < m->step_count; i++)
-        if (oracle_is_pivot(m, i) && !m->steps[i].has_compensation && m->steps[i].action == SAGA_ACTION_UNKNOWN)
-            return; /* of that nothing was said */
+        another |= oracle_is_pivot(m, i) && !m->steps[i].has_compensation && m->steps[i].action == SAGA_ACTION_UNKNOWN;
+    expect(w, r->maybe_executed == another, "states",
+           "what another pivot's outcome does to a rejection is not recorded", r);
+    if (another || oracle_past_pivot(m))
+        return;
     m->state = SAGA_COMPENSATING;
     m->reason = REASON_ACTION_REJECTED;
     m->stuck_reason = REASON_NONE;

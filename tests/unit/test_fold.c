@@ -204,6 +204,41 @@ START_TEST(fold__a_saga_has_its_definition_and_its_place)
 }
 END_TEST
 
+/* A rejection of one instance of a pivot says what another one's outcome does to it. Of older journals none does: there the saga turned back. */
+START_TEST(fold__a_rejection_of_an_older_journal_turns_back)
+{
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    limits.schemas = shapes_schemas();
+    definition_destroy(definition);
+    ck_assert_int_eq(
+        definition_read(bytes_of_text("name: d\nversion: 1.0.0\nschema: shapes\nsteps:\n"
+                                      "  - {name: p, target: t, for_each: \"['x', 'y']\", max_items: 2, pivot: true,\n"
+                                      "     action: {method: /shapes.Shop/Old, request: {sku: =item}}}\n"),
+                        &limits, &definition, &detail),
+        0);
+    definition->number = 1;
+    const struct record before[] = {ALL(STARTED, .mode = SAGA_ORCHESTRATED, .counts = {(const uint8_t *)"\2", 2}),
+                                    GOES(0),
+                                    ENDS(0, UNKNOWN),
+                                    GOES(1),
+                                    ENDS(1, UNKNOWN),
+                                    OF(STUCK, 0, .reason = REASON_PIVOT_UNKNOWN)};
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
+        ck_assert_msg(replay(&before[i], &detail) == 0, "%s", detail.text);
+    const struct record rejected = OF(REJECTED, 0, .maybe_executed = _i == 0), other = OF(REJECTED, 1, );
+    const struct record alone = OF(REJECTED, 1, .maybe_executed = true), over = OVER(COMPENSATED);
+    ck_assert_int_eq(replay(&rejected, &detail), 0);
+    ck_assert_int_eq(engine_find(engine, 1)->state, _i == 0 ? SAGA_STUCK : SAGA_COMPENSATING);
+    if (_i == 0) {
+        ck_assert_int_eq(engine_find(engine, 1)->stuck_step, 1);
+        ck_assert_int_eq(replay(&alone, &detail), E_JOURNAL_CORRUPT);
+        ck_assert_int_eq(replay(&other, &detail), 0);
+    }
+    ck_assert_int_eq(replay(&over, &detail), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fold");
@@ -213,6 +248,7 @@ int main(void)
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
     tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     tcase_add_test(tests, fold__an_attempt_goes_to_one_of_its_targets);
+    tcase_add_loop_test(tests, fold__a_rejection_of_an_older_journal_turns_back, 0, 2);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
