@@ -162,6 +162,25 @@ START_TEST(audit__an_act_has_all_that_is_known_of_it)
 }
 END_TEST
 
+/* However long its name and version are. */
+START_TEST(audit__a_definition_is_named_whole)
+{
+    char name[NAME_BYTES_MAX + 1], version[VERSION_BYTES_MAX + 1], yaml[512], subject[256];
+    memset(name, 'n', NAME_BYTES_MAX);
+    name[NAME_BYTES_MAX] = '\0';
+    memset(version, '1', VERSION_BYTES_MAX);
+    memcpy(version, "1.0.0-", 6);
+    version[VERSION_BYTES_MAX] = '\0';
+    snprintf(yaml, sizeof yaml, "name: %s\nversion: %s\nsteps:\n- {name: a, target: t, action: /s.S/A}\n", name,
+             version);
+    snprintf(subject, sizeof subject, "%s %s", name, version);
+    api_world_start(&w);
+    come_over_tls();
+    api_world_register(&w, yaml);
+    expect(1, "RegisterDefinition", "", subject, "", "", "");
+}
+END_TEST
+
 /* What one commit keeps is one row of the trail: each act in it has its time. */
 START_TEST(audit__acts_of_one_moment_are_told_one_by_one)
 {
@@ -470,6 +489,7 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, audit__an_act_has_all_that_is_known_of_it);
+    tcase_add_test(tc, audit__a_definition_is_named_whole);
     tcase_add_test(tc, audit__acts_of_one_moment_are_told_one_by_one);
     tcase_add_test(tc, audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice);
     tcase_add_test(tc, audit__an_act_of_a_job_tells_whose_it_is);

@@ -596,6 +596,23 @@ START_TEST(permit__explain_tells_how_far_a_rule_goes)
 }
 END_TEST
 
+/* About oneself everybody may ask; about others, by the rules, who may read the audit trail. */
+START_TEST(permit__explain_tells_of_others_to_few)
+{
+    Saga__V1__ExplainRequest m = SAGA__V1__EXPLAIN_REQUEST__INIT;
+    begin_world(1, RIGHT_VIEWER, 0);
+    for (int may = 0; may < 2; may++) {
+        if (may)
+            rule.methods = UINT64_C(1) << METHOD_LIST_AUDIT;
+        m.as = (char *)(uintptr_t) "";
+        ck_assert_int_eq(ask_message(0, METHOD_EXPLAIN, &m.base), 0);
+        m.as = (char *)(uintptr_t) "uid:7";
+        ck_assert_int_eq(ask_message(0, METHOD_EXPLAIN, &m.base), may ? 0 : DENIED);
+    }
+    api_world_close(&w);
+}
+END_TEST
+
 /* ---- own sagas ---- */
 
 static struct rpc_peer user(uint32_t uid)
@@ -809,6 +826,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_test(tc, permit__what_is_said_of_a_limited_rule_is_so);
     tcase_add_test(tc, permit__explain_tells_how_far_a_rule_goes);
+    tcase_add_test(tc, permit__explain_tells_of_others_to_few);
     tcase_add_loop_test(tc, permit__a_rule_about_tags_is_about_their_sagas, 1, 3);
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
     tcase_add_loop_test(tc, permit__a_request_id_is_its_identitys_own, 1, 3);
