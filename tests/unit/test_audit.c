@@ -44,6 +44,15 @@ static void hear(void *self, const struct log_entry *entry)
     }
 }
 
+static bool without_memory; /* nothing can be packed */
+
+struct bytes __real_arena_pack(struct arena *a, const ProtobufCMessage *message);
+struct bytes __wrap_arena_pack(struct arena *a, const ProtobufCMessage *message);
+struct bytes __wrap_arena_pack(struct arena *a, const ProtobufCMessage *message)
+{
+    return without_memory ? bytes_of(NULL, 0) : __real_arena_pack(a, message);
+}
+
 static void come_over_tls(void)
 {
     w.peer =
@@ -303,6 +312,30 @@ START_TEST(audit__what_the_sidecar_does_itself_is_nobodys)
 }
 END_TEST
 
+/* What cannot be written into it is refused where that can be; where it is done by then, the sidecar ends before anybody is told that it was. */
+START_TEST(audit__without_memory_nothing_is_done_unsaid)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    pause.saga_id = id;
+    pause.actor = hold.actor = text_of("anna");
+    pause.reason = hold.reason = text_of("why");
+    hold.definition = text_of("order");
+    without_memory = true;
+    api_world_refused(&w, 0, METHOD_PAUSE, &pause.base, "OUT_OF_MEMORY", "");
+    ck_assert_int_eq(w.loop[0].failure.code, 0);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_HOLD_DEFINITION, &hold.base);
+    ck_assert_int_eq(w.loop[0].failure.code, E_MEMORY);
+    without_memory = false;
+    w.loop[0].failure.code = 0;
+    api_world_settle(&w);
+    api_world_free(call);
+}
+END_TEST
+
 /* A store whose every answer comes when it is asked for again, in the same words, and which gives two rows at once. */
 static int (*real_scan)(struct store *s, uint64_t from, uint32_t rows_max,
                         int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *why);
@@ -494,6 +527,7 @@ int main(void)
     tcase_add_test(tc, audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice);
     tcase_add_test(tc, audit__an_act_of_a_job_tells_whose_it_is);
     tcase_add_test(tc, audit__what_the_sidecar_does_itself_is_nobodys);
+    tcase_add_test(tc, audit__without_memory_nothing_is_done_unsaid);
     tcase_add_test(tc, audit__a_page_ends_where_it_should);
     tcase_add_test(tc, audit__loops_write_an_act_once);
     tcase_add_test(tc, audit__what_is_verified_is_told_by_its_numbers);

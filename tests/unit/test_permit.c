@@ -799,6 +799,29 @@ START_TEST(permit__definitions_are_listed_to_whom_they_concern)
 }
 END_TEST
 
+/* What is no event, and asks for its rule before it is done: of the definitions that the rule names, and never of all. */
+START_TEST(permit__an_act_on_a_definition_is_for_whom_it_concerns)
+{
+    static const char *const orders[] = {"order*"}, *const names[] = {"order", "refund", ""};
+    begin_world(1, RIGHT_OPERATOR, 0);
+    rule.definitions = orders;
+    rule.definition_count = 1;
+    for (int i = 0; i < 3; i++) {
+        Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+        Saga__V1__StartBulkRequest bulk = SAGA__V1__START_BULK_REQUEST__INIT;
+        hold.definition = bulk.definition = (char *)(uintptr_t)names[i];
+        hold.actor = bulk.actor = (char *)(uintptr_t) "anna";
+        hold.reason = (char *)(uintptr_t) "a bug";
+        bulk.id = (char *)(uintptr_t) "job";
+        bulk.act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+        bulk.where = (char *)(uintptr_t) "true";
+        ck_assert_int_eq(ask_message(0, METHOD_HOLD_DEFINITION, &hold.base), i == 0 ? 0 : DENIED);
+        ck_assert_int_eq(ask_message(0, METHOD_START_BULK, &bulk.base), i == 0 ? 0 : DENIED);
+    }
+    api_world_close(&w);
+}
+END_TEST
+
 START_TEST(permit__whoever_may_nothing_sees_no_descriptors)
 {
     begin_world(1, RIGHT_PAYLOADS, 0);
@@ -831,6 +854,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
     tcase_add_loop_test(tc, permit__a_request_id_is_its_identitys_own, 1, 3);
     tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
+    tcase_add_test(tc, permit__an_act_on_a_definition_is_for_whom_it_concerns);
     tcase_add_test(tc, permit__whoever_may_nothing_sees_no_descriptors);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
