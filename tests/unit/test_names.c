@@ -171,6 +171,8 @@ START_TEST(names__pick_first_calls_one_as_long_as_it_is_there)
     ck_assert_str_eq(other->ways[0].name, target->ways[0].name);
     fake_peer_stop(&peers[used]);
     call_until_asked(target, 1 - used);
+    /* And the one that is gone is not tried any more. */
+    WORLD_UNTIL(&w, (target->ways[0].line != NULL) + (target->ways[1].line != NULL) == 1);
     world_close(&w);
     fake_peer_stop(&peers[1 - used]);
     fake_dns_stop(&dns);
