@@ -35,6 +35,8 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask \
 	ask_cancel ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,api audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
+$(B)/tests/unit/test_audit: LINK_MORE += -Wl,--wrap=arena_pack
+$(B)/tests/unit/test_subscribers: LINK_MORE += -Wl,--wrap=malloc
 $(patsubst %,$(B)/tests/unit/test_postgres_%,hold looks server store): LINK_MORE := -Wl,--wrap=pg_now
 $(B)/tests/unit/test_postgres_looks: LINK_MORE += -Wl,--wrap=link_ask,--wrap=link_submit
 $(B)/tests/unit/test_postgres_server: LINK_MORE += -Wl,--wrap=PQflush

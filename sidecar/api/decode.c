@@ -237,7 +237,7 @@ int decode_start(const struct decoder *d, const void *message, struct event *e, 
         code = read_text(m->request_id, "request_id", &e->request_id, detail);
     if (code == 0)
         code = read_text(m->traceparent, "traceparent", &e->traceparent, detail);
-    if (code == 0 && (m->priority < 0 || (int)m->priority > PRIORITY_HIGH))
+    if (code == 0 && (unsigned)m->priority > PRIORITY_HIGH)
         code = bad(detail, "priority", "say LOW, NORMAL or HIGH");
     e->priority = (uint8_t)m->priority;
     return code != 0 ? code : read_span(m->deadline, SPAN_MS(1), "deadline", &e->deadline, detail);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { HEAD = 12, TYPE_A = 1, ROOM = 512 };
+enum { HEAD = 12, TYPE_A = 1, TYPE_AAAA = 28, ROOM = 512 };
 
 /* Where the question's type stands; 0 when there is none. */
 static size_t type_at(const uint8_t *query, size_t size)
@@ -29,6 +29,14 @@ static size_t put_address(uint8_t *at, unsigned last)
     return sizeof record;
 }
 
+/* The same of ::1. */
+static size_t put_six(uint8_t *at)
+{
+    const uint8_t record[28] = {0xc0, HEAD, 0, TYPE_AAAA, 0, 1, [11] = 16, [27] = 1};
+    memcpy(at, record, sizeof record);
+    return sizeof record;
+}
+
 static size_t answer(struct fake_dns *dns, uint8_t message[ROOM], size_t size)
 {
     size_t type = type_at(message, size);
@@ -38,6 +46,10 @@ static size_t answer(struct fake_dns *dns, uint8_t message[ROOM], size_t size)
     message[2] = 0x85; /* an answer, by whoever knows */
     message[3] = 0;
     memset(message + 6, 0, 6);
+    if (dns->six && message[type] == 0 && message[type + 1] == TYPE_AAAA) {
+        message[7] = 1;
+        return end + put_six(message + end);
+    }
     if (message[type] != 0 || message[type + 1] != TYPE_A)
         return end;
     atomic_fetch_add(&dns->asked, 1);

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
 #define FAKE_DNS_NAME      "pod.test"
 #define FAKE_DNS_ADDRESSES 4
@@ -13,6 +14,7 @@ struct fake_dns {
     int socket;
     pthread_t thread;
     atomic_uint last[FAKE_DNS_ADDRESSES]; /* bytes of 127.0.0.x, which the name stands for; 0: none */
+    bool six;                             /* the name stands for ::1 as well; set before the start */
     atomic_uint asked;                    /* questions for them that came */
     pthread_mutex_t gate;                 /* nothing is answered while somebody has it */
 };

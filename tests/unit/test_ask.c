@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <grpc/support/time.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,7 +304,7 @@ START_TEST(ask__who_is_asked_is_woken)
 }
 END_TEST
 
-/* Each of those that were written to in one turn: one that does not answer holds the other up in nothing. */
+/* Each of those that were written to in one turn, in whichever order: one that does not answer holds the other up in nothing. */
 START_TEST(ask__all_who_are_asked_in_a_turn_are_woken)
 {
     struct room other = {.patient = true};
@@ -314,8 +315,10 @@ START_TEST(ask__all_who_are_asked_in_a_turn_are_woken)
     gpr_timespec end = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_seconds(12, GPR_TIMESPAN));
     for (int i = 0; i < 5; i++) {
         second = (struct heard){0};
+        struct rpc_ask *held = i % 2 == 1 ? ask(HOLD, "x", &first) : NULL;
         rpc_ask(asking, other.rpc, &methods[ECHO], bytes_of_text("x"), NULL, &asker, &second);
-        struct rpc_ask *held = ask(HOLD, "x", &first);
+        if (i % 2 == 0)
+            held = ask(HOLD, "x", &first);
         while (second.ends == 0 && !passed(end))
             rpc_poll(asking, SPAN_S(15));
         ck_assert(!passed(end));
@@ -551,11 +554,40 @@ START_TEST(ask__a_turn_ends_although_more_is_asked)
         ask(ECHO, "x", &many[i]);
     rpc_poll(asked.rpc, SPAN_MS(0));
     ck_assert_uint_eq(served_count, 1024);
+    /* And what came meanwhile is behind what has not been read yet, and instead of nothing. */
+    struct heard late;
+    ask(ECHO, "late", &late);
     rpc_poll(asked.rpc, SPAN_MS(0));
-    rpc_poll(asked.rpc, SPAN_MS(0));
-    ck_assert_uint_eq(served_count, ASKS);
+    ck_assert_int_eq(late.ends, 0);
+    for (int i = 0; i < 2; i++)
+        rpc_poll(asked.rpc, SPAN_MS(0));
+    ck_assert_uint_eq(served_count, ASKS + 1);
+    UNTIL(late.ends == 1);
     for (int i = 0; i < ASKS; i++)
         UNTIL(many[i].ends == 1);
+    destroy_both();
+}
+END_TEST
+
+/* Every question is freed with its answer, and not only when the sidecar ends. */
+START_TEST(ask__what_is_answered_takes_no_memory)
+{
+    enum { ASKS = 1000 };
+    static struct heard many[ASKS];
+    size_t first = 0;
+    asking = room_create(NULL);
+    asked.rpc = room_create_of(&(struct rpc_callbacks){.on_message = count_served});
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < ASKS; i++)
+            ask(ECHO, "x", &many[i]);
+        while (served_count < (unsigned)(round + 1) * ASKS)
+            rpc_poll(asked.rpc, SPAN_MS(0));
+        for (int i = 0; i < ASKS; i++)
+            UNTIL(many[i].ends == 1);
+        if (round == 0)
+            first = mallinfo2().uordblks;
+    }
+    ck_assert_uint_lt(mallinfo2().uordblks, first + ASKS * (size_t)100); /* each of them is larger */
     destroy_both();
 }
 END_TEST
@@ -578,6 +610,7 @@ int main(void)
     tcase_add_test(tc, ask__who_has_cancelled_takes_no_more);
     tcase_add_test(tc, ask__who_is_asked_knows_for_how_long_it_has_been);
     tcase_add_test(tc, ask__a_turn_ends_although_more_is_asked);
+    tcase_add_test(tc, ask__what_is_answered_takes_no_memory);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -44,6 +44,15 @@ static void hear(void *self, const struct log_entry *entry)
     }
 }
 
+static bool without_memory; /* nothing can be packed */
+
+struct bytes __real_arena_pack(struct arena *a, const ProtobufCMessage *message);
+struct bytes __wrap_arena_pack(struct arena *a, const ProtobufCMessage *message);
+struct bytes __wrap_arena_pack(struct arena *a, const ProtobufCMessage *message)
+{
+    return without_memory ? bytes_of(NULL, 0) : __real_arena_pack(a, message);
+}
+
 static void come_over_tls(void)
 {
     w.peer =
@@ -159,6 +168,25 @@ START_TEST(audit__an_act_has_all_that_is_known_of_it)
     expect(7, "Reload", "", "", "", "dora", "");
     api_world_register(&w, "name: order\nversion: 1.0.0\nsteps:\n- name: a\n  target: t\n  action: {method: /s.S/A}\n");
     expect(8, "RegisterDefinition", "", "order 1.0.0", "", "", "");
+}
+END_TEST
+
+/* However long its name and version are. */
+START_TEST(audit__a_definition_is_named_whole)
+{
+    char name[NAME_BYTES_MAX + 1], version[VERSION_BYTES_MAX + 1], yaml[512], subject[256];
+    memset(name, 'n', NAME_BYTES_MAX);
+    name[NAME_BYTES_MAX] = '\0';
+    memset(version, '1', VERSION_BYTES_MAX);
+    memcpy(version, "1.0.0-", 6);
+    version[VERSION_BYTES_MAX] = '\0';
+    snprintf(yaml, sizeof yaml, "name: %s\nversion: %s\nsteps:\n- {name: a, target: t, action: /s.S/A}\n", name,
+             version);
+    snprintf(subject, sizeof subject, "%s %s", name, version);
+    api_world_start(&w);
+    come_over_tls();
+    api_world_register(&w, yaml);
+    expect(1, "RegisterDefinition", "", subject, "", "", "");
 }
 END_TEST
 
@@ -281,6 +309,30 @@ START_TEST(audit__what_the_sidecar_does_itself_is_nobodys)
     w.peer = (struct rpc_peer){.transport = RPC_TRANSPORT_UNIX};
     expect(3, "Remediation", "", "halts", "", "rule halts", "too many");
     w.peer = who;
+}
+END_TEST
+
+/* What cannot be written into it is refused where that can be; where it is done by then, the sidecar ends before anybody is told that it was. */
+START_TEST(audit__without_memory_nothing_is_done_unsaid)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
+    Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    pause.saga_id = id;
+    pause.actor = hold.actor = text_of("anna");
+    pause.reason = hold.reason = text_of("why");
+    hold.definition = text_of("order");
+    without_memory = true;
+    api_world_refused(&w, 0, METHOD_PAUSE, &pause.base, "OUT_OF_MEMORY", "");
+    ck_assert_int_eq(w.loop[0].failure.code, 0);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_HOLD_DEFINITION, &hold.base);
+    ck_assert_int_eq(w.loop[0].failure.code, E_MEMORY);
+    without_memory = false;
+    w.loop[0].failure.code = 0;
+    api_world_settle(&w);
+    api_world_free(call);
 }
 END_TEST
 
@@ -470,10 +522,12 @@ int main(void)
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, audit__an_act_has_all_that_is_known_of_it);
+    tcase_add_test(tc, audit__a_definition_is_named_whole);
     tcase_add_test(tc, audit__acts_of_one_moment_are_told_one_by_one);
     tcase_add_test(tc, audit__what_did_not_happen_is_not_in_it_and_nothing_is_twice);
     tcase_add_test(tc, audit__an_act_of_a_job_tells_whose_it_is);
     tcase_add_test(tc, audit__what_the_sidecar_does_itself_is_nobodys);
+    tcase_add_test(tc, audit__without_memory_nothing_is_done_unsaid);
     tcase_add_test(tc, audit__a_page_ends_where_it_should);
     tcase_add_test(tc, audit__loops_write_an_act_once);
     tcase_add_test(tc, audit__what_is_verified_is_told_by_its_numbers);

@@ -59,6 +59,10 @@ START_TEST(catalog__finds_by_name_and_version)
     char longest[2 * VERSION_BYTES_MAX];
     memset(longest, '1', sizeof longest);
     ck_assert_ptr_null(catalog_find(catalog, bytes_of_text("check"), bytes_of(longest, sizeof longest)));
+    memcpy(longest, "1.0.0-", 6);
+    longest[VERSION_BYTES_MAX] = '\0';
+    const struct definition *as_long_as_may_be = add("check", longest, 0);
+    ck_assert_ptr_eq(find("check", longest), as_long_as_may_be);
     ck_assert_ptr_null(catalog_find(catalog, bytes_of_text("check"), bytes_of("1.0.0", 6)));
     ck_assert_ptr_null(find("", ""));
 }

@@ -77,6 +77,27 @@ START_TEST(change__what_is_left_at_the_end_of_a_stop_is_refused)
 }
 END_TEST
 
+/* What waits for something else than the journal, and that is every one of them. */
+START_TEST(change__all_that_wait_at_the_end_of_a_stop_are_refused)
+{
+    Saga__V1__ReloadRequest m = SAGA__V1__RELOAD_REQUEST__INIT;
+    struct world_call *calls[3];
+    m.actor = (char *)(uintptr_t) "anna";
+    for (int i = 0; i < 3; i++)
+        calls[i] = api_world_ask(&w, 0, METHOD_RELOAD, &m.base);
+    api_stop(w.loop[0].api);
+    core_abandon(w.loop[0].core);
+    for (int i = 0; i < 3; i++)
+        ck_assert(!calls[i]->ended);
+    api_abandon(w.loop[0].api);
+    for (int i = 0; i < 3; i++) {
+        ck_assert(calls[i]->ended);
+        ck_assert_str_eq(calls[i]->reason, "STOPPING");
+        api_world_free(calls[i]);
+    }
+}
+END_TEST
+
 START_TEST(change__texts_with_nul_and_long_lists_are_refused_by_name)
 {
     static uint8_t enlists[2 + 2 * 100000] = {0x0a, 0x00};
@@ -212,6 +233,7 @@ int main(void)
     tcase_add_test(tc, change__is_answered_by_the_commit);
     tcase_add_test(tc, change__one_that_is_cancelled_is_carried_out_all_the_same);
     tcase_add_test(tc, change__what_is_left_at_the_end_of_a_stop_is_refused);
+    tcase_add_test(tc, change__all_that_wait_at_the_end_of_a_stop_are_refused);
     tcase_add_test(tc, change__texts_with_nul_and_long_lists_are_refused_by_name);
     tcase_add_test(tc, change__definitions_are_checked_registered_and_found_again);
     tcase_add_test(tc, change__a_dry_run_of_a_typed_definition_registers_nothing);

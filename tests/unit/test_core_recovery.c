@@ -140,9 +140,10 @@ START_TEST(core_recovery__who_waits_for_a_full_journal_is_told_at_the_end)
 {
     memory_disk_set_size(o.disk, 1);
     owner_submit_start(&o, 1, "one", NULL);
+    owner_submit_start(&o, 2, "one", NULL);
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FULL);
     core_abandon(o.core);
-    ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\n");
+    ck_assert_str_eq(owner_told(&o), "reply 1 STOPPING\nreply 2 STOPPING\n"); /* and nobody is called */
     core_abandon(o.core);
     ck_assert_str_eq(owner_told(&o), "");
 }

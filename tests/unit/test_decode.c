@@ -155,6 +155,22 @@ START_TEST(decode__texts_of_a_start_must_be_utf8)
 }
 END_TEST
 
+START_TEST(decode__a_priority_is_one_of_those_that_there_are)
+{
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    m.definition = text("shop");
+    for (int priority = -1; priority <= PRIORITY_HIGH + 1; priority++) {
+        m.priority = (Saga__V1__Priority)priority;
+        if (priority < 0 || priority > PRIORITY_HIGH) {
+            ck_refused(decode_start(&decoder, &m, &event, &detail), E_ARGUMENT, "priority");
+            continue;
+        }
+        ck_assert_int_eq(decode_start(&decoder, &m, &event, &detail), 0);
+        ck_assert_uint_eq(event.priority, priority);
+    }
+}
+END_TEST
+
 START_TEST(decode__durations_have_bounds)
 {
     Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
@@ -470,6 +486,7 @@ int main(void)
     tcase_add_test(t, decode__a_start_without_its_definition_is_refused);
     tcase_add_test(t, decode__an_error_never_says_what_is_not_utf8);
     tcase_add_test(t, decode__texts_of_a_start_must_be_utf8);
+    tcase_add_test(t, decode__a_priority_is_one_of_those_that_there_are);
     tcase_add_test(t, decode__durations_have_bounds);
     tcase_add_test(t, decode__texts_of_a_begin_must_be_utf8);
     tcase_add_test(t, decode__an_enlistment_is_read_whole);

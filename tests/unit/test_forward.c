@@ -193,6 +193,22 @@ START_TEST(forward__one_that_is_cancelled_ends)
 }
 END_TEST
 
+/* At the stop, all of them. */
+START_TEST(forward__all_that_are_out_are_cancelled)
+{
+    struct heard h[3];
+    w.reply_to_cancelled = true;
+    for (int i = 0; i < 3; i++)
+        forward_to(w.address, &hold, &h[i]);
+    WORLD_UNTIL(&w, w.held_count == 3);
+    rpc_forward_cancel_all(w.rpc);
+    for (int i = 0; i < 3; i++) {
+        WORLD_UNTIL(&w, h[i].ends == 1 && w.held[i].cancellations == 1);
+        ck_assert_int_eq(h[i].status, 1);
+    }
+}
+END_TEST
+
 START_TEST(forward__it_says_for_whom_it_asks)
 {
     struct heard h;
@@ -212,11 +228,13 @@ END_TEST
 START_TEST(forward__it_ends_in_its_time)
 {
     struct heard h;
-    timeout = SPAN_MS(300);
-    forward_to(w.address, &hold, &h);
-    WORLD_UNTIL(&w, h.ends == 1);
-    ck_assert_int_eq(h.status, 4);
-    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    for (int ms = 300; ms >= 0; ms -= 300) { /* and when there is none left */
+        timeout = SPAN_MS(ms);
+        forward_to(w.address, &hold, &h);
+        WORLD_UNTIL(&w, h.ends == 1);
+        ck_assert_int_eq(h.status, 4);
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    }
 }
 END_TEST
 
@@ -286,6 +304,7 @@ int main(void)
     tcase_add_test(t, forward__a_stream_sends_one_at_a_time);
     tcase_add_test(t, forward__a_stream_that_fails_ends_at_once);
     tcase_add_test(t, forward__one_that_is_cancelled_ends);
+    tcase_add_test(t, forward__all_that_are_out_are_cancelled);
     tcase_add_test(t, forward__it_says_for_whom_it_asks);
     tcase_add_test(t, forward__it_ends_in_its_time);
     tcase_add_test(t, forward__all_is_well_without_an_answer_is_an_error);

@@ -162,6 +162,23 @@ START_TEST(lists__dead_letters_come_oldest_first_and_page_by_page)
 }
 END_TEST
 
+/* Whatever else is asked for with it. */
+START_TEST(lists__a_page_of_dead_letters_that_cannot_be_is_refused)
+{
+    static const struct {
+        int32_t size;
+        const char *token, *field;
+    } rows[] = {{-1, "", "page_size"}, {1001, "", "page_size"}, {0, "x", "page_token"}, {0, "1 ", "page_token"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int about = 0; about < 2; about++) {
+            Saga__V1__ListDeadLettersRequest m = letters_of("", about ? "state == 'STUCK'" : "");
+            m.page_size = rows[i].size;
+            m.page_token = text_of(rows[i].token);
+            api_world_refused(&w, 0, METHOD_LIST_DEAD_LETTERS, &m.base, "INVALID_ARGUMENT", rows[i].field);
+        }
+}
+END_TEST
+
 /* A question may ask for what the step that a saga is stuck on was answered last, and not any other. */
 START_TEST(lists__a_question_may_be_about_the_last_answer)
 {
@@ -624,6 +641,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, lists__a_dead_letter_tells_what_it_is_stuck_on);
     tcase_add_test(tc, lists__dead_letters_come_oldest_first_and_page_by_page);
+    tcase_add_test(tc, lists__a_page_of_dead_letters_that_cannot_be_is_refused);
     tcase_add_test(tc, lists__a_question_may_be_about_the_last_answer);
     tcase_add_test(tc, lists__states_are_asked_for);
     tcase_add_test(tc, lists__a_question_may_be_about_heartbeats);

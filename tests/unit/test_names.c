@@ -171,6 +171,8 @@ START_TEST(names__pick_first_calls_one_as_long_as_it_is_there)
     ck_assert_str_eq(other->ways[0].name, target->ways[0].name);
     fake_peer_stop(&peers[used]);
     call_until_asked(target, 1 - used);
+    /* And the one that is gone is not tried any more. */
+    WORLD_UNTIL(&w, (target->ways[0].line != NULL) + (target->ways[1].line != NULL) == 1);
     world_close(&w);
     fake_peer_stop(&peers[1 - used]);
     fake_dns_stop(&dns);
@@ -296,6 +298,36 @@ START_TEST(names__an_address_has_its_family)
     free(query.addresses);
     names_destroy(names);
     world_close(&w);
+}
+END_TEST
+
+/* Whichever of them comes first, a peer may be at the other alone. */
+START_TEST(names__one_of_both_families_stands_for_all_its_addresses)
+{
+    struct name_query query = {.host = FAKE_DNS_NAME, .authority = dns.address};
+    struct inbox back;
+    memset(&dns, 0, sizeof dns);
+    dns.six = true;
+    atomic_init(&dns.last[0], 2);
+    atomic_init(&dns.last[1], 3);
+    fake_dns_start(&dns);
+    world_open(&w, false);
+    inbox_init(&back);
+    struct names *names = names_create(w.rpc, &back);
+    look_up(names, &back, &query);
+    ck_assert_int_eq(query.end, NAME_FOUND);
+    ck_assert_uint_eq(query.count, 3);
+    unsigned six = 0, last = 0;
+    for (unsigned i = 0; i < query.count; i++) {
+        six += query.addresses[i].six;
+        last += query.addresses[i].bytes[query.addresses[i].six ? 15 : 3];
+    }
+    ck_assert_uint_eq(six, 1);
+    ck_assert_uint_eq(last, 1 + 2 + 3);
+    free(query.addresses);
+    names_destroy(names);
+    world_close(&w);
+    fake_dns_stop(&dns);
 }
 END_TEST
 
@@ -503,6 +535,7 @@ int main(void)
     tcase_add_test(tc, names__a_name_server_that_is_away_takes_no_address_away);
     tcase_add_test(tc, names__one_that_is_unknown_by_now_is_called_while_it_is_connected);
     tcase_add_test(tc, names__an_address_has_its_family);
+    tcase_add_test(tc, names__one_of_both_families_stands_for_all_its_addresses);
     tcase_add_test(tc, names__where_nobody_can_be_asked_nothing_is_known);
     tcase_add_test(tc, names__those_that_wait_for_their_turn_have_it);
     tcase_add_test(tc, names__call_to_an_address_that_went_goes_on);

@@ -596,6 +596,23 @@ START_TEST(permit__explain_tells_how_far_a_rule_goes)
 }
 END_TEST
 
+/* About oneself everybody may ask; about others, by the rules, who may read the audit trail. */
+START_TEST(permit__explain_tells_of_others_to_few)
+{
+    Saga__V1__ExplainRequest m = SAGA__V1__EXPLAIN_REQUEST__INIT;
+    begin_world(1, RIGHT_VIEWER, 0);
+    for (int may = 0; may < 2; may++) {
+        if (may)
+            rule.methods = UINT64_C(1) << METHOD_LIST_AUDIT;
+        m.as = (char *)(uintptr_t) "";
+        ck_assert_int_eq(ask_message(0, METHOD_EXPLAIN, &m.base), 0);
+        m.as = (char *)(uintptr_t) "uid:7";
+        ck_assert_int_eq(ask_message(0, METHOD_EXPLAIN, &m.base), may ? 0 : DENIED);
+    }
+    api_world_close(&w);
+}
+END_TEST
+
 /* ---- own sagas ---- */
 
 static struct rpc_peer user(uint32_t uid)
@@ -782,6 +799,29 @@ START_TEST(permit__definitions_are_listed_to_whom_they_concern)
 }
 END_TEST
 
+/* What is no event, and asks for its rule before it is done: of the definitions that the rule names, and never of all. */
+START_TEST(permit__an_act_on_a_definition_is_for_whom_it_concerns)
+{
+    static const char *const orders[] = {"order*"}, *const names[] = {"order", "refund", ""};
+    begin_world(1, RIGHT_OPERATOR, 0);
+    rule.definitions = orders;
+    rule.definition_count = 1;
+    for (int i = 0; i < 3; i++) {
+        Saga__V1__HoldDefinitionRequest hold = SAGA__V1__HOLD_DEFINITION_REQUEST__INIT;
+        Saga__V1__StartBulkRequest bulk = SAGA__V1__START_BULK_REQUEST__INIT;
+        hold.definition = bulk.definition = (char *)(uintptr_t)names[i];
+        hold.actor = bulk.actor = (char *)(uintptr_t) "anna";
+        hold.reason = (char *)(uintptr_t) "a bug";
+        bulk.id = (char *)(uintptr_t) "job";
+        bulk.act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+        bulk.where = (char *)(uintptr_t) "true";
+        ck_assert_int_eq(ask_message(0, METHOD_HOLD_DEFINITION, &hold.base), i == 0 ? 0 : DENIED);
+        ck_assert_int_eq(ask_message(0, METHOD_START_BULK, &bulk.base), i == 0 ? 0 : DENIED);
+    }
+    api_world_close(&w);
+}
+END_TEST
+
 START_TEST(permit__whoever_may_nothing_sees_no_descriptors)
 {
     begin_world(1, RIGHT_PAYLOADS, 0);
@@ -809,10 +849,12 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_test(tc, permit__what_is_said_of_a_limited_rule_is_so);
     tcase_add_test(tc, permit__explain_tells_how_far_a_rule_goes);
+    tcase_add_test(tc, permit__explain_tells_of_others_to_few);
     tcase_add_loop_test(tc, permit__a_rule_about_tags_is_about_their_sagas, 1, 3);
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);
     tcase_add_loop_test(tc, permit__a_request_id_is_its_identitys_own, 1, 3);
     tcase_add_test(tc, permit__definitions_are_listed_to_whom_they_concern);
+    tcase_add_test(tc, permit__an_act_on_a_definition_is_for_whom_it_concerns);
     tcase_add_test(tc, permit__whoever_may_nothing_sees_no_descriptors);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

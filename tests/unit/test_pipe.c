@@ -123,6 +123,22 @@ START_TEST(pipe__what_was_sent_is_carried_out_though_the_peer_is_gone)
 }
 END_TEST
 
+/* One whose answer is on its way when it is cancelled has its end all the same: nobody says any more that it has left. */
+START_TEST(pipe__a_peer_that_goes_while_it_is_sent_to_is_let_go)
+{
+    api_world_start(&w);
+    struct bytes packed = begins("sent", 1);
+    struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, packed);
+    api_world_settle(&w);
+    ck_assert(pipe->sending);
+    api_world_cancel(pipe);
+    api_world_settle(&w);
+    ck_assert(pipe->ended);
+    api_world_free(pipe);
+    free((void *)(uintptr_t)packed.at);
+}
+END_TEST
+
 static size_t lives(void)
 {
     return atomic_load(&account.lives);
@@ -263,6 +279,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, pipe__a_long_message_is_carried_out_in_pieces);
     tcase_add_test(tc, pipe__what_was_sent_is_carried_out_though_the_peer_is_gone);
+    tcase_add_test(tc, pipe__a_peer_that_goes_while_it_is_sent_to_is_let_go);
     tcase_add_test(tc, pipe__a_message_counts_until_it_is_carried_out);
     tcase_add_test(tc, pipe__a_stop_answers_what_was_read);
     tcase_add_test(tc, pipe__an_abandoned_message_is_refused_whole);

@@ -430,6 +430,34 @@ START_TEST(relay__jobs_are_told_by_each_loop)
 }
 END_TEST
 
+/* Whichever loops have nothing to tell. */
+START_TEST(relay__what_one_loop_alone_has_is_told)
+{
+    const unsigned alone = 1, *places = w.loop[0].relay->options.places;
+    for (unsigned owner = 0; owner < LOOPS; owner++) {
+        char name[16];
+        snprintf(name, sizeof name, "job-%u", owner);
+        Saga__V1__StartBulkRequest start = SAGA__V1__START_BULK_REQUEST__INIT;
+        start.id = name;
+        start.act = SAGA__V1__BULK_ACT__BULK_ACT_RETRY;
+        start.where = (char *)(uintptr_t) "true";
+        start.actor = (char *)(uintptr_t) "anna";
+        w.loop[owner].relay->options.places = &alone;
+        protobuf_c_message_free_unpacked(api_world_get(&w, owner, METHOD_START_BULK, &start.base), NULL);
+        w.loop[owner].relay->options.places = places;
+        Saga__V1__ListBulksRequest m = SAGA__V1__LIST_BULKS_REQUEST__INIT;
+        m.id = name;
+        for (unsigned k = 0; k < LOOPS; k++) {
+            Saga__V1__ListBulksResponse *r = api_world_get(&w, k, METHOD_LIST_BULKS, &m.base);
+            ck_assert_uint_eq(r->n_jobs, 1);
+            ck_assert_str_eq(r->jobs[0]->id, name);
+            ck_assert_uint_eq(r->jobs[0]->loop, owner);
+            saga__v1__list_bulks_response__free_unpacked(r, NULL);
+        }
+    }
+}
+END_TEST
+
 START_TEST(relay__a_request_id_is_found_over_every_connection)
 {
     for (int i = 0; i < 12; i++) {
@@ -527,6 +555,7 @@ int main(void)
     tcase_add_test(tc, relay__a_pipe_asks_whom_its_commands_are_for);
     tcase_add_test(tc, relay__every_loop_says_how_it_is);
     tcase_add_test(tc, relay__jobs_are_told_by_each_loop);
+    tcase_add_test(tc, relay__what_one_loop_alone_has_is_told);
     tcase_add_test(tc, relay__a_request_id_is_found_over_every_connection);
     tcase_add_test(tc, relay__every_call_has_an_end);
     tcase_add_test(tc, relay__a_call_that_is_cancelled_ends_with_its_parts);

@@ -562,6 +562,26 @@ START_TEST(rpc__room_that_never_started_goes_away)
 }
 END_TEST
 
+/* Of what is said more than once, the first counts; what is not said is empty. */
+START_TEST(rpc__metadata_are_the_first_of_several)
+{
+    const struct rpc_metadata metadata[] = {
+        {"x-other", bytes_of_text("0")}, {"x-twice", bytes_of_text("1")}, {"x-twice", bytes_of_text("2")}};
+    struct world_answer a = {.count = 0};
+    world_open(&w, true);
+    rpc_call_out(world_target(&w, w.address), "/t.T/Hold", metadata, 3, bytes_of_text("x"), SPAN_S(20), &a);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    struct rpc_call *call = w.held[0].call;
+    ck_assert(bytes_equal(rpc_call_metadata(call, "x-twice"), bytes_of_text("1")));
+    ck_assert(bytes_equal(rpc_call_metadata(call, "x-other"), bytes_of_text("0")));
+    ck_assert_uint_eq(rpc_call_metadata(call, "x-none").size, 0);
+    rpc_reply(call, bytes_of_text("y"));
+    w.held[0].call = NULL;
+    WORLD_UNTIL(&w, a.count == 1);
+    world_close(&w);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rpc");
@@ -591,6 +611,7 @@ int main(void)
     tcase_add_test(tc, rpc__wake_ends_a_wait_from_another_thread);
     tcase_add_test(tc, rpc__room_that_goes_leaves_no_file_open);
     tcase_add_test(tc, rpc__room_that_never_started_goes_away);
+    tcase_add_test(tc, rpc__metadata_are_the_first_of_several);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -166,6 +166,16 @@ START_TEST(rpc_room__address_that_cannot_be_used_is_refused_in_words)
     ck_assert_msg(strstr(detail.text, "is not a socket") != NULL, "%s", detail.text);
     ck_assert_int_eq(access(address + 5, F_OK), 0);
     unlink(address + 5);
+    /* A socket of another kind is somebody's as well: nobody can be asked there whether he lives. */
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/log", folder);
+    snprintf(address, sizeof address, "unix:%s", at.sun_path);
+    int log = socket(AF_UNIX, SOCK_DGRAM, 0);
+    ck_assert_int_eq(bind(log, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen_at(address, &detail), E_SYSTEM);
+    ck_assert_int_eq(access(at.sun_path, F_OK), 0);
+    close(log);
+    unlink(at.sun_path);
     rmdir(folder);
 
     snprintf(address, sizeof address, "unix:/tmp/%0200d", 1);

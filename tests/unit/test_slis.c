@@ -317,6 +317,20 @@ START_TEST(slis__the_last_looks_of_a_promise_are_kept)
 }
 END_TEST
 
+/* Once in a while is every five minutes, also where no saga has ended since. */
+START_TEST(slis__looks_are_kept_though_nothing_ends)
+{
+    tick(0);
+    tick(10);
+    restart(); /* what is due was written with the first of them */
+    assert_counted(SLI_FRESHNESS, 0, 1, 0);
+    tick(20);
+    tick(320);
+    restart();
+    assert_counted(SLI_FRESHNESS, 0, 3, 0);
+}
+END_TEST
+
 /* A look, a snapshot, or a row: whichever comes first. */
 START_TEST(slis__when_it_is_to_be_called_is_told)
 {
@@ -456,6 +470,7 @@ int main(void)
     tcase_add_test(t, slis__freshness_is_looked_at);
     tcase_add_test(t, slis__what_is_promised_again_goes_on);
     tcase_add_test(t, slis__the_last_looks_of_a_promise_are_kept);
+    tcase_add_test(t, slis__looks_are_kept_though_nothing_ends);
     tcase_add_test(t, slis__when_it_is_to_be_called_is_told);
     tcase_add_test(t, slis__what_is_taken_is_given_back);
     tcase_add_test(t, slis__a_burn_of_one_uses_up_what_may_go_wrong);

@@ -6,8 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 static struct api_world w;
+static size_t refused_size; /* of what there is no memory for; 0: there is for everything */
+
+/* ---- in place of the allocator: linked with --wrap ---- */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+    return size == refused_size && size > 0 ? NULL : __real_malloc(size);
+}
 
 static void setup(void)
 {
@@ -197,6 +208,35 @@ START_TEST(subscribers__names_of_what_has_ended_are_not_looked_up)
     ck_assert_uint_gt(events, 4 * SAGAS);
     /* Only the first saga, whose beginning the cursor has passed, is looked up. */
     ck_assert_uint_le(memory_disk_operations(w.loop[0].disk) - before, frames + 20);
+    cancel(all);
+}
+END_TEST
+
+/* Does not know yet when it is asked for the first time. */
+static int (*real_find_ended)(struct store *s, uint64_t serial, struct ended_row *out, struct error_detail *why);
+static unsigned finds;
+
+static int find_ended_later(struct store *s, uint64_t serial, struct ended_row *out, struct error_detail *why)
+{
+    return finds++ == 0 ? STORE_PENDING : real_find_ended(s, serial, out, why);
+}
+
+/* What is looked up is shown with its name once the journal has told, and not before. */
+START_TEST(subscribers__names_are_waited_for)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    api_world_begin(&w, 0, "ends", "", id);
+    Saga__V1__CommitRequest m = SAGA__V1__COMMIT_REQUEST__INIT;
+    m.saga_id = id;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_COMMIT, &m.base), NULL);
+    real_find_ended = w.loop[0].store->find_ended;
+    w.loop[0].store->find_ended = find_ended_later;
+    struct world_call *all = watch("", "1.0");
+    for (int turns = 0; turns < 10 && all->sent_count == 0; turns++)
+        api_world_turn(&w, 0);
+    ck_assert_uint_eq(finds, 2);
+    ck_assert_uint_gt(take_all(all, "ends", NULL, NULL), 0);
     cancel(all);
 }
 END_TEST
@@ -470,6 +510,89 @@ START_TEST(subscribers__what_retention_took_has_one_answer)
 }
 END_TEST
 
+/* One message is kept for all who stand where it begins: as long as what it begins with is there, and not a frame longer. */
+START_TEST(subscribers__a_message_that_is_kept_expires_with_its_frame)
+{
+    char first[SAGA_ID_TEXT_SIZE], second[SAGA_ID_TEXT_SIZE];
+    struct error_detail detail;
+    bool more = true;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", first);
+    api_world_begin(&w, 0, "x", "", second);
+    for (int i = 0; i < 2; i++) {
+        struct world_call *left = watch("", "1.0");
+        api_world_settle(&w);
+        ck_assert_uint_eq(left->sent_count, 1);
+        cancel(left);
+    }
+    Saga__V1__CommitRequest m = SAGA__V1__COMMIT_REQUEST__INIT;
+    m.saga_id = first;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_COMMIT, &m.base), NULL);
+    w.now = instant_after(w.now, SPAN_S(3700));
+    api_world_begin(&w, 0, "x", "", (char[SAGA_ID_TEXT_SIZE]){0});
+    for (int k = 0; more && k < 100; k++)
+        ck_assert_int_eq(core_maintain(w.loop[0].core, w.now, &more, &detail), 0);
+    ck_assert_uint_eq(w.loop[0].store->first_frame(w.loop[0].store), 2); /* where the second saga is */
+    Saga__V1__WatchRequest gone = SAGA__V1__WATCH_REQUEST__INIT;
+    gone.cursor = (char *)(uintptr_t) "1.0";
+    api_world_refused(&w, 0, METHOD_WATCH, &gone.base, "CURSOR_EXPIRED", "");
+}
+END_TEST
+
+static void act_on_both(enum method_id method, const ProtobufCMessage *first, const ProtobufCMessage *second)
+{
+    struct world_call *calls[] = {api_world_ask(&w, 0, method, first), api_world_ask(&w, 0, method, second)};
+    api_world_settle(&w);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(calls[i]->ended);
+        ck_assert_int_eq(calls[i]->status, 0);
+        api_world_free(calls[i]);
+    }
+}
+
+/* Sagas that change in one commit, and in the other order in the next. */
+START_TEST(subscribers__sagas_may_change_in_any_order)
+{
+    char ids[2][SAGA_ID_TEXT_SIZE];
+    struct world_call *watchers[2];
+    api_world_start(&w);
+    for (int i = 0; i < 2; i++) {
+        api_world_begin(&w, 0, "x", "", ids[i]);
+        watchers[i] = watch(ids[i], "");
+    }
+    api_world_settle(&w);
+    Saga__V1__PauseRequest pauses[] = {SAGA__V1__PAUSE_REQUEST__INIT, SAGA__V1__PAUSE_REQUEST__INIT};
+    Saga__V1__ResumeRequest resumes[] = {SAGA__V1__RESUME_REQUEST__INIT, SAGA__V1__RESUME_REQUEST__INIT};
+    for (int i = 0; i < 2; i++) {
+        pauses[i].saga_id = resumes[i].saga_id = ids[i];
+        pauses[i].actor = resumes[i].actor = (char *)(uintptr_t) "ann";
+    }
+    act_on_both(METHOD_PAUSE, &pauses[0].base, &pauses[1].base);
+    act_on_both(METHOD_RESUME, &resumes[1].base, &resumes[0].base);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(take_all(watchers[i], "x", NULL, NULL), 3);
+        cancel(watchers[i]);
+    }
+}
+END_TEST
+
+/* Without memory for a first watcher he is refused, and the next one is not. */
+START_TEST(subscribers__memory_that_ran_out_is_forgotten)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__WatchRequest m = SAGA__V1__WATCH_REQUEST__INIT;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    m.saga_id = id;
+    refused_size = sizeof(UT_hash_table);
+    api_world_refused(&w, 0, METHOD_WATCH, &m.base, "OUT_OF_MEMORY", "");
+    refused_size = 0;
+    struct world_call *later = watch(id, "");
+    ck_assert_uint_eq(take_all(later, "x", NULL, NULL), 1);
+    cancel(later);
+}
+END_TEST
+
 static void pause_and_resume(char *id)
 {
     Saga__V1__PauseRequest pause = SAGA__V1__PAUSE_REQUEST__INIT;
@@ -576,12 +699,16 @@ int main(void)
     tcase_add_test(tc, subscribers__watchers_at_one_place_are_sent_one_message);
     tcase_add_test(tc, subscribers__a_frame_that_a_message_cuts_is_shown_whole);
     tcase_add_test(tc, subscribers__names_of_what_has_ended_are_not_looked_up);
+    tcase_add_test(tc, subscribers__names_are_waited_for);
     tcase_add_test(tc, subscribers__catching_up_waits_for_the_journal);
     tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
     tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
     tcase_add_test(tc, subscribers__what_retention_took_has_one_answer);
+    tcase_add_test(tc, subscribers__memory_that_ran_out_is_forgotten);
+    tcase_add_test(tc, subscribers__sagas_may_change_in_any_order);
+    tcase_add_test(tc, subscribers__a_message_that_is_kept_expires_with_its_frame);
     tcase_add_test(tc, subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid);
     tcase_add_test(tc, subscribers__a_watcher_that_leaves_the_queue_takes_nobody_along);
     suite_add_tcase(suite, tc);
