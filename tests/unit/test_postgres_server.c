@@ -56,46 +56,6 @@ START_TEST(postgres_server__what_could_not_be_sent_is_sent_anew)
 }
 END_TEST
 
-START_TEST(postgres_server__server_killed)
-{
-    struct postgres own; /* this process's child, and not the others' */
-    ck_assert(place_start(&own));
-    /* By the role's settings a commit would be durable after ten seconds. */
-    place_query(&own, "alter role test set synchronous_commit = off");
-    place_query(&own, "alter system set wal_writer_delay = 10000");
-    place_query(&own, "select pg_reload_conf()");
-    open_as(place_options(&own, "killed"));
-    uint64_t n = 2;
-    commit_ended(1);
-    for (int round = 0; round < 2; round++) {
-        for (; n % 20 != 0; n++)
-            ck_assert_int_eq(commit_one(n), 0);
-        struct store_commit last = frame(n++);
-        ck_assert_int_eq(store->commit(store, &last, &detail), STORE_PENDING);
-        hold_clock(); /* so that it is not the lease's end that says so */
-        postgres_kill(&own);
-        int code;
-        UNTIL((code = store->settle(store, &detail)) != STORE_PENDING);
-        ck_assert(code == 0 || code == STORE_AMBIGUOUS);
-        atomic_store(&held_us, 0);
-        struct ended_row row;
-        ck_assert_int_eq(store->find_ended(store, 2, &row, &detail), E_JOURNAL_AWAY);
-        /* In the database's own words, if it had any. */
-        ck_assert_ptr_nonnull(strstr(detail.text, "the database cannot be read now"));
-        ck_assert_msg(detail.text[strlen(detail.text) - 1] != ' ', "%s", detail.text);
-        ck_assert_int_eq(find("request"), E_JOURNAL_AWAY); /* which is not to say that there is none */
-        ck_assert(postgres_restart(&own));
-        if (code != 0)
-            ck_assert_int_eq(fate(20), 0);
-    }
-    teardown();
-    open_as(place_options(&own, "killed"));
-    ck_assert_uint_eq(state.last_frame, n - 1);
-    teardown();
-    postgres_stop(&own);
-}
-END_TEST
-
 /* ---- what the database has lost ---- */
 
 START_TEST(postgres_server__database_that_went_back)
@@ -410,7 +370,6 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, postgres_server__lost_connection_is_read_again);
     tcase_add_test(t, postgres_server__what_could_not_be_sent_is_sent_anew);
-    tcase_add_test(t, postgres_server__server_killed);
     tcase_add_test(t, postgres_server__database_that_went_back);
     tcase_add_test(t, postgres_server__witness_tells_of_what_was_answered);
     tcase_add_test(t, postgres_server__loss_of_what_nobody_was_told_of);
