@@ -35,7 +35,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask \
 	ask_cancel ask_took)
 $(patsubst %,$(B)/tests/unit/test_%,api audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
-$(patsubst %,$(B)/tests/unit/test_postgres_%,away hold looks server store): LINK_MORE := -Wl,--wrap=pg_now
+$(patsubst %,$(B)/tests/unit/test_postgres_%,away hold looks refusals server store): LINK_MORE := -Wl,--wrap=pg_now
 $(B)/tests/unit/test_postgres_looks: LINK_MORE += -Wl,--wrap=link_ask,--wrap=link_submit
 $(B)/tests/unit/test_postgres_server: LINK_MORE += -Wl,--wrap=PQflush
 $(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
@@ -98,7 +98,7 @@ unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
-	postgres_store postgres_looks postgres_hold postgres_server postgres_away sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+	postgres_store postgres_looks postgres_hold postgres_refusals postgres_server postgres_away sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 .PHONY: threads
 threads: $(THREADED)
 unit-threads: $(THREADED)

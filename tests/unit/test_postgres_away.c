@@ -2,7 +2,11 @@
 #include "tests/support/postgres_world.h"
 #include "tests/support/until.h"
 
+#include <dirent.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 /* More than the socket holds, to a server that takes nothing just now: the rest goes once it does, and not when the patience with it is over. */
 START_TEST(postgres_away__what_the_socket_did_not_take_goes_when_it_does)
@@ -116,6 +120,96 @@ START_TEST(postgres_away__server_killed)
 }
 END_TEST
 
+/* A server that takes a connection and never says a word: no start waits for it longer than it may. */
+START_TEST(postgres_away__a_server_that_says_nothing_is_given_up)
+{
+    char folder[] = "/tmp/saga-silent-XXXXXX", conninfo[160];
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct postgres_store_options options = place_options(&server, "silent");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/.s.PGSQL.5432", folder);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 100) == 0);
+    snprintf(conninfo, sizeof conninfo, "host=%s user=test dbname=postgres", folder);
+    ck_assert_int_eq(postgres_store_migrate(conninfo, SPAN_MS(50), stderr, &detail), E_JOURNAL);
+    ck_assert_str_eq(detail.text, "the database server does not answer");
+    ck_assert_int_eq(postgres_store_look(conninfo, "silent", SPAN_MS(50), &store, &state, &detail), E_JOURNAL);
+    store = NULL;
+    options.conninfo = conninfo;
+    options.timeout = SPAN_MS(50);
+    options.patience = SPAN_MS(500);
+    int64_t begun_us = pg_now();
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    ck_assert_int_ge(pg_now() - begun_us, options.patience.us); /* it is tried again until then */
+    store = NULL;
+    close(fd);
+    unlink(at.sun_path);
+    rmdir(folder);
+}
+END_TEST
+
+static void hear(void *self)
+{
+    atomic_store((atomic_bool *)self, true);
+}
+
+/* Nobody stands still for as long as a connection may: who starts gives up, whoever serves asks again once it hears that there is an answer. */
+START_TEST(postgres_away__an_answer_that_does_not_come_is_not_waited_for)
+{
+    struct postgres_store_options options = place_options(&server, "standing");
+    struct ended_row row;
+    atomic_bool heard = false;
+    int code;
+    options.timeout = options.lease = SPAN_S(600);
+    open_as(options);
+    pid_t reader = (pid_t)place_number(&server, "select pid from pg_stat_activity where application_name = 'sagad' and "
+                                                "pid <> (select pid from saga_journal where name = 'standing')");
+    ck_assert_int_gt(reader, 0);
+    ((struct postgres_store *)store)->timeout = SPAN_MS(200);
+    ck_assert_int_eq(kill(reader, SIGSTOP), 0);
+    ck_assert_int_eq(store->find_ended(store, 1, &row, &detail), E_JOURNAL_AWAY);
+    ck_assert_int_eq(store->check(store, &detail), 0); /* from now on it serves */
+    store->tell(store, hear, &heard);
+    ck_assert_int_eq(store->find_ended(store, 2, &row, &detail), STORE_PENDING);
+    ck_assert(!atomic_load(&heard));
+    ck_assert_int_eq(kill(reader, SIGCONT), 0);
+    UNTIL(atomic_load(&heard));
+    UNTIL((code = store->find_ended(store, 2, &row, &detail)) != STORE_PENDING);
+    ck_assert_int_eq(code, E_SAGA_NOT_FOUND);
+    store->tell(store, NULL, NULL);
+}
+END_TEST
+
+static unsigned count_open(void)
+{
+    unsigned count = 0;
+    DIR *all = opendir("/proc/self/fd");
+    ck_assert_ptr_nonnull(all);
+    while (readdir(all) != NULL)
+        count++;
+    closedir(all);
+    return count;
+}
+
+/* A journal that is looked after for a while leaves nothing: neither here nor at the server. */
+START_TEST(postgres_away__what_is_closed_leaves_nothing_open)
+{
+    char witness[] = "/tmp/saga-witness-XXXXXX";
+    struct postgres_store_options options = place_options(&server, "closed");
+    close(mkstemp(witness));
+    options.witness = witness;
+    unsigned before = count_open();
+    for (int i = 0; i < 3; i++) {
+        open_as(options);
+        ck_assert_int_eq(commit_one(state.last_frame + 1), 0);
+        teardown();
+        ck_assert_uint_eq(count_open(), before);
+    }
+    UNTIL(place_number(&server, "select count(*) from pg_stat_activity where application_name = 'sagad'") == 0);
+    unlink(witness);
+}
+END_TEST
+
 int main(void)
 {
     if (!place_start(&server))
@@ -126,6 +220,9 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, postgres_away__what_the_socket_did_not_take_goes_when_it_does);
     tcase_add_test(t, postgres_away__server_killed);
+    tcase_add_test(t, postgres_away__a_server_that_says_nothing_is_given_up);
+    tcase_add_test(t, postgres_away__an_answer_that_does_not_come_is_not_waited_for);
+    tcase_add_test(t, postgres_away__what_is_closed_leaves_nothing_open);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

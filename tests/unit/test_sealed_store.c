@@ -33,6 +33,7 @@ static struct seal_keys keys(const char *text)
 }
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A62 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
 static void set_up(void)
@@ -844,7 +845,9 @@ START_TEST(sealed__keys_are_told_what_is_wrong)
                {"k " A64 " x", "and nothing else"},
                {"k234567890123456789012345678901234 " A64, "at most 32 bytes"},
                {"k\x1b " A64, "signs of ASCII"},
-               {"k g" A64, "a key is 64"}};
+               {"k g" A64, "a key is 64"},
+               {"k ag" A62, "a key is 64"}, /* of a pair the one sign or the other */
+               {"k ga" A62, "a key is 64"}};
     struct seal_keys out;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         ck_assert_int_eq(seal_read_keys(bytes_of_text(bad[i].text), "option", &out, &detail), E_ARGUMENT);
