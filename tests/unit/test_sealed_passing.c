@@ -1,6 +1,8 @@
 /* What the store that seals does not seal: it hands each question on to the store behind it as it was asked, and gives back what that says. */
 #include "sidecar/journal/sealed/sealed_store.h"
 
+#include "sidecar/journal/sealed/envelope.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +22,27 @@ static bool chance(void *self, uint8_t *at, size_t size)
 
 /* ---- the store behind it ---- */
 
+static struct audit_row trail; /* its last row, as it is kept */
+static uint8_t trail_bytes[1024];
+
 static int commit(struct store *s, const struct store_commit *c, struct error_detail *why)
 {
     (void)why;
     ck_assert_ptr_eq(s, &inner);
-    ck_assert_uint_eq(c->audit.seq, state.audit_last + 1);
+    ck_assert_uint_eq(c->audit.seq, 1);
+    ck_assert_uint_le(c->audit.body.size, sizeof trail_bytes);
+    trail = c->audit;
+    memcpy(trail_bytes, c->audit.body.at, c->audit.body.size);
+    trail.body.at = trail_bytes;
     return 0;
+}
+
+static int scan_audit(struct store *s, uint64_t from, uint32_t rows_max,
+                      int (*take)(void *self, const struct audit_row *row), void *self, struct error_detail *why)
+{
+    (void)why;
+    ck_assert(s == &inner && from == 1 && rows_max == 12);
+    return take(self, &trail);
 }
 
 static int scan_subjects(struct store *s, uint32_t kind, int (*take)(void *self, const struct subject_row *row),
@@ -273,12 +290,34 @@ START_TEST(sealed_passing__what_has_ended_and_what_is_to_go)
 }
 END_TEST
 
+static int take_trail(void *self, const struct audit_row *row)
+{
+    ck_assert(row->seq == 1 && row->at.us == then.us);
+    ck_assert(bytes_equal(row->body, bytes_of_text("somebody did something")));
+    return *(int *)self;
+}
+
+/* A row of the trail is kept with its place in the chain, and given as it was handed in. */
+START_TEST(sealed_passing__the_trail_is_given_as_it_was_told)
+{
+    int stop = 55;
+    open_before((struct store){
+        .commit = commit, .scan_subjects = scan_subjects, .scan_audit = scan_audit, .close = close_inner});
+    ck_assert(envelope_is(trail.body));
+    ck_assert_int_eq(store->scan_audit(store, 1, 12, take_trail, &stop, &detail), 55);
+    trail_bytes[trail.body.size - 1] ^= 1;
+    ck_assert_int_eq(store->scan_audit(store, 1, 12, take_trail, &stop, &detail), E_JOURNAL_CORRUPT);
+    close_both();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sealed_passing");
     TCase *tests = tcase_create("sealed_passing");
     tcase_add_test(tests, sealed_passing__what_it_does_not_seal_it_passes_on);
     tcase_add_test(tests, sealed_passing__what_has_ended_and_what_is_to_go);
+    tcase_add_test(tests, sealed_passing__the_trail_is_given_as_it_was_told);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

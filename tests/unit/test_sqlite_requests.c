@@ -295,6 +295,30 @@ START_TEST(sqlite_requests__the_log_is_short_and_each_look_is_whole)
 }
 END_TEST
 
+/* Where many more wait than may, as after a start with a lower bound, no commit sorts them all: it is about as many as it brings. */
+START_TEST(sqlite_requests__a_commit_sorts_no_more_than_its_share)
+{
+    unsigned commits = 0;
+    name_all(11);
+    options.unsorted_max = SAGAS;
+    open_store();
+    while (last < 40 * A_COMMIT)
+        ck_assert_int_eq(add(A_COMMIT), 0);
+    options.unsorted_max = 300; /* not so few that all are sorted at the start */
+    reopen();
+    const struct requests *r = &((const struct sqlite_store *)store)->requests;
+    for (; last < SAGAS; commits++) {
+        ck_assert_uint_gt(r->unsorted, 300);
+        uint64_t sorted = r->now.sorted;
+        ck_assert_int_eq(add(A_COMMIT), 0);
+        ck_assert_uint_gt(r->now.sorted, sorted);
+        ck_assert_uint_lt(r->now.sorted - sorted, 2 * A_COMMIT);
+    }
+    ck_assert_uint_gt(commits, 10);
+    find_all();
+}
+END_TEST
+
 /* A share of what there is, within bounds: memory does not grow with the journal. */
 START_TEST(sqlite_requests__what_waits_is_bounded)
 {
@@ -323,6 +347,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);
     tcase_add_test(t, sqlite_requests__all_anew);
     tcase_add_test(t, sqlite_requests__the_log_is_short_and_each_look_is_whole);
+    tcase_add_test(t, sqlite_requests__a_commit_sorts_no_more_than_its_share);
     tcase_add_test(t, sqlite_requests__what_waits_is_bounded);
     suite_add_tcase(s, t);
     return s;
