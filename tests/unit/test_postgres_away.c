@@ -90,6 +90,7 @@ START_TEST(postgres_away__server_killed)
     for (int round = 0; round < 2; round++) {
         for (; n % 20 != 0; n++)
             ck_assert_int_eq(commit_one(n), 0);
+        UNTIL(link_state(((struct postgres_store *)store)->reader, NULL, NULL) == PG_LINK_UP);
         struct store_commit last = frame(n++);
         ck_assert_int_eq(store->commit(store, &last, &detail), STORE_PENDING);
         hold_clock(); /* so that it is not the lease's end that says so */
