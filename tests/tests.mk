@@ -91,7 +91,7 @@ $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
 # Those that take longest begin first, so that what is left at the end is short.
-LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_server certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
+LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
 	participant_tls rpc_out ask participant barrier_pq slis config)
 long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
 unit: $(UNIT)
