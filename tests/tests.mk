@@ -37,7 +37,7 @@ CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_meth
 $(patsubst %,$(B)/tests/unit/test_%,api audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 $(B)/tests/unit/test_audit: LINK_MORE += -Wl,--wrap=arena_pack
 $(B)/tests/unit/test_subscribers: LINK_MORE += -Wl,--wrap=malloc
-$(patsubst %,$(B)/tests/unit/test_postgres_%,hold looks server store): LINK_MORE := -Wl,--wrap=pg_now
+$(patsubst %,$(B)/tests/unit/test_postgres_%,away hold looks refusals server store): LINK_MORE := -Wl,--wrap=pg_now
 $(B)/tests/unit/test_postgres_looks: LINK_MORE += -Wl,--wrap=link_ask,--wrap=link_submit
 $(B)/tests/unit/test_postgres_server: LINK_MORE += -Wl,--wrap=PQflush
 $(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
@@ -101,14 +101,14 @@ $(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
 # Those that take longest begin first, so that what is left at the end is short.
-LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_server certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
+LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
 	participant_tls rpc_out ask participant barrier_pq slis config)
 long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
 unit: $(UNIT)
 	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
-	postgres_store postgres_looks postgres_hold postgres_server sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
+	postgres_store postgres_looks postgres_hold postgres_refusals postgres_server postgres_away sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
 .PHONY: threads
 threads: $(THREADED)
 unit-threads: $(THREADED)

@@ -78,6 +78,40 @@ START_TEST(memory_store__fails_when_told)
 }
 END_TEST
 
+/* ---- a commit of one who waits ---- */
+
+static const int *fates;
+
+static int next_fate(struct store *s, struct error_detail *why)
+{
+    (void)s;
+    return *fates > 0 ? *fates++ : error_set(why, *fates, "", "its fate");
+}
+
+static int hand_over(struct store *s, const struct store_commit *commit, struct error_detail *why)
+{
+    (void)commit;
+    return next_fate(s, why);
+}
+
+START_TEST(memory_store__who_waits_is_told_the_fate)
+{
+    static const int rows[][6] = {{0},
+                                  {E_JOURNAL_FULL},
+                                  {STORE_PENDING, STORE_PENDING, 0},
+                                  {STORE_PENDING, STORE_AMBIGUOUS, STORE_AMBIGUOUS, STORE_PENDING, 0},
+                                  {STORE_AMBIGUOUS, E_JOURNAL_FENCED}};
+    static const int told[] = {0, E_JOURNAL_FULL, 0, 0, E_JOURNAL_FENCED};
+    struct store s = {.commit = hand_over, .settle = next_fate};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error_detail detail;
+        fates = rows[i];
+        ck_assert_int_eq(store_commit_now(&s, &(struct store_commit){.frame = 0}, &detail), told[i]);
+        ck_assert_int_le(*fates, 0); /* the last word */
+    }
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("memory_store");
@@ -85,6 +119,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, memory_store__does_as_sqlite_does);
     tcase_add_test(t, memory_store__fails_when_told);
+    tcase_add_test(t, memory_store__who_waits_is_told_the_fate);
     suite_add_tcase(s, t);
     return s;
 }

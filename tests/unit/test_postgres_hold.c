@@ -307,6 +307,16 @@ START_TEST(postgres_hold__who_stood_still_while_it_was_removed_is_fenced)
 END_TEST
 
 /* Whoever wants to look after a journal does not make one. */
+/* Who gives a journal up says how many sagas live in it: nobody takes over one in which none does. */
+START_TEST(postgres_hold__what_lives_in_it_is_said_at_the_end)
+{
+    open_as(place_options(&server, "living"));
+    postgres_store_tell_live(store, 7);
+    teardown();
+    so("(select live from saga_journal where name = 'living' and holder = '') = 7");
+}
+END_TEST
+
 START_TEST(postgres_hold__a_guest_makes_no_journal)
 {
     struct postgres_store_options options = place_options(&server, "nobodys");
@@ -387,6 +397,7 @@ int main(void)
     tcase_add_test(t, postgres_hold__a_new_connection_holds_the_journal_anew);
     tcase_add_test(t, postgres_hold__who_comes_back_to_a_removed_journal_begins_anew);
     tcase_add_test(t, postgres_hold__who_stood_still_while_it_was_removed_is_fenced);
+    tcase_add_test(t, postgres_hold__what_lives_in_it_is_said_at_the_end);
     tcase_add_test(t, postgres_hold__a_guest_makes_no_journal);
     tcase_add_test(t, postgres_hold__its_own_sidecar_wants_it_back);
     tcase_add_test(t, postgres_hold__a_guest_takes_what_nobody_wants_back);

@@ -41,6 +41,8 @@ START_TEST(postgres_looks__what_is_remembered_is_what_is_there)
     for (uint64_t n = 1; n <= CACHED_BESIDE; n++)
         postgres_cache_keep((struct postgres_store *)store, 1 + n * CACHED_MAX, bytes_of_text("another in its place"));
     ck_assert(!postgres_cache_find((struct postgres_store *)store, 1, &(struct bytes){.size = 0}));
+    for (uint64_t n = 1; n <= CACHED_BESIDE; n++)
+        ck_assert(postgres_cache_find((struct postgres_store *)store, 1 + n * CACHED_MAX, &records));
     ck_assert_int_eq(store->read_frame(store, 1, &records, &detail), 0);
     ck_assert(bytes_equal(records, frame(1).records));
 

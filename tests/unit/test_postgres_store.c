@@ -65,6 +65,27 @@ START_TEST(postgres_store__subjects_are_the_last_of_their_name)
 }
 END_TEST
 
+static int take_largest(void *self, const struct subject_row *row)
+{
+    const struct subject_row *wanted = self;
+    ck_assert(bytes_equal(row->name, wanted->name) && bytes_equal(row->value, wanted->value));
+    return 77;
+}
+
+START_TEST(postgres_store__the_largest_subject_comes_back)
+{
+    static uint8_t name[SUBJECT_NAME_BYTES_MAX], value[SUBJECT_VALUE_BYTES_MAX];
+    memset(name, 'n', sizeof name);
+    memset(value, 'v', sizeof value);
+    struct subject_row row = {
+        .kind = SUBJECT_PIN, .name = bytes_of(name, sizeof name), .version = 1, .value = bytes_of(value, sizeof value)};
+    open_as(place_options(&server, "largest"));
+    struct store_commit commit = {.epoch = state.epoch, .subjects = &row, .subject_count = 1};
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+    ck_assert_int_eq(store->scan_subjects(store, SUBJECT_PIN, take_largest, &row, &detail), 77);
+}
+END_TEST
+
 static int count_subject(void *self, const struct subject_row *row)
 {
     (void)row;
@@ -127,8 +148,11 @@ START_TEST(postgres_store__old_frames_go_by_pieces)
     unsigned pieces = 1;
     bool more = true;
     open_as(place_options(&server, "pieces"));
-    for (uint64_t n = 1; n <= 6; n++)
-        ck_assert_int_eq(commit_one(n), 0);
+    for (uint64_t n = 1; n <= 6; n++) {
+        struct store_commit commit = frame(n);
+        commit.oldest_live_frame = n < 4 ? n : 4;
+        ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+    }
     for (;; pieces++) {
         ck_assert_int_eq(store->drop(store, late, 5, 2, &more, &detail), 0);
         if (!more)
@@ -137,6 +161,10 @@ START_TEST(postgres_store__old_frames_go_by_pieces)
     }
     ck_assert_uint_eq(pieces, 3); /* the last of which finds nothing */
     ck_assert_uint_eq(store->first_frame(store), 5);
+    teardown();
+    open_as(place_options(&server, "pieces"));
+    ck_assert_uint_eq(state.first_frame, 5);
+    ck_assert_uint_eq(state.oldest_live_frame, 5); /* a start reads none that is gone */
 }
 END_TEST
 
@@ -208,7 +236,7 @@ START_TEST(postgres_store__what_retention_passes_over_is_counted_still)
         teardown();
         open_as(options);
         ck_assert_uint_eq(postgres_store_bytes(store), before);
-        ck_assert_int_eq(store->drop(store, (struct instant){.us = 3000}, 1, 100, &more, &detail), 0);
+        ck_assert_int_eq(store->drop(store, rows[1].ended_at, 1, 100, &more, &detail), 0);
         ck_assert_uint_eq(before - postgres_store_bytes(store), dropped ? 0 : PG_ENDED_ROW_BYTES + strlen("orderrann"));
     }
 }
@@ -265,6 +293,51 @@ START_TEST(postgres_store__a_missing_frame_is_told)
     ck_assert_int_eq(store->scan(store, 3, take_any, &last, &detail), E_JOURNAL_CORRUPT);
     ck_assert_ptr_nonnull(strstr(detail.text, "frame 4: is missing"));
     ck_assert_uint_eq(last, 3);
+}
+END_TEST
+
+/* Of a saga that has ended all is kept, to the widest that each may be; and of one without request_id none. */
+START_TEST(postgres_store__what_has_ended_is_kept_whole)
+{
+    static char longest[4096];
+    memset(longest, 'x', sizeof longest);
+    const struct ended_row rows[] = {{.saga = {.tag = (UINT64_C(1) << SAGA_ID_TAG_BITS) - 1, .serial = 1},
+                                      .state = SAGA_RESOLVED,
+                                      .mode = SAGA_ENLISTED,
+                                      .reason = REASON_COUNT - 1,
+                                      .lacks = LACKS_MAX,
+                                      .synthetic = true,
+                                      .skips = UINT16_MAX - 1,
+                                      .definition = UINT32_MAX - 2,
+                                      .name = bytes_of(longest, NAME_BYTES_MAX),
+                                      .request_id = bytes_of(longest, REQUEST_ID_BYTES_MAX),
+                                      .owner = bytes_of(longest, IDENTITY_BYTES_MAX),
+                                      .fingerprint = UINT64_MAX - 3,
+                                      .started_at.us = INT64_MAX - 5,
+                                      .ended_at.us = INT64_MAX - 4,
+                                      .first_frame = 1,
+                                      .last_frame = 1},
+                                     ended_of(2, "", "")};
+    struct ended_row row;
+    open_as(place_options(&server, "whole"));
+    struct store_commit commit = frame(1);
+    commit.ended = rows;
+    commit.ended_count = 2;
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+    so("(select string_agg((request_id is null)::text, ' ' order by serial) from saga_ended e, saga_journal j "
+       "where e.journal = j.id and j.name = 'whole') = 'false true'");
+    teardown();
+    open_as(place_options(&server, "whole")); /* which remembers none */
+    ck_assert_int_eq(store->find_ended(store, 1, &row, &detail), 0);
+    ck_assert(row.saga.tag == rows[0].saga.tag && row.saga.serial == 1 && row.state == rows[0].state);
+    ck_assert(row.mode == rows[0].mode && row.reason == rows[0].reason && row.lacks == rows[0].lacks);
+    ck_assert(row.synthetic && row.skips == rows[0].skips && row.definition == rows[0].definition);
+    ck_assert(bytes_equal(row.name, rows[0].name) && bytes_equal(row.request_id, rows[0].request_id) &&
+              bytes_equal(row.owner, rows[0].owner) && row.fingerprint == rows[0].fingerprint);
+    ck_assert(row.started_at.us == rows[0].started_at.us && row.ended_at.us == rows[0].ended_at.us);
+    ck_assert(row.first_frame == 1 && row.last_frame == 1);
+    ck_assert_int_eq(store->find_ended(store, 2, &row, &detail), 0);
+    ck_assert(!row.synthetic && row.skips == 0 && row.lacks == 0 && row.reason == 0 && row.request_id.size == 0);
 }
 END_TEST
 
@@ -391,6 +464,8 @@ int main(void)
     tcase_add_test(t, postgres_store__what_retention_passes_over_is_counted_still);
     tcase_add_test(t, postgres_store__a_missing_row_of_the_trail_is_told);
     tcase_add_test(t, postgres_store__a_missing_frame_is_told);
+    tcase_add_test(t, postgres_store__what_has_ended_is_kept_whole);
+    tcase_add_test(t, postgres_store__the_largest_subject_comes_back);
     tcase_add_test(t, postgres_store__claims_go_with_what_they_are_of);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

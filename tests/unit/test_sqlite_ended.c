@@ -42,6 +42,29 @@ START_TEST(sqlite_ended__ended_rows_are_found)
 }
 END_TEST
 
+/* A request_id may be as long as it may; nothing has a longer one, or none. One without does not keep those behind it from being found. */
+START_TEST(sqlite_ended__the_longest_request_id_is_found)
+{
+    static char longest[REQUEST_ID_BYTES_MAX + 2];
+    struct ended_row rows[] = {ended(3, SAGA_COMMITTED, "order", ""), ended(4, SAGA_COMMITTED, "order", ""),
+                               ended(5, SAGA_COMMITTED, "order", "r")};
+    struct ended_row row;
+    memset(longest, 'r', sizeof longest - 1);
+    rows[1].request_id = bytes_of(longest, REQUEST_ID_BYTES_MAX);
+    open_store();
+    commit_ended(rows, 3);
+    for (int again = 0; again < 2; again++) {
+        for (int i = 1; i < 3; i++) {
+            ck_assert_int_eq(store->find_request(store, rows[i].request_id, bytes_of(NULL, 0), &row, &detail), 0);
+            assert_row(&row, &rows[i]);
+        }
+        ck_assert_int_eq(store->find_request(store, bytes_of_text(longest), bytes_of(NULL, 0), &row, &detail),
+                         E_SAGA_NOT_FOUND);
+        reopen();
+    }
+}
+END_TEST
+
 START_TEST(sqlite_ended__end_that_is_told_twice_counts_once)
 {
     open_store();
@@ -161,6 +184,11 @@ START_TEST(sqlite_ended__list_filters)
     query.states = 1u << SAGA_COMPENSATED | 1u << SAGA_RESOLVED | 1u << SAGA_RUNNING;
     list(query, &listed);
     ASSERT_LISTED(listed, 40, 33, 30, 22, 20, 11, 10);
+    query.states = 1u << SAGA_COMPENSATED; /* and no more of those before */
+    query.examine_max = 4;
+    list(query, &listed);
+    ASSERT_LISTED(listed, 40, 30, 20, 10);
+    query = every();
     query.states = 1u << SAGA_RUNNING;
     ck_assert_uint_eq(list(query, &listed), 0);
     ck_assert_uint_eq(listed.count, 0);
@@ -250,6 +278,7 @@ static Suite *suite(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, make_dir, remove_dir);
     tcase_add_test(t, sqlite_ended__ended_rows_are_found);
+    tcase_add_test(t, sqlite_ended__the_longest_request_id_is_found);
     tcase_add_test(t, sqlite_ended__end_that_is_told_twice_counts_once);
     tcase_add_test(t, sqlite_ended__of_several_the_newest_and_of_others_none);
     tcase_add_test(t, sqlite_ended__names_of_more_definitions_than_are_remembered);

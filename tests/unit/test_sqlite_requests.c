@@ -253,7 +253,7 @@ START_TEST(sqlite_requests__all_anew)
     name_all(8);
     options.unsorted_max = 50;
     open_store();
-    while (last < SAGAS)
+    while (last < SAGAS - 5 * A_COMMIT)
         add(A_COMMIT);
     drop_before(1000);
     close_store();
@@ -264,6 +264,9 @@ START_TEST(sqlite_requests__all_anew)
     open_store();
     ck_assert_uint_ge(pieces, 40);
     ck_assert_int_lt(longest_log, 600000); /* of each piece by itself, and not of all together */
+    find_all();
+    while (last < SAGAS) /* it goes on as ever, without what that took of memory */
+        ck_assert_int_eq(add(A_COMMIT), 0);
     find_all();
     reopen();
     find_all();
@@ -295,6 +298,37 @@ START_TEST(sqlite_requests__the_log_is_short_and_each_look_is_whole)
 }
 END_TEST
 
+/* Where many more wait than may, as after a start with a lower bound, no commit sorts them all: it is about as many as it brings. */
+START_TEST(sqlite_requests__a_commit_sorts_no_more_than_its_share)
+{
+    unsigned commits = 0;
+    name_all(11);
+    options.unsorted_max = SAGAS;
+    open_store();
+    while (last < 40 * A_COMMIT)
+        ck_assert_int_eq(add(A_COMMIT), 0);
+    options.unsorted_max = 300; /* not so few that all are sorted at the start */
+    reopen();
+    const struct requests *r = &((const struct sqlite_store *)store)->requests;
+    for (; last < SAGAS - 10 * A_COMMIT; commits++) {
+        ck_assert_uint_gt(r->unsorted, 300);
+        uint64_t sorted = r->now.sorted;
+        ck_assert_int_eq(add(A_COMMIT), 0);
+        ck_assert_uint_gt(r->now.sorted, sorted);
+        ck_assert_uint_lt(r->now.sorted - sorted, 2 * A_COMMIT);
+    }
+    ck_assert_uint_gt(commits, 10);
+    /* A start that finds far too many sorts all, and then goes on as ever. */
+    options.unsorted_max = 20;
+    reopen();
+    r = &((const struct sqlite_store *)store)->requests;
+    ck_assert_uint_eq(r->unsorted, 0);
+    while (last < SAGAS)
+        ck_assert_int_eq(add(A_COMMIT), 0);
+    find_all();
+}
+END_TEST
+
 /* A share of what there is, within bounds: memory does not grow with the journal. */
 START_TEST(sqlite_requests__what_waits_is_bounded)
 {
@@ -323,6 +357,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, sqlite_requests__log_that_is_damaged, 0, 4);
     tcase_add_test(t, sqlite_requests__all_anew);
     tcase_add_test(t, sqlite_requests__the_log_is_short_and_each_look_is_whole);
+    tcase_add_test(t, sqlite_requests__a_commit_sorts_no_more_than_its_share);
     tcase_add_test(t, sqlite_requests__what_waits_is_bounded);
     suite_add_tcase(s, t);
     return s;

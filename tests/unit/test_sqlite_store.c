@@ -189,6 +189,26 @@ START_TEST(sqlite_store__frame_of_many_pages)
 }
 END_TEST
 
+/* What is remembered has its bound: a long history is read each time. */
+START_TEST(sqlite_store__a_large_frame_is_not_remembered)
+{
+    static uint8_t bytes[CACHED_BYTES_MAX + 1024];
+    const struct sqlite_store *s;
+    struct bytes got;
+    open_store();
+    struct store_commit c = {.frame = 1,
+                             .records = frame_make(bytes, 1, 1, CACHED_BYTES_MAX + 1, (struct instant){.us = 1})};
+    ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+    s = (const struct sqlite_store *)store;
+    for (int again = 0; again < 2; again++) {
+        ck_assert_int_eq(store->read_frame(store, 1, &got, &detail), 0);
+        ck_assert(bytes_equal(got, c.records));
+        for (size_t i = 0; i < CACHED_FRAMES; i++)
+            ck_assert_uint_le(s->cached[i].room, CACHED_BYTES_MAX);
+    }
+}
+END_TEST
+
 START_TEST(sqlite_store__oldest_live_stays_until_told_again)
 {
     open_store();
@@ -626,6 +646,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__frames_are_there_after_reopening);
     tcase_add_test(t, sqlite_store__scan_stops_when_told);
     tcase_add_test(t, sqlite_store__frame_of_many_pages);
+    tcase_add_test(t, sqlite_store__a_large_frame_is_not_remembered);
     tcase_add_test(t, sqlite_store__oldest_live_stays_until_told_again);
     tcase_add_test(t, sqlite_store__log_is_copied_as_it_grows);
     tcase_add_test(t, sqlite_store__log_is_copied_as_retention_goes_on);

@@ -1,4 +1,4 @@
-/* What the system says of the journal's files is told as that, and not as damage: a read that fails, files that are taken away. */
+/* What the system says of the journal's files is told as that, and not as damage: files that are taken away, a disk that is full. */
 #include "tests/support/frames.h"
 #include "tests/support/sqlite_place.h"
 
@@ -15,64 +15,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* ---- reads that fail ---- */
-
-static uint64_t reads, fail_at;
-
-static ssize_t failing_pread(int fd, void *at, size_t size, off_t offset)
-{
-    if (++reads == fail_at) {
-        errno = EIO;
-        return -1;
-    }
-    return pread(fd, at, size, offset);
-}
-
-/* SQLite reads by the system calls that it is given. */
-static void plant_reads(void)
-{
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pread", (sqlite3_syscall_ptr)failing_pread), SQLITE_OK);
-    ck_assert_int_eq(vfs->xSetSystemCall(vfs, "pread64", (sqlite3_syscall_ptr)failing_pread), SQLITE_OK);
-}
-
-START_TEST(sqlite_system__a_read_that_fails_is_not_damage)
-{
-    open_store();
-    commit_frames(1, 40);
-    struct ended_row row = ended(3, SAGA_COMMITTED, "order", "r-3");
-    commit_ended(&row, 1);
-    close_store();
-    plant_reads();
-    unsigned refused = 0;
-    for (uint64_t nth = 1;; nth++) {
-        reads = 0;
-        fail_at = nth;
-        int rc = try_open();
-        uint64_t seen = 0;
-        if (rc == 0) {
-            struct ended_row got;
-            rc = store->find_request(store, bytes_of_text("r-3"), bytes_of(NULL, 0), &got, &detail);
-            seen = reads;
-            close_store();
-        } else {
-            seen = reads;
-        }
-        if (rc != 0) {
-            ck_assert_msg(rc == E_JOURNAL, "read %llu: %d %s", (unsigned long long)nth, rc, detail.text);
-            ck_assert_ptr_null(strstr(detail.text, "backup"));
-            refused++;
-        }
-        if (seen < nth)
-            break;
-    }
-    ck_assert_uint_ge(refused, 5);
-    fail_at = 0;
-    open_store();
-    ck_assert_uint_eq(state.last_frame, 40);
-}
-END_TEST
 
 /* ---- files that are taken away ---- */
 
@@ -359,7 +301,6 @@ static Suite *suite(void)
     Suite *s = suite_create("sqlite_system");
     TCase *t = tcase_create("all");
     tcase_add_checked_fixture(t, make_dir, remove_dir);
-    tcase_add_test(t, sqlite_system__a_read_that_fails_is_not_damage);
     tcase_add_loop_test(t, sqlite_system__a_journal_that_is_removed_takes_nothing, 0, 2);
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
     tcase_add_test(t, sqlite_system__a_log_that_is_replaced_takes_nothing);
