@@ -230,6 +230,29 @@ START_TEST(typed__what_a_step_cannot_do_is_refused)
 }
 END_TEST
 
+/* A tag or a metadata entry without a value is no text, however that is written; in quotes it is one. */
+START_TEST(typed__a_text_without_a_value_is_refused)
+{
+    static const char *const nothing[] = {"", "~", "null", "[a]", "{a: b}"};
+    static const char words[] = "must be a text, or an expression that gives one";
+    char text[512];
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        snprintf(text, sizeof text, "tags: {kind: %s}\n" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n",
+                 nothing[i]);
+        assert_refused(E_ARGUMENT, text, "tags.kind", 1, words);
+        snprintf(text, sizeof text,
+                 HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, metadata: {kind: %s}}\n", nothing[i]);
+        assert_refused(E_ARGUMENT, text, "steps[0].metadata.kind", 6, words);
+    }
+    struct definition *d = NULL;
+    ck_assert_int_eq(definition_read(bytes_of_text("tags: {kind: \"null\"}\n" HEAD
+                                                   "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n"),
+                                     &limits, &d, &detail),
+                     0);
+    definition_destroy(d);
+}
+END_TEST
+
 /* The name stands between before and behind, and its field ends with it where that is a key. */
 static void assert_name_refused(const char *before, const char *name, const char *behind, const char *field, int line,
                                 const char *words)
@@ -442,6 +465,7 @@ int main(void)
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
+    tcase_add_test(tests, typed__a_text_without_a_value_is_refused);
     tcase_add_test(tests, typed__a_name_that_means_something_else_is_refused);
     tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);
     tcase_add_test(tests, typed__a_step_of_a_saga_has_its_place);

@@ -271,6 +271,11 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("anything.all(x, true)", "no such overload", 8);
     fails("anything.map(x, x)", "no such overload", 8);
     fails("anything.transformMap(k, v, v)", "no such overload", 8);
+    /* Whether something is set cannot be said of what is not there. */
+    fails("has(input.lines[2].sku)", "index out of range", 15);
+    fails("has(dyn(input).lines[2].sku)", "index out of range", 20);
+    fails("has({'a': {'b': 1}}.c.b)", "no such key", 19);
+    fails("input.lines[2].?sku.hasValue()", "index out of range", 11);
 }
 END_TEST
 
@@ -418,6 +423,8 @@ START_TEST(expression__what_it_may_cost_is_told_beforehand)
         "cel.bind(all, input.lines, all.map(l, l.sku).join(','))",
         "input.lines.map(l, {'sku': l.sku, 'n': l.quantity}).size() > 3 ? 'many' : 'few'",
         "input.lines.map(l, l.sku).join(',').split(',').all(s, s + s != input.order_id + input.order_id)",
+        "dyn(input.lines.map(l, {'n': l.quantity}).filter(m, m.n > 1)[0]).n > 1",
+        "has({'all': input.lines.map(l, l.sku)}.all) && {'all': input.lines.map(l, l.sku)}.?all.hasValue()",
         "input.lines.exists(l, l.quantity > 100) || input.lines.filter(l, l.quantity < 0).size() > 0",
     };
     static const unsigned sizes[] = {1, 10, 50, 100};

@@ -469,6 +469,16 @@ START_TEST(rehearse__loops_have_instances_and_targets_are_chosen)
     ck_assert_ptr_nonnull(strstr(needed("left-behind")->trace, "a[1]: "));
     ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1));
     ck_assert_ptr_null(finding("never-runs"));
+    /* What is found behind a loop names the step of the definition, whichever of the saga's it is. */
+    ck_assert_int_eq(try(TYPED "steps:\n"
+                               "  - {name: a, for_each: \"[1, 2, 3]\", max_items: 3, target: t, compensation: none,\n"
+                               "     action: {method: /trades.v1.Inventory/Reserve, request: {order_id: "
+                               "=input.order_id}}}\n"
+                               "  - {name: b, after: [a], target: t, compensation: none,\n"
+                               "     action: {method: /trades.v1.Payment/Capture, request: {amount_cents: \"=100 / "
+                               "steps.a.output[0].left\"}}}\n"),
+                     0);
+    ck_assert_int_eq(needed("expression-fails")->step, 1);
 }
 END_TEST
 
