@@ -22,15 +22,16 @@ struct checking {
     void *self;
 };
 
-static struct evaluation evaluation_of(struct checking *c)
+/* cost: what those before it came to. */
+static struct evaluation evaluation_of(struct checking *c, uint64_t cost)
 {
     return (struct evaluation){
-        .schema = c->p->schema, .pool = &c->pool, .variables = c->variables, .cost_max = COST_MAX, .cost = c->cost};
+        .schema = c->p->schema, .pool = &c->pool, .variables = c->variables, .cost_max = COST_MAX, .cost = cost};
 }
 
 static int set_message(struct checking *c, unsigned variable, const struct message_type *type, struct bytes wire)
 {
-    struct evaluation e = evaluation_of(c);
+    struct evaluation e = evaluation_of(c, 0); /* what the rules are asked of is there, whatever they cost */
     c->variables[variable] = datum_of_message(&e, 0, type, wire);
     return datum_failed(&c->variables[variable]) ? E_MEMORY : 0;
 }
@@ -44,7 +45,7 @@ static int set_targets(struct checking *c)
         return E_MEMORY;
     for (unsigned i = 0; i < count; i++) {
         struct bytes wire;
-        struct evaluation e = evaluation_of(c);
+        struct evaluation e = evaluation_of(c, 0);
         if (model_target(&c->view->targets.at[i], &c->pool, &wire) != 0)
             return E_MEMORY;
         entries[2 * i] = datum_string(bytes_of_text(c->view->targets.at[i].name));
@@ -94,7 +95,7 @@ static void tell(struct checking *c, const struct policy_rule *rule, int step, c
 /* A rule that cannot be told is not kept. */
 static void ask(struct checking *c, const struct policy_rule *rule, int step)
 {
-    struct evaluation e = evaluation_of(c);
+    struct evaluation e = evaluation_of(c, c->cost);
     struct datum d = expression_evaluate(rule->that, &e);
     c->cost = e.cost;
     if (datum_failed(&d))

@@ -759,6 +759,35 @@ START_TEST(config__what_an_entry_does_not_say_is_usual)
 }
 END_TEST
 
+/* What is wrong with one entry stays so, whatever is right about those behind it. */
+START_TEST(config__one_wrong_entry_before_right_ones_is_found)
+{
+    static const struct {
+        const char *text, *field;
+    } rows[] = {
+        {"definition_limits: {a: {starts_per_second: many}, b: {starts_per_second: 5}}\n",
+         "definition_limits.a.starts_per_second"},
+        {"objectives: {a: {success: most}, b: {success: 99}}\n", "objectives.a.success"},
+        {"synthetics: {a: {every: never}, b: {every: 1m}}\n", "synthetics.a.every"},
+        {"remediation: {a: {when: \"deadletters > 0\", do: dance, definition: shop}, b: {when: \"deadletters > 0\", "
+         "do: hold, definition: shop}}\n",
+         "remediation.a.do"},
+        {"authorization: [{who: anyone, may: dance}, {who: anyone, may: viewer}]\n", "authorization[0].may"},
+        {"authorization: [{who: anyone, may: [dance, viewer]}]\n", "authorization[0].may[0]"},
+        {"authorization: [{who: anyone, may: viewer, tags: {a: [x], b: y}}]\n", "authorization[0].tags.a"},
+        {"fault_injection: true\nfaults: [{kind: dance, for: 1m}, {kind: duplicate, for: 1m}]\n", "faults[0].kind"},
+        {"targets: {a: {address: localhost:1, timeout: soon}, b: localhost:2}\n", "targets.a.timeout"},
+        {"targets: {a: {address: localhost:1, timeout: soon, max_concurrent_calls: 5}}\n", "targets.a.timeout"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct config *c = NULL;
+        int code = config_read_text(bytes_of_text(rows[i].text), &c, &detail);
+        ck_assert_msg(code == E_ARGUMENT && c == NULL, "%s: %d", rows[i].text, code);
+        ck_assert_str_eq(detail.field, rows[i].field);
+    }
+}
+END_TEST
+
 /* In the units of its fields. */
 START_TEST(config__what_an_entry_says_is_what_is_kept)
 {
@@ -1167,6 +1196,7 @@ int main(void)
     tcase_add_test(whole, config__listens_at_no_foreign_address);
     tcase_add_test(whole, config__watchers_come_to_a_number);
     tcase_add_test(whole, config__what_an_entry_does_not_say_is_usual);
+    tcase_add_test(whole, config__one_wrong_entry_before_right_ones_is_found);
     tcase_add_test(whole, config__what_an_entry_says_is_what_is_kept);
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);

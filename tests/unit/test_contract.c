@@ -311,6 +311,43 @@ START_TEST(contract__who_reads_a_type_is_told)
 }
 END_TEST
 
+/* Of several the first that reads it is told, whether it reads the one field or all of the answer. */
+START_TEST(contract__the_first_who_reads_it_is_told)
+{
+#define GIVES(name) \
+    "  - {name: " name ", after: [a], target: t, compensation: none, action: {method: /shapes.Shop/Old, request: " \
+    "{output: a}}}\n"
+#define KNOWS(name, it) \
+    "  - {name: " name ", after: [a], target: t, compensation: none, when: \"" it "\", action: " ASKS "}\n"
+#define FIELD_OF_A "steps.a.output.sku != ''"
+#define WHOLE_OF_A "steps.a.output != shapes.Line{}"
+    static const struct {
+        const char *steps, *who;
+    } rows[] = {
+        {GIVES("b") GIVES("c"), "the action of b"},
+        {KNOWS("b", FIELD_OF_A) KNOWS("c", FIELD_OF_A), "when of b"},
+        {KNOWS("b", WHOLE_OF_A) KNOWS("c", WHOLE_OF_A), "when of b"},
+    };
+    struct schema *before = shapes_schema(), *after = shapes_without("Line", "sku");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[1024], wanted[256];
+        snprintf(text, sizeof text, HEAD FIRST "%s", rows[i].steps);
+        snprintf(wanted, sizeof wanted, "a/action field-removed breaks: shapes.Line.sku (1) is gone; %s reads it\n",
+                 rows[i].who);
+        struct definition *d = read_definition(before, text);
+        check(d, after, NULL);
+        ck_assert_msg(strncmp(found, wanted, strlen(wanted)) == 0, "%s\n%s", text, found);
+        definition_destroy(d);
+    }
+    schema_destroy(before);
+    schema_destroy(after);
+#undef GIVES
+#undef KNOWS
+#undef FIELD_OF_A
+#undef WHOLE_OF_A
+}
+END_TEST
+
 /* What one call sets another need not: each is told of its own. */
 START_TEST(contract__who_sets_it_is_told)
 {
@@ -571,6 +608,7 @@ static Suite *suite(void)
     tcase_add_test(t, contract__every_kind_beside_every_other);
     tcase_add_test(t, contract__who_reads_it_is_told);
     tcase_add_test(t, contract__who_reads_a_type_is_told);
+    tcase_add_test(t, contract__the_first_who_reads_it_is_told);
     tcase_add_test(t, contract__who_sets_it_is_told);
     tcase_add_test(t, contract__a_type_that_goes_both_ways_is_compared_both_ways);
     tcase_add_test(t, contract__what_is_read_is_not_sent_nor_what_is_sent_read);

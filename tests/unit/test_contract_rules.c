@@ -442,6 +442,12 @@ START_TEST(contract__what_is_required_has_to_be_set)
                                    NULL, read_set(was), read_set(now)),
                           1);
         ck_assert_str_eq(told, next[i].told);
+        /* Who hands on a message sets all that was in it, and nothing that is new. */
+        ck_assert_uint_eq(compared("name: n\nversion: 1.0.0\nschema: s\ninput: p.Req\nsteps:\n  - {name: a, target: t, "
+                                   "compensation: none, action: /p.S/Do}\n",
+                                   NULL, read_set(was), read_set(now)),
+                          1);
+        ck_assert_str_eq(told, i == 2 ? next[i].told : "");
     }
 }
 END_TEST

@@ -728,6 +728,30 @@ START_TEST(reader__one_wrong_value_among_right_ones_is_found)
 }
 END_TEST
 
+/* Of what is out of its range the nearest that is within is told, on either side. */
+START_TEST(reader__what_is_out_of_range_is_told_the_nearest)
+{
+    static const struct {
+        const char *more, *words;
+    } rows[] = {
+        {"retry: {maxAttempts: 0}", "0 is out of range; it must be from 1 to 1000: the nearest is 1"},
+        {"retry: {maxAttempts: 1001}", "1001 is out of range; it must be from 1 to 1000: the nearest is 1000"},
+        {"retry: {maxBackoff: 0s}", "0s is out of range; it must be from 1ms to 24h: the nearest is 1ms"},
+        {"retry: {maxBackoff: 25h}", "25h is out of range; it must be from 1ms to 24h: the nearest is 24h"},
+        {"retry: {backoffMultiplier: 0.9}", "0.9 is out of range; it must be from 1 to 100: the nearest is 1"},
+        {"retry: {backoffMultiplier: 100.1}", "100.1 is out of range; it must be from 1 to 100: the nearest is 100"},
+        {"retry: {jitter: 1.1}", "1.1 is out of range; it must be from 0 to 1: the nearest is 1"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct definition *d = NULL;
+        char text[256];
+        snprintf(text, sizeof text, HEAD "  - {name: s, target: t, action: /p.S/M, %s}\n", rows[i].more);
+        ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), E_ARGUMENT);
+        ck_assert_str_eq(detail.text, rows[i].words);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("definition_reader");
@@ -757,6 +781,7 @@ int main(void)
     tcase_add_test(reading, reader__the_form_of_yaml_comes_first);
     tcase_add_test(reading, reader__a_target_that_is_not_there_is_told_with_its_place);
     tcase_add_test(reading, reader__one_wrong_value_among_right_ones_is_found);
+    tcase_add_test(reading, reader__what_is_out_of_range_is_told_the_nearest);
     suite_add_tcase(suite, reading);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

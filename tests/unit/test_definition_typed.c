@@ -1,7 +1,9 @@
 /* A definition that knows its messages: schema, input, methods, and what each is sent. */
+#include "sidecar/core/heap.h"
 #include "sidecar/definition/participants.h"
 #include "sidecar/definition/reader.h"
 #include "tests/support/shapes.h"
+#include "tests/support/wire_text.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -230,6 +232,29 @@ START_TEST(typed__what_a_step_cannot_do_is_refused)
 }
 END_TEST
 
+/* A tag or a metadata entry without a value is no text, however that is written; in quotes it is one. */
+START_TEST(typed__a_text_without_a_value_is_refused)
+{
+    static const char *const nothing[] = {"", "~", "null", "[a]", "{a: b}"};
+    static const char words[] = "must be a text, or an expression that gives one";
+    char text[512];
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+        snprintf(text, sizeof text,
+                 "tags: {kind: %s}\n" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n", nothing[i]);
+        assert_refused(E_ARGUMENT, text, "tags.kind", 1, words);
+        snprintf(text, sizeof text,
+                 HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, metadata: {kind: %s}}\n", nothing[i]);
+        assert_refused(E_ARGUMENT, text, "steps[0].metadata.kind", 6, words);
+    }
+    struct definition *d = NULL;
+    ck_assert_int_eq(definition_read(bytes_of_text("tags: {kind: \"null\"}\n" HEAD
+                                                   "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n"),
+                                     &limits, &d, &detail),
+                     0);
+    definition_destroy(d);
+}
+END_TEST
+
 /* The name stands between before and behind, and its field ends with it where that is a key. */
 static void assert_name_refused(const char *before, const char *name, const char *behind, const char *field, int line,
                                 const char *words)
@@ -300,6 +325,112 @@ START_TEST(typed__a_literal_that_could_mean_anything_is_refused)
             continue;
         ck_assert_str_eq(detail.field, cases[i].field);
         ck_assert_msg(strstr(detail.text, cases[i].words) != NULL, "%s: %s", text, detail.text);
+    }
+}
+END_TEST
+
+/* A message may have fields that are called as what stands in place of one: then they are its fields. */
+START_TEST(typed__a_field_may_be_called_as_a_kind_of_request)
+{
+    static const char set[] = "1:{1:'a.proto' 2:'p' 4:{1:'Req' 2:{1:'output' 3:1 4:1 5:9} 2:{1:'constant' 3:2 4:1 5:9} "
+                              "2:{1:'constant_base64' 3:3 4:1 5:9}} 6:{1:'S' 2:{1:'Do' 2:'.p.Req' 3:'.p.Req'}} "
+                              "12:'proto3'}";
+    static const char *const names[] = {"output", "constant", "constant_base64"};
+    uint8_t packed[1024];
+    schema_destroy(schema);
+    ck_assert_int_eq(schema_read(bytes_of(packed, wire_of_text(set, packed, sizeof packed)), &heap, &schema, &detail),
+                     0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct definition *d = NULL;
+        char text[512];
+        snprintf(text, sizeof text,
+                 "name: n\nversion: 1.0.0\nschema: shapes\nsteps:\n"
+                 "  - {name: a, target: t, action: {method: /p.S/Do, request: {%s: \"no base64, and no step\"}}}\n",
+                 names[i]);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg(code == 0, "%s: %s", names[i], detail.text);
+        ck_assert_int_eq(d->steps[0].action.source, REQUEST_MAPPED);
+        definition_destroy(d);
+    }
+}
+END_TEST
+
+/* The words of a refusal have their bounds, and are there. */
+START_TEST(typed__the_words_of_a_condition_are_bounded)
+{
+    static const struct {
+        const char *before, *behind, *field;
+        int line;
+    } forms[] = {
+        {"require: [{that: \"true\", else: \"",
+         "\"}]\n" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n", "require[0].else", 1},
+        {HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, expect: [{that: \"true\", else: \"", "\"}]}\n",
+         "steps[0].expect[0].else", 6},
+    };
+    char words[161], text[1024];
+    memset(words, 'x', sizeof words);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct definition *d = NULL;
+        snprintf(text, sizeof text, "%s%.*s%s", forms[i].before, 160, words, forms[i].behind);
+        ck_assert_int_eq(definition_read(bytes_of_text(text), &limits, &d, &detail), 0);
+        definition_destroy(d);
+        snprintf(text, sizeof text, "%s%.*s%s", forms[i].before, 161, words, forms[i].behind);
+        assert_refused(E_ARGUMENT, text, forms[i].field, forms[i].line, "is 161 bytes long; at most 160 are allowed");
+        snprintf(text, sizeof text, "%s%.*s%s", forms[i].before, 0, words, forms[i].behind);
+        assert_refused(E_ARGUMENT, text, forms[i].field, forms[i].line, "must not be empty");
+    }
+}
+END_TEST
+
+/* A value has the form of its field, and one wrong among right ones is found. */
+START_TEST(typed__a_literal_has_the_form_of_its_field)
+{
+    static const struct {
+        const char *type, *output, *field, *words;
+    } rows[] = {
+        {"Known", "{at: {seconds: 1}}", "output.at", "must be one value"},
+        {"Known", "{after: [1s]}", "output.after", "must be one value"},
+        {"Known", "{mask: {paths: [a]}}", "output.mask", "must be one value"},
+        {"Known", "{maybe_number: {value: 1}}", "output.maybe_number", "must be one value"},
+        {"Known", "{times: [{seconds: 1}]}", "output.times[0]", "must be one value"},
+        {"Order", "{customer: x}", "output.customer", "must be a mapping, the message shapes.Customer"},
+        {"Order", "{customer: [x]}", "output.customer", "must be a mapping, the message shapes.Customer"},
+        {"Order", "{order_id: {a: b}}", "output.order_id", "must be one value, a string"},
+        {"Order", "{order_id: [a]}", "output.order_id", "must be one value, a string"},
+        {"Order", "{counts: [1]}", "output.counts", "must be a mapping"},
+        {"Order", "{notes: {a: b}}", "output.notes", "must be a list"},
+        {"Order", "{notes: [null]}", "output.notes[0]", "is null; a list has no such items"},
+        {"Order", "{notes: [[a], b]}", "output.notes[0]", "must be one value, a string"},
+        {"Order", "{counts: {a: many, b: 1}}", "output.counts.a", "must be"},
+        {"Order", "{customer: {nam: x, address: {}}}", "output.customer.nam",
+         "shapes.Customer has no such field; did you mean name?"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct definition *d = NULL;
+        char text[512];
+        snprintf(text, sizeof text,
+                 HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\noutput: %s\noutput_type: shapes.%s\n",
+                 rows[i].output, rows[i].type);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+        ck_assert_str_eq(detail.field, rows[i].field);
+        ck_assert_msg(strstr(detail.text, rows[i].words) != NULL, "%s: %s", rows[i].output, detail.text);
+    }
+    static const struct {
+        const char *top, *step, *field;
+    } among[] = {
+        {"require: [{that: \"1\", else: no}, {that: \"true\", else: no}]\n", "", "require[0].that"},
+        {"", ", expect: [{that: \"1\", else: no}, {that: \"true\", else: no}]", "steps[0].expect[0].that"},
+        {"tags: {a: [x], b: y}\n", "", "tags.a"},
+        {"", ", metadata: {a: [x], b: y}", "steps[0].metadata.a"},
+        {"let: {a: \"1 +\", b: \"1\"}\n", "", "let.a"},
+    };
+    for (size_t i = 0; i < sizeof among / sizeof *among; i++) {
+        struct definition *d = NULL;
+        char text[512];
+        snprintf(text, sizeof text, "%s" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve%s}\n",
+                 among[i].top, among[i].step);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) != 0, "%s", text);
+        ck_assert_str_eq(detail.field, among[i].field);
     }
 }
 END_TEST
@@ -442,8 +573,12 @@ int main(void)
     tcase_add_test(tests, typed__what_does_not_agree_is_refused);
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
+    tcase_add_test(tests, typed__a_text_without_a_value_is_refused);
     tcase_add_test(tests, typed__a_name_that_means_something_else_is_refused);
     tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);
+    tcase_add_test(tests, typed__a_field_may_be_called_as_a_kind_of_request);
+    tcase_add_test(tests, typed__the_words_of_a_condition_are_bounded);
+    tcase_add_test(tests, typed__a_literal_has_the_form_of_its_field);
     tcase_add_test(tests, typed__a_step_of_a_saga_has_its_place);
     tcase_add_test(tests, typed__a_timeout_is_its_targets);
     tcase_add_test(tests, typed__a_key_is_a_text_or_an_expression);

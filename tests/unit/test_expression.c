@@ -258,6 +258,11 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("1 / (input.lines.size() - 2)", "divide by zero", 2);
     fails("input.lines[2].sku", "index out of range", 11);
     fails("{'a': 1}[input.order_id]", "no such key", 8); /* what the key was is a payload */
+    fails("[1][dyn(0.0 / 0.0)]", "a list's index is an int", 3);
+    fails("[1][dyn(0.5)]", "a list's index is an int", 3);
+    fails("[1][dyn(1.5)]", "index out of range", 3);
+    fails("[1][dyn(-0.5)]", "index out of range", 3);
+    fails("[1][dyn('0')]", "a list's index is an int", 3);
     fails("anything.name", "does not support field selection", 8);
     fails("int('12x')", "no int", 0);
     fails("uint(-1)", "range", 0);
@@ -271,6 +276,11 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("anything.all(x, true)", "no such overload", 8);
     fails("anything.map(x, x)", "no such overload", 8);
     fails("anything.transformMap(k, v, v)", "no such overload", 8);
+    /* Whether something is set cannot be said of what is not there. */
+    fails("has(input.lines[2].sku)", "index out of range", 15);
+    fails("has(dyn(input).lines[2].sku)", "index out of range", 20);
+    fails("has({'a': {'b': 1}}.c.b)", "no such key", 19);
+    fails("input.lines[2].?sku.hasValue()", "index out of range", 11);
 }
 END_TEST
 
@@ -357,6 +367,27 @@ START_TEST(expression__may_cost_as_much_as_it_may)
     ck_assert_int_eq(expression_evaluate(compiled(text), &run).kind, DATUM_BOOL);
     ck_assert_int_eq(evaluated_within(text, run.cost).kind, DATUM_BOOL);
     ck_assert_int_eq(evaluated_within(text, run.cost - 1).kind, DATUM_FAILURE);
+    /* Each part of it costs something, whatever it is. */
+    static const struct {
+        const char *less, *more;
+    } pairs[] = {
+        {"cel.bind(x, 1, [x]).size() > 0", "cel.bind(x, 1, [x, x]).size() > 0"},
+        {"[1].size() > 0", "[1, 2].size() > 0"},
+        {"[1].all(x, true)", "[1].all(x, x > 0)"},
+        {"[saga.id].size() > 0", "[saga.id, saga.id].size() > 0"},
+        {"[input.priority].size() > 0", "[input.priority, input.priority].size() > 0"},
+        {"{1: 2}.size() > 0", "{1: 2, 3: 4}.size() > 0"},
+        {"true && true", "true && true && true"},
+        {"anything == 7", "true ? anything == 7 : false"},
+        {"[Line{}].size() > 0", "[Line{}, Line{}].size() > 0"},
+        {"[1].exists(x, true)", "cel.bind(y, 1, [1].exists(x, true))"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct evaluation less = {.schema = schema, .pool = &pool, .variables = values, .cost_max = 1000}, more = less;
+        expression_evaluate(compiled(pairs[i].less), &less);
+        expression_evaluate(compiled(pairs[i].more), &more);
+        ck_assert_msg(more.cost > less.cost && less.cost > 0, "%s: %llu", pairs[i].more, (unsigned long long)more.cost);
+    }
 }
 END_TEST
 
@@ -418,6 +449,8 @@ START_TEST(expression__what_it_may_cost_is_told_beforehand)
         "cel.bind(all, input.lines, all.map(l, l.sku).join(','))",
         "input.lines.map(l, {'sku': l.sku, 'n': l.quantity}).size() > 3 ? 'many' : 'few'",
         "input.lines.map(l, l.sku).join(',').split(',').all(s, s + s != input.order_id + input.order_id)",
+        "dyn(input.lines.map(l, {'n': l.quantity}).filter(m, m.n > 1)[0]).n > 1",
+        "has({'all': input.lines.map(l, l.sku)}.all) && {'all': input.lines.map(l, l.sku)}.?all.hasValue()",
         "input.lines.exists(l, l.quantity > 100) || input.lines.filter(l, l.quantity < 0).size() > 0",
     };
     static const unsigned sizes[] = {1, 10, 50, 100};
@@ -467,6 +500,48 @@ START_TEST(expression__how_long_lists_are_is_read_from_conditions)
         examine_add_bounds(&both, compiled(i == 0 ? "size(input.lines) <= 500" : "size(input.lines) <= 5"));
         ck_assert_uint_eq(examine_cost(e, &both).cost, five);
     }
+}
+END_TEST
+
+/* Lists and maps that others made hold one another up to a depth, whichever they are. */
+START_TEST(expression__values_within_one_another_are_bounded)
+{
+    static const struct {
+        const char *open, *close;
+    } forms[] = {{"6:{1:{", "}}"}, {"5:{1:{1:'k' 2:{", "}}}"}};
+    struct evaluation e = {.schema = schema, .pool = &pool, .cost_max = 1000};
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        for (int deep = 49; deep < 300; deep = deep < 51 ? deep + 1 : deep + 248) {
+            char text[8192] = "5:{";
+            for (int k = 0; k < deep; k++)
+                strcat(text, forms[i].open);
+            for (int k = 0; k < deep; k++)
+                strcat(text, forms[i].close);
+            strcat(text, "}");
+            uint8_t *wire = pool_take(&pool, 4096);
+            values[3] =
+                datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(wire, wire_of_text(text, wire, 4096)));
+            if (deep < 50)
+                is_true("anything.any_json != 1");
+            else
+                fails("anything.any_json != 1", "more than 100 messages within one another", 8);
+        }
+}
+END_TEST
+
+/* Of a list within a list one item is assumed: what is said of the cost grows as the items do, not as their square. */
+START_TEST(expression__a_list_within_a_list_is_taken_as_short)
+{
+    struct variable holder = {.name = bytes_of_text("holder"),
+                              .type = type_of_message(&pool, shapes_type(schema, "Thicket"))};
+    const struct environment own = {.schema = schema, .variables = &holder, .variable_count = 1};
+    const struct expression *e;
+    struct expression_error error;
+    struct examine_bounds few = {.items = 10}, many = {.items = 1000};
+    ck_assert_int_eq(expression_compile(bytes_of_text("holder.f.size() > 0"), &own, &pool, &e, &error), 0);
+    uint64_t of_few = examine_cost(e, &few).cost, of_many = examine_cost(e, &many).cost;
+    ck_assert_msg(of_many > 10 * of_few && of_many < 200 * of_few, "%llu, %llu", (unsigned long long)of_few,
+                  (unsigned long long)of_many);
 }
 END_TEST
 
@@ -644,6 +719,8 @@ int main(void)
     tcase_add_test(c, expression__what_it_uses_of_messages_is_told);
     tcase_add_test(c, expression__what_its_value_consists_of_is_told);
     tcase_add_test(c, expression__how_long_lists_are_is_read_from_conditions);
+    tcase_add_test(c, expression__values_within_one_another_are_bounded);
+    tcase_add_test(c, expression__a_list_within_a_list_is_taken_as_short);
     tcase_add_test(c, expression__tells_its_type_and_what_it_uses);
     tcase_add_test(c, expression__functions_of_lists_and_texts);
     suite_add_tcase(s, c);

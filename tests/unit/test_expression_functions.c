@@ -175,6 +175,8 @@ START_TEST(functions__times)
          "duration('1.5h') == duration('90m') && duration('1m30s') == duration('90s') && duration('-1.5s') == "
          "duration('-1500ms')",
          "duration('1\u00b5s') == duration('1us') && duration('2\u00b5s3ns') == duration('2003ns')",
+         "duration('.5s') == duration('500ms') && duration('-.5s') == duration('-500ms') && duration('5.s') == "
+         "duration('5s') && duration('1m.5s') == duration('60.5s')",
          "timestamp(-62135596800) < timestamp(0) && timestamp(253402300799) > timestamp(0)",
          "duration('1us') == duration('1000ns') && duration('1ms') == duration('1000us') && duration('0.000000001s') "
          "== duration('1ns')",

@@ -316,6 +316,41 @@ START_TEST(json__depth_and_size_are_bounded)
 }
 END_TEST
 
+/* What is written has the depth that is read, through whatever it goes down. */
+START_TEST(json__what_is_too_deep_is_not_written)
+{
+    static const struct {
+        const char *type, *begin, *open, *close, *end;
+        int deep; /* may be so many within one another */
+    } forms[] = {
+        {"Tree", "", "1:{", "}", "", 99},
+        {"Known", "6:{", "1:{6:{", "}}", "}", 49},
+        {"Known", "4:{", "1:{1:'k' 2:{5:{", "}}}", "}", 49},
+        {"Known", "5:{", "6:{1:{", "}}", "}", 49},
+    };
+    char text[8192];
+    uint8_t wire[8192];
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        int deep = 0, code = 0;
+        struct bytes json = {0};
+        for (; code == 0 && deep < 300; deep++) {
+            strcpy(text, forms[i].begin);
+            for (int k = 0; k < deep; k++)
+                strcat(text, forms[i].open);
+            for (int k = 0; k < deep; k++)
+                strcat(text, forms[i].close);
+            strcat(text, forms[i].end);
+            code = json_write(schema, shapes_type(schema, forms[i].type),
+                              bytes_of(wire, wire_of_text(text, wire, sizeof wire)), false, &pool, 1 << 16, &json,
+                              &detail);
+        }
+        ck_assert_msg(code == E_ARGUMENT, "%s: %.*s", forms[i].open, (int)json.size, (const char *)json.at);
+        ck_assert_str_eq(detail.text, "messages are more than 100 within one another");
+        ck_assert_msg(deep - 2 == forms[i].deep, "%s: %d", forms[i].open, deep - 2);
+    }
+}
+END_TEST
+
 /* Keys of every kind, in their order: numbers by their values, and false before true. */
 START_TEST(json__keys_of_maps_stand_in_their_order)
 {
@@ -471,6 +506,7 @@ int main(void)
     tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
     tcase_add_test(tests, json__a_long_path_is_cut_between_two_characters);
     tcase_add_test(tests, json__depth_and_size_are_bounded);
+    tcase_add_test(tests, json__what_is_too_deep_is_not_written);
     tcase_add_test(tests, json__keys_of_maps_stand_in_their_order);
     tcase_add_test(tests, json__an_empty_message_in_an_any_has_no_bytes);
     tcase_add_test(tests, json__of_a_field_that_is_there_twice_the_last_counts);

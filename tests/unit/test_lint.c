@@ -689,6 +689,10 @@ START_TEST(lint__an_expression_is_told_of_where_it_stands)
         {"", "    when: 1 / 0 == 1\n", "steps[0].when"},
         {"", "    expect: [{that: input.order_id != '', else: no}, {that: 1 / 0 == 1, else: no}]\n",
          "steps[0].expect[1].that"},
+        {"tags: {a: =input.order_id, b: \"=string(1 / 0)\"}", "", "tags.b"},
+        {"let: {a: input.order_id, b: 1 / 0}", "", "let.b"},
+        {"", "    for_each: \"[1 / 0]\"\n    max_items: 2\n", "steps[0].for_each"},
+        {"", "    fallback: {last_good: {key: \"=string(1 / 0)\", max_age: 1m}}\n", "steps[0].fallback.last_good.key"},
         {"", "    metadata: {a: =input.order_id, b: \"=string(1 / 0)\"}\n", "steps[0].metadata.b"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

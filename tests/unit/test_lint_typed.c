@@ -285,6 +285,11 @@ START_TEST(lint__findings_of_one_place_stand_in_the_order_of_the_rules)
     ck_assert_uint_eq(report.findings[1].rule, LINT_RULE_OUTPUT_MAY_MISS);
     ck_assert_uint_eq(report.findings[2].rule, LINT_RULE_FIELD_DEPRECATED);
     ck_assert_str_eq(report.findings[1].field, report.findings[2].field);
+    /* A field that is set is used, too, whatever it is set to. */
+    judge("name: n\nversion: 1.0.0\ndeadline: 5m\nschema: trades\ninput: trades.v1.Order\noutput: {sku: "
+          "nut}\noutput_type: trades.v1.Order\n" STEP CALL "    compensation: none\n");
+    ck_assert_msg(finding(LINT_RULE_FIELD_DEPRECATED) != NULL, "%s", said);
+    ck_assert_str_eq(finding(LINT_RULE_FIELD_DEPRECATED)->field, "output");
 }
 END_TEST
 

@@ -368,6 +368,19 @@ START_TEST(mapping__an_output_without_a_type_is_an_object)
     }
     refused(HEAD TYPED_STEP "output: {a: {b: 1}}\n", "must be a value or an expression: \"={'key': input.id}\"", 6, 13);
     refused(HEAD TYPED_STEP "output: {\"\": 1}\n", "a name is 1 to 64 bytes", 6, 10);
+#define NAME "a_name_of_all_the_sixty_four_bytes_that_the_name_of_one_may_have"
+    ck_assert_uint_eq(sizeof NAME - 1, 64);
+    definition_destroy(definition(HEAD TYPED_STEP "output: {" NAME ": 1}\n"));
+    refused(HEAD TYPED_STEP "output: {" NAME "s: 1}\n", "a name is 1 to 64 bytes", 6, 10);
+#undef NAME
+    /* What it is a message of is one of the schema's, and no map's entry. */
+    static const char *const none[] = {"shapes.Nobody", "shapes.Order.CountsEntry", "[shapes.Order]"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        char text[512];
+        snprintf(text, sizeof text, HEAD TYPED_STEP "output: {}\noutput_type: %s\n", none[i]);
+        refused(text, "the schema has no such message", 7, 14);
+    }
+    refused(HEAD TYPED_STEP "output_type: shapes.Order\n", "is the type of output, which is not there", 6, 1);
     refused(HEAD TYPED_STEP "output: {a: =input.nothing}\n", "shapes.Order.nothing", 6, 19);
 }
 END_TEST
@@ -409,6 +422,35 @@ START_TEST(mapping__an_instance_of_a_loop_has_its_own)
     ck_assert_str_eq(detail.text, "for_each of each has more items than its max_items, 3");
     ck_assert_str_eq(detail.field, "input");
     definition_destroy(d);
+}
+END_TEST
+
+/* An undo sees what the action was sent, however that was said: a constant, or what was there already. */
+START_TEST(mapping__an_undo_sees_what_the_action_was_sent)
+{
+    static const struct {
+        const char *action, *sees, *sent;
+    } cases[] = {
+        {"{method: /shapes.Shop/Old, request: {constant_base64: CgF4}}", "action.request.sku", "x"},
+        {"/shapes.Shop/Reserve", "action.request.order_id", "o-1"},
+        {"{method: /shapes.Shop/Old, request: {sku: =input.order_id + 's'}}", "action.request.sku", "o-1s"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024], wanted[64];
+        snprintf(text, sizeof text,
+                 HEAD "steps:\n  - name: one\n    target: shop\n    action: %s\n"
+                      "    compensation: {method: /shapes.Shop/Old, request: {sku: =%s}}\n",
+                 cases[i].action, cases[i].sees);
+        struct definition *d = definition(text);
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail = {.text = ""};
+        struct bytes request;
+        ck_assert_int_eq(mapping_request(d->mapping, &view, 0, true, 4096, &pool, &request, &detail), 0);
+        int size = snprintf(wanted, sizeof wanted, "\x0a%c%s", (char)strlen(cases[i].sent), cases[i].sent);
+        packs(request, wanted, (size_t)size);
+        definition_destroy(d);
+    }
 }
 END_TEST
 
@@ -774,6 +816,7 @@ int main(void)
     tcase_add_test(c, mapping__tags_and_metadata_are_texts);
     tcase_add_test(c, mapping__an_output_without_a_type_is_an_object);
     tcase_add_test(c, mapping__an_instance_of_a_loop_has_its_own);
+    tcase_add_test(c, mapping__an_undo_sees_what_the_action_was_sent);
     tcase_add_test(c, mapping__text_that_is_none_is_not_handed_on);
     tcase_add_test(c, mapping__a_field_of_another_kind_is_not_just_copied);
     tcase_add_test(c, mapping__what_comes_behind_a_loop_sees_all_of_it);

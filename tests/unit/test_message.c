@@ -191,6 +191,11 @@ START_TEST(schema__what_proto2_says_else)
     ck_assert_int_eq(message_index_make(m, wire, &pool, &index), 1);
     ck_assert_int_eq(message_index_get(index, e, &pool, &v), 1);
     ck_assert_int_eq(v.i, 3);
+    struct bytes json;
+    ck_assert_int_eq(json_write(s, m, wire, false, &pool, 100, &json, &detail), 0);
+    ck_assert_str_eq((const char *)json.at, "{\"e\":\"B\"}");
+    ck_assert_int_eq(json_write(s, m, bytes_of_text("\x08\x02"), false, &pool, 100, &json, &detail), 0);
+    ck_assert_str_eq((const char *)json.at, "{}");
     ck_assert_int_eq(json_read(s, m, bytes_of_text("{\"e\":3}"), &pool, 100, &wire, &detail), 0);
     ck_assert_int_eq(json_read(s, m, bytes_of_text("{\"e\":2}"), &pool, 100, &wire, &detail), E_ARGUMENT);
     schema_destroy(s);
@@ -330,6 +335,13 @@ START_TEST(message__parts_of_a_message_are_one)
     ck_assert(bytes_equal(v.text, bytes_of_text("S")));
     ck_assert_int_eq(get(bytes_of_text(""), order, "customer", &v), 0);
     ck_assert_int_eq(get(bytes_of_text("\x12\x05"), order, "customer", &v), E_ARGUMENT);
+    ck_assert_int_eq(get(bytes_of_text("\x02\x01x"), order, "customer", &v), E_ARGUMENT);
+    /* A part without bytes is one, too, before or behind the others. */
+    static const char *const parts[] = {"\x12\x00\x12\x03\x0a\x01x", "\x12\x03\x0a\x01x\x12\x00"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        ck_assert_int_eq(get(bytes_of((const uint8_t *)parts[i], 7), order, "customer", &c), 1);
+        ck_assert_int_eq(get(c.text, customer, "name", &v), 1);
+    }
 }
 END_TEST
 
@@ -412,6 +424,9 @@ START_TEST(inspect__what_is_no_message_is_refused_with_its_path)
         {"\x07", "", "the bytes are no message"},
         {"\x88\x80\x80\x80\x10\x01", "", "the bytes are no message"}, /* a number of more than 29 bits */
         {"\x0e", "", "the bytes are no message"},
+        {"\x02\x01x", "", "the bytes are no message"}, /* fields have numbers from 1 */
+        {"\x03\x04", "", "the bytes are no message"},
+        {"\x0a\x01x\x12\x05\x05xxxx", "customer", "the bytes are no message"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(inspect("Order", bytes_of_text(cases[i].wire), &seen) == E_ARGUMENT, "%zu", i);

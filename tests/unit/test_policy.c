@@ -162,6 +162,37 @@ START_TEST(policy__what_cannot_be_told_is_not_kept)
 }
 END_TEST
 
+/* The rules cost what they cost together, and what is beyond that cannot be told; of several errors the first is said. */
+START_TEST(policy__all_rules_together_have_one_bound)
+{
+#define TEN "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"
+#define DEAR \
+    "'size(definition.steps) == 2 && " TEN ".all(a, " TEN ".all(b, " TEN ".all(c, " TEN ".all(d, " TEN \
+    ".all(e, a + b + c + d + e >= 0)))))'"
+#define RULES "rules:\n  - {id: one, that: " DEAR ", else: x}\n"
+    const char *alone = check(RULES, CHECKOUT, &view);
+    ck_assert_str_eq(alone, "");
+    check(RULES "  - {id: two, that: " DEAR ", else: y}\n  - {id: three, that: " DEAR ", else: z}\n", CHECKOUT, &view);
+    ck_assert_msg(strncmp(told, "two error -1 checkout: y (cannot be told: ", 42) == 0, "%s", told);
+    ck_assert_msg(strstr(told, ";three error -1 checkout: z (cannot be told: ") != NULL, "%s", told);
+    struct policy *p = policy_of(RULES "  - {id: two, that: " DEAR ", else: y}\n");
+    struct definition *d = definition_of(CHECKOUT);
+    ck_assert_int_eq(policy_admit(p, d, &view, &detail), E_POLICY);
+    ck_assert_ptr_nonnull(strstr(detail.text, "two: checkout: y (cannot be told: "));
+    policy_destroy(p);
+    p = policy_of("rules:\n  - {id: mild, severity: warning, that: \"step.name == ''\", else: a}\n"
+                  "  - {id: first, that: \"step.name == ''\", else: b}\n"
+                  "  - {id: second, that: \"step.name == ''\", else: c}\n");
+    ck_assert_int_eq(policy_admit(p, d, &view, &detail), E_POLICY);
+    ck_assert_str_eq(detail.text, "the policy's rule first: reserve: b");
+    policy_destroy(p);
+    definition_destroy(d);
+#undef TEN
+#undef DEAR
+#undef RULES
+}
+END_TEST
+
 /* Every field of a target that a rule may ask for. */
 START_TEST(policy__sees_all_of_a_target)
 {
@@ -436,6 +467,7 @@ int main(void)
     TCase *rules = tcase_create("rules");
     tcase_add_test(rules, policy__rules_are_asked_of_steps_and_of_the_definition);
     tcase_add_test(rules, policy__what_cannot_be_told_is_not_kept);
+    tcase_add_test(rules, policy__all_rules_together_have_one_bound);
     tcase_add_test(rules, policy__sees_all_of_a_target);
     tcase_add_test(rules, policy__sees_all_of_a_definition);
     tcase_add_test(rules, policy__is_asked_with_each_target_of_a_step);

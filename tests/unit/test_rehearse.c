@@ -17,6 +17,7 @@ static struct error_detail detail;
 static char planned[1024], went[64]; /* the calls, and where the last went */
 static unsigned drawn_runs, runs_max = 20000;
 static struct participants known; /* targets */
+static struct memory memory_used; /* the heap, unless it is said */
 
 static void plan(void *self, const struct rehearse_call *call)
 {
@@ -34,7 +35,7 @@ static int try(const char *text)
     struct rehearse_options options = {.deviations_max = 3,
                                        .runs_max = runs_max,
                                        .seed = 1,
-                                       .memory = &heap,
+                                       .memory = memory_used.take == NULL ? &heap : &memory_used,
                                        .drawn_runs = drawn_runs,
                                        .targets = known};
     struct definition *d = NULL;
@@ -308,6 +309,46 @@ START_TEST(rehearse__an_input_that_is_refused_is_told)
 }
 END_TEST
 
+static unsigned before_refusal; /* how many pieces of memory are given before one is refused */
+static bool refused;
+
+static void *take_unless(void *self, size_t size)
+{
+    refused = refused || before_refusal == 0;
+    return before_refusal-- == 0 ? NULL : heap.take(self, size);
+}
+
+static void *take_zeroed_unless(void *self, size_t size)
+{
+    refused = refused || before_refusal == 0;
+    return before_refusal-- == 0 ? NULL : heap.take_zeroed(self, size);
+}
+
+/* One piece of memory is refused, any of them: that is told, and nothing is made of what there is. */
+START_TEST(rehearse__every_refused_piece_of_memory_is_told)
+{
+    static const char text[] = TYPED
+        "steps:\n" RESERVE "    compensation: none\n"
+        "  - {name: b, after: [reserve], target: t, compensation: none,\n"
+        "     action: {method: /trades.v1.Shipping/Ship, request: {order_id: =steps.reserve.output.reservation_id}}}\n";
+    char whole[sizeof planned];
+    unsigned n = 0;
+    ck_assert_int_eq(try(text), 0);
+    snprintf(whole, sizeof whole, "%s", planned);
+    memory_used = (struct memory){take_unless, take_zeroed_unless, heap.give_back, heap.self};
+    runs_max = 3;
+    do {
+        before_refusal = n;
+        refused = false;
+        int code = try(text);
+        /* A saga survives it, and is what it would have been. */
+        ck_assert_msg((code == E_MEMORY && refused) || (code == 0 && strcmp(planned, whole) == 0), "piece %u: %d %s", n,
+                      code, planned);
+    } while (refused && ++n < 5000);
+    ck_assert(!refused && n > 4);
+}
+END_TEST
+
 /* Too many ways for all of them: what is left is drawn, the same every time. */
 START_TEST(rehearse__a_wide_definition_is_left_to_chance)
 {
@@ -469,6 +510,16 @@ START_TEST(rehearse__loops_have_instances_and_targets_are_chosen)
     ck_assert_ptr_nonnull(strstr(needed("left-behind")->trace, "a[1]: "));
     ck_assert_ptr_nonnull(end(SAGA_COMPENSATED, REASON_ACTION_REJECTED, -1));
     ck_assert_ptr_null(finding("never-runs"));
+    /* What is found behind a loop names the step of the definition, whichever of the saga's it is. */
+    ck_assert_int_eq(try(TYPED "steps:\n"
+                               "  - {name: a, for_each: \"[1, 2, 3]\", max_items: 3, target: t, compensation: none,\n"
+                               "     action: {method: /trades.v1.Inventory/Reserve, request: {order_id: "
+                               "=input.order_id}}}\n"
+                               "  - {name: b, after: [a], target: t, compensation: none,\n"
+                               "     action: {method: /trades.v1.Payment/Capture, request: {amount_cents: \"=100 / "
+                               "steps.a.output[0].left\"}}}\n"),
+                     0);
+    ck_assert_int_eq(needed("expression-fails")->step, 1);
 }
 END_TEST
 
@@ -488,6 +539,7 @@ int main(void)
     tcase_add_test(runs, rehearse__an_undo_that_cannot_be_sent_is_an_error);
     tcase_add_test(runs, rehearse__expressions_that_fail_and_steps_that_never_run);
     tcase_add_test(runs, rehearse__an_input_that_is_refused_is_told);
+    tcase_add_test(runs, rehearse__every_refused_piece_of_memory_is_told);
     tcase_add_test(runs, rehearse__a_last_good_answer_is_there_or_not);
     tcase_add_test(runs, rehearse__a_wide_definition_is_left_to_chance);
     tcase_add_test(runs, rehearse__an_example_has_everything);
