@@ -413,9 +413,10 @@ static int connect_to(struct exporter *e, const struct config *config, struct ce
     const struct transport_credentials credentials = trust_of_target(&at, certificates);
     const struct rpc_peer_address to = {
         .address = at.address, .credentials = &credentials, .policy = SPREAD_PICK_FIRST};
-    if (rpc_create(&options, &callbacks, &e->rpc) != 0)
-        return error_set(detail, E_MEMORY, "", NULL);
-    int code = rpc_target_create(e->rpc, &to, &e->collector, detail);
+    int code = rpc_create(&options, &callbacks, &e->rpc);
+    if (code != 0)
+        return error_set(detail, code, "", NULL);
+    code = rpc_target_create(e->rpc, &to, &e->collector, detail);
     if (code != 0) /* why is in its words */
         snprintf(detail->field, sizeof detail->field, "otlp_endpoint");
     return code;
