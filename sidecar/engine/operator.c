@@ -208,7 +208,7 @@ void operator_reject(const struct turn *t, const struct event *event)
     }
     advance_unqueue(t, s);
     struct record r = act(t, s, event, RECORD_REJECTED, (unsigned)index);
-    r.maybe_executed = saga_pivot_unknown(s, (unsigned)index) >= 0;
+    r.maybe_executed = saga_pivot_unknown(s, (unsigned)index) >= 0 && !DEFECT(REJECTION_OF_ALL_PIVOTS);
     advance_emit(t, s, &r);
     reply_ok(t, event, s, false);
     advance(t, s);

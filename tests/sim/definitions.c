@@ -214,7 +214,7 @@ static struct definition *make(struct world *w, unsigned number)
 static struct definition *make_scripted(struct world *w, enum shape shape)
 {
     bool chain = shape != SHAPE_DIAMOND && shape != SHAPE_DIAMOND_BY_DEPENDENCY;
-    bool typed = shape == SHAPE_LOOP || shape == SHAPE_SKIPPED;
+    bool typed = shape == SHAPE_LOOP || shape == SHAPE_SKIPPED || shape == SHAPE_PIVOTS;
     static struct step_spec steps[4];
     memset(steps, 0, sizeof steps);
     struct definition draft = {
@@ -222,10 +222,12 @@ static struct definition *make_scripted(struct world *w, enum shape shape)
         .version = "1.0.0",
         .deadline = {.us = shape == SHAPE_PIVOT ? 10 * SECOND : 0}, /* it has passed when a person looks */
         .order = shape == SHAPE_DIAMOND_BY_DEPENDENCY ? ORDER_DEPENDENCY : ORDER_REVERSE,
-        .step_count = shape == SHAPE_LOOP ? 2
-                      : chain             ? 3
-                                          : 4,
-        .pivot_step = shape == SHAPE_PIVOT     ? 1
+        .step_count = shape == SHAPE_PIVOTS ? 1
+                      : shape == SHAPE_LOOP ? 2
+                      : chain               ? 3
+                                            : 4,
+        .pivot_step = shape == SHAPE_PIVOTS    ? 0
+                      : shape == SHAPE_PIVOT   ? 1
                       : shape == SHAPE_SKIPPED ? 2
                                                : -1,
         .steps = steps,
@@ -233,7 +235,8 @@ static struct definition *make_scripted(struct world *w, enum shape shape)
     };
     for (unsigned i = 0; i < draft.step_count; i++) {
         steps[i].name = step_names[i];
-        steps[i].has_compensation = shape != SHAPE_PIVOT || i == 0; /* what a pivot of unknown outcome makes stuck */
+        steps[i].has_compensation =
+            shape == SHAPE_PIVOT ? i == 0 : shape != SHAPE_PIVOTS; /* what a pivot of unknown outcome makes stuck */
         steps[i].pivot = draft.pivot_step == (int)i;
         steps[i].action = (struct call_spec){.target = target_names[i],
                                              .method = "/sim.Participant/Do",

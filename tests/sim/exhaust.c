@@ -1,6 +1,6 @@
 /* exhaust.c - small scope, all of it: a chain of three steps, with and without a pivot, a diamond in both orders of undo, a loop of two before a
- * step, and a step that is skipped before the pivot; every outcome of every call (ok, rejected, timed out executed, timed out not executed) times an end of the
- * sidecar at every boundary of an effect. */
+ * step, a step that is skipped before the pivot, and a pivot that is a loop of two, of which a person tells what did not happen; every outcome of
+ * every call (ok, rejected, timed out executed, timed out not executed) times an end of the sidecar at every boundary of an effect. */
 #include "tests/sim/sim.h"
 
 /* The next run's choices: the last digit that can grow does, and what came after it is forgotten. */

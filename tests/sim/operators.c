@@ -98,6 +98,9 @@ static void clean_up(struct world *w, void *arg)
             continue;
         if (m->paused)
             ask(w, m, EVENT_RESUME, "");
+        const char *undone = did_not_happen(m);
+        if (m->state == SAGA_STUCK && w->script != NULL && w->script->shape == SHAPE_PIVOTS && undone != NULL)
+            ask(w, m, EVENT_REJECT, undone);
         if (m->state == SAGA_STUCK && w->script != NULL && w->script->shape == SHAPE_PIVOT && m->retries++ == 0)
             ask(w, m, EVENT_RETRY, "");
         if (m->state == SAGA_STUCK && !w->swarm.parks)

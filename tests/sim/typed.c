@@ -254,7 +254,7 @@ void typed_make_scripted(struct world *w, struct definition *d, enum shape shape
                                  .none_for = '-',
                                  .one_for = '-',
                                  .form = TYPED_NAMED};
-        if (i == 0 && shape == SHAPE_LOOP) {
+        if (i == 0 && (shape == SHAPE_LOOP || shape == SHAPE_PIVOTS)) {
             s->loop = d->steps[i].loop = true;
             d->steps[i].max_items = d->steps[i].max_parallel = 2;
             d->loop_count = 1;
