@@ -47,14 +47,20 @@ static struct definition *definition(const char *text)
     return d;
 }
 
-static void refused(const char *text, const char *words, int line, int column)
+static void refused_with(const char *text, int wanted, const char *words, int line, int column)
 {
     struct definition *d = NULL;
     struct error_detail detail = {.text = ""};
     int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
     ck_assert_msg(code != 0, "it was taken: %s", text);
+    ck_assert_msg(wanted == 0 || code == wanted, "%d: %s: %s", code, detail.field, detail.text);
     ck_assert_msg(strstr(detail.text, words) != NULL, "%s: %s", detail.field, detail.text);
     ck_assert_msg(detail.line == line && detail.column == column, "%d:%d: %s", detail.line, detail.column, detail.text);
+}
+
+static void refused(const char *text, const char *words, int line, int column)
+{
+    refused_with(text, 0, words, line, column);
 }
 
 static struct bytes line(const char *sku, int64_t quantity)
@@ -709,6 +715,7 @@ START_TEST(mapping__tags_and_expectations_are_sixteen_at_most)
         snprintf(text + used, sizeof text - used, "%s", lists[i / 2].end);
         int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
         ck_assert_msg((code == 0) == (i % 2 == 0), "%d: %s", count, detail.text);
+        ck_assert_int_eq(code, i % 2 == 0 ? 0 : E_PAYLOAD);
         if (code == 0)
             definition_destroy(d);
         else
@@ -756,7 +763,7 @@ START_TEST(mapping__names_and_conditions_are_sixty_four_at_most)
         if (i % 2 == 0)
             definition_destroy(definition(text));
         else
-            refused(text, lists[i / 2].words, lists[i / 2].line, lists[i / 2].column);
+            refused_with(text, E_PAYLOAD, lists[i / 2].words, lists[i / 2].line, lists[i / 2].column);
     }
 }
 END_TEST
