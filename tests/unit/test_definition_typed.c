@@ -73,6 +73,27 @@ START_TEST(typed__without_descriptors_only_the_form_is_checked)
     ck_assert(d->schema == NULL && d->schema_hash == NULL && d->input == NULL && d->steps[0].action.called == NULL);
     ck_assert_str_eq(d->input_name, "shapes.Order");
     definition_destroy(d);
+    static const char step[] = "  - {name: a, target: t, action: /no.Such/Method}\n";
+    static const struct {
+        const char *head, *step, *field, *words;
+        int line;
+    } none[] = {
+        {"schema: a b\nsteps:\n", step, "schema", "\"a b\" may hold only letters, digits, '-', '_' and '.'", 3},
+        {"schema: \"\"\nsteps:\n", step, "schema", "must not be empty", 3},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {oneof: [t, u]}, action: /a.B/C}\n", "steps[0].target",
+         "by is missing", 5},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {by: x}, action: /a.B/C}\n", "steps[0].target",
+         "oneof is missing", 5},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {oneof: t, by: x}, action: /a.B/C}\n", "steps[0].target.oneof",
+         "must be a list, as in [a, b]", 5},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {oneof: [t, t], by: x}, action: /a.B/C}\n",
+         "steps[0].target.oneof[1]", "is named twice", 5},
+    };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        char written[512];
+        snprintf(written, sizeof written, "name: n\nversion: 1.0.0\n%s%s", none[i].head, none[i].step);
+        assert_refused(E_ARGUMENT, written, none[i].field, none[i].line, none[i].words);
+    }
 }
 END_TEST
 
@@ -402,6 +423,10 @@ START_TEST(typed__a_literal_has_the_form_of_its_field)
         {"Order", "{notes: [null]}", "output.notes[0]", "is null; a list has no such items"},
         {"Order", "{notes: [[a], b]}", "output.notes[0]", "must be one value, a string"},
         {"Order", "{counts: {a: many, b: 1}}", "output.counts.a", "must be"},
+        {"Order", "{order_id: a, orderId: b}", "output.orderId", "is given twice, under two names"},
+        {"Order", "{customer: {address: {zip: a, street: b, zip_code: c}}}", "output.customer.address.zip_code",
+         "is given twice, under two names"},
+        {"Order", "{card: a, notes: [], invoice: {}}", "output.invoice", "excludes card: both are of one oneof"},
         {"Order", "{customer: {nam: x, address: {}}}", "output.customer.nam",
          "shapes.Customer has no such field; did you mean name?"},
     };

@@ -313,17 +313,20 @@ END_TEST
 
 START_TEST(functions__formats)
 {
-    TRUE("'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
-         "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
-         "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
-         "'%s'.format([{'d': 1, 'c': 2, 'b': 3, 'a': 4}]) == '{a: 4, b: 3, c: 2, d: 1}'",
-         "'%b %o %x %X %d'.format([-5, -8, -255, -255, -7]) == '-101 -10 -ff -FF -7'",
-         "'%.1f %.2f %.0f %.1e'.format([-1.25, -0.005, -2.5, -15.0]) == '-1.2 -0.01 -2 -1.5e+01'",
-         "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",
-         "'%f %e'.format([1.5, 12.5]) == '1.500000 1.250000e+01' && '%.f|%f'.format([1.6, 2]) == '2|2.000000'",
-         "'%s %s %s %s'.format([null, true, 1.5, b'a']) == 'null true 1.5 a' && '%s'.format([int]) == 'int'",
-         "'%s %s'.format([timestamp(0), duration('90s')]) == '1970-01-01T00:00:00Z 90s'",
-         "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
+    TRUE(
+        "'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
+        "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
+        "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
+        "'%s'.format([{'d': 1, 'c': 2, 'b': 3, 'a': 4}]) == '{a: 4, b: 3, c: 2, d: 1}'",
+        "'%b %o %x %X %d'.format([-5, -8, -255, -255, -7]) == '-101 -10 -ff -FF -7'",
+        "'%.1f %.2f %.0f %.1e'.format([-1.25, -0.005, -2.5, -15.0]) == '-1.2 -0.01 -2 -1.5e+01'",
+        "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",
+        "''.format([]) == '' && 'plain'.format([]) == 'plain' && 'a%sb'.format(['x']) == 'axb' && '%s!'.format([1]) == "
+        "'1!' && '%%%d%%'.format([5]) == '%5%'",
+        "'%f %e'.format([1.5, 12.5]) == '1.500000 1.250000e+01' && '%.f|%f'.format([1.6, 2]) == '2|2.000000'",
+        "'%s %s %s %s'.format([null, true, 1.5, b'a']) == 'null true 1.5 a' && '%s'.format([int]) == 'int'",
+        "'%s %s'.format([timestamp(0), duration('90s')]) == '1970-01-01T00:00:00Z 90s'",
+        "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
     FAILS("'%d'.format([1.5]) == ''", "'%s %s'.format(['a']) == ''", "'%y'.format([1]) == ''",
           "'100%'.format([]) == '100'", "'%.2'.format([1.5]) == ''", "'%x'.format([true]) == ''",
           "'%o'.format(['a']) == ''", "'%e'.format(['a']) == ''");

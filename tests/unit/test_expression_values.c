@@ -363,6 +363,18 @@ START_TEST(values__are_reckoned_with_up_to_their_bounds)
         {"[duration('9223372036s'), duration('1s')].sum()", NULL},
         {"[0.5, 0.25].sum()", "0.75"},
         {"dyn(['a']).sum()", NULL},
+        {"dyn([1, 'a']).isSorted()", NULL},
+        {"dyn([2, 1, 'a']).isSorted()", "false"}, /* which is told by the first two */
+        {"dyn([null, null]).isSorted()", NULL},
+        {"dyn([[1], [2]]).isSorted()", NULL},
+        {"dyn([timestamp(1), duration('1s')]).isSorted()", NULL},
+        {"dyn([1, 'a']).min()", NULL},
+        {"dyn(['a', b'a']).max()", NULL},
+        {"dyn([true, null]).max()", NULL},
+        {"math.greatest(1, dyn('a'))", NULL},
+        {"math.least([1, dyn(null)])", NULL},
+        {"dyn([1, 2u, 0.5]).min()", "0.5"},
+        {"dyn([1, 2u, 0.5]).max()", "2u"},
         {"dyn([1, 1u]).sum()", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
