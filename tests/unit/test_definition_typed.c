@@ -276,6 +276,61 @@ START_TEST(typed__a_text_without_a_value_is_refused)
 }
 END_TEST
 
+/* What should be a mapping, a list or a text is refused where it is another. */
+START_TEST(typed__parts_of_another_form_are_refused)
+{
+    static const struct {
+        const char *top, *step, *field;
+    } rows[] = {
+        {"tags: x\n", "", "tags"},
+        {"tags: [a]\n", "", "tags"},
+        {"tags: {a b: x}\n", "", "tags.a b"},
+        {"let: x\n", "", "let"},
+        {"let: [a]\n", "", "let"},
+        {"let: {a: [b]}\n", "", "let.a"},
+        {"let: {a: \"\"}\n", "", "let.a"},
+        {"require: x\n", "", "require"},
+        {"require: {that: \"true\", else: no}\n", "", "require"},
+        {"require: [x]\n", "", "require[0]"},
+        {"require: [{that: [a], else: no}]\n", "", "require[0].that"},
+        {"require: [{else: no}]\n", "", "require[0]"},
+        {"output: [a]\n", "", "output"},
+        {"output_type: shapes.Line\n", "", "output_type"},
+        {"output: {sku: a}\noutput_type: shapes.Lin\n", "", "output_type"},
+        {"output: {sku: a}\noutput_type: [a]\n", "", "output_type"},
+        {"", ", metadata: x", "steps[0].metadata"},
+        {"", ", metadata: [x]", "steps[0].metadata"},
+        {"", ", when: [a]", "steps[0].when"},
+        {"", ", when: \"\"", "steps[0].when"},
+        {"", ", expect: x", "steps[0].expect"},
+        {"", ", expect: [x]", "steps[0].expect[0]"},
+        {"", ", expect: [{that: {a: b}, else: no}]", "steps[0].expect[0].that"},
+        {"", ", for_each: [a], max_items: 3", "steps[0].for_each"},
+        {"", ", for_each: input.nothing, max_items: 3", "steps[0].for_each"},
+        {"", ", for_each: input.order_id, max_items: 3", "steps[0].for_each"},
+        {"", ", for_each: input.lines, max_items: 0", "steps[0].max_items"},
+        {"", ", for_each: input.lines, max_items: many", "steps[0].max_items"},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct definition *d = NULL;
+        snprintf(text, sizeof text, "%s" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve%s}\n", rows[i].top,
+                 rows[i].step);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg(code == E_ARGUMENT, "%s: %d", text, code);
+        ck_assert_msg(strcmp(detail.field, rows[i].field) == 0, "%s: %s: %s", text, detail.field, detail.text);
+    }
+    static const char *const inputs[] = {"\"\"", "[a]", "{a: b}"};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct definition *d = NULL;
+        snprintf(text, sizeof text, "name: n\nversion: 1.0.0\nschema: shapes\ninput: %s\nsteps: []\n", inputs[i]);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+        ck_assert_str_eq(detail.field, "input");
+        ck_assert_msg(strstr(detail.text, "has no message") == NULL, "%s", detail.text);
+    }
+}
+END_TEST
+
 /* The name stands between before and behind, and its field ends with it where that is a key. */
 static void assert_name_refused(const char *before, const char *name, const char *behind, const char *field, int line,
                                 const char *words)
@@ -599,6 +654,7 @@ int main(void)
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
     tcase_add_test(tests, typed__a_text_without_a_value_is_refused);
+    tcase_add_test(tests, typed__parts_of_another_form_are_refused);
     tcase_add_test(tests, typed__a_name_that_means_something_else_is_refused);
     tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);
     tcase_add_test(tests, typed__a_field_may_be_called_as_a_kind_of_request);

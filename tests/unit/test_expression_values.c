@@ -373,6 +373,9 @@ START_TEST(values__are_reckoned_with_up_to_their_bounds)
         {"dyn([true, null]).max()", NULL},
         {"math.greatest(1, dyn('a'))", NULL},
         {"math.least([1, dyn(null)])", NULL},
+        {"math.greatest(dyn('a'), dyn('b'))", NULL}, /* which have an order */
+        {"math.least(dyn([timestamp(1)]))", NULL},
+        {"math.greatest(dyn(true))", NULL},
         {"dyn([1, 2u, 0.5]).min()", "0.5"},
         {"dyn([1, 2u, 0.5]).max()", "2u"},
         {"dyn([1, 1u]).sum()", NULL},
