@@ -348,7 +348,8 @@ START_TEST(functions__literals)
          /* Of a text it is a code point, of bytes a byte. */
          "'\\xe9\\351' == '\\u00e9\\u00e9' && size(bytes('\\xe9\\351')) == 4 && b'\\xe9' != bytes('\\xe9')");
     REFUSED("'\\400' == ''", "'\\08' == ''", "'\\U00110000' == ''", "'\\ud800' == ''", "'\\q' == ''", "'a\nb' == ''",
-            "'a", "1a == 1", "b'\\u00e9' == b''", "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
+            "'a'.?size() == 1", "{'a': 1}.?a() == 1", "{'a': 1}.`a`() == 1", "'a", "1a == 1", "b'\\u00e9' == b''",
+            "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
     FAILS("dyn(1) ? true : true", "dyn(1) && true", "true && dyn(1)", "dyn('a') || false", "dyn(1).a == 1",
           "has(dyn(1).a)", "dyn('x').a == 1", "dyn([1]).a == 1", "size({dyn(1.5): 1}) == 1",
           "size({dyn('a'): 1, 'a': 2}) == 1");

@@ -4,6 +4,7 @@
 #include "sidecar/mapping/mapping.h"
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
+#include "sidecar/message/message.h"
 #include "tests/support/shapes.h"
 #include "tests/support/wire_text.h"
 
@@ -732,6 +733,25 @@ START_TEST(mapping__what_is_computed_keeps_its_bound)
 }
 END_TEST
 
+/* How many messages may be within one another says nothing of those beside one another. */
+START_TEST(mapping__a_request_is_as_wide_as_it_is)
+{
+    char text[2048] = HEAD "steps:\n  - name: a\n    target: shop\n    compensation: none\n    action: {method: "
+                           "/shapes.Shop/Reserve, request: {lines: [{sku: a}";
+    for (int i = 1; i < 40; i++)
+        strcat(text, ", {sku: a}");
+    strcat(text, "]}}\n");
+    struct definition *d = definition(text);
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), 0);
+    ck_assert_int_eq(message_count(request, shapes_field(shapes_type(schema, "Order"), "lines")), 40);
+    definition_destroy(d);
+}
+END_TEST
+
 /* Each list has room for sixteen. */
 START_TEST(mapping__tags_and_expectations_are_sixteen_at_most)
 {
@@ -872,6 +892,7 @@ int main(void)
     tcase_add_test(c, mapping__a_loop_may_have_as_many_items_as_a_saga_steps);
     tcase_add_test(c, mapping__a_key_has_its_bound);
     tcase_add_test(c, mapping__what_is_computed_keeps_its_bound);
+    tcase_add_test(c, mapping__a_request_is_as_wide_as_it_is);
     tcase_add_test(c, mapping__tags_and_expectations_are_sixteen_at_most);
     tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
