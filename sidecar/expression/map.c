@@ -10,8 +10,7 @@ static uint32_t mix(uint64_t h)
     return (uint32_t)(h ^ h >> 33);
 }
 
-/* Equal keys have one hash: a number that is whole and fits counts as an int.
- */
+/* Equal keys have one hash. */
 static uint32_t key_hash(const struct datum *key)
 {
     switch (key->kind) {
@@ -19,10 +18,6 @@ static uint32_t key_hash(const struct datum *key)
         return mix(fnv_add(FNV_START, key->text, key->size));
     case DATUM_BOOL:
         return key->b;
-    case DATUM_DOUBLE:
-        if (key->d >= -9223372036854775808.0 && key->d < 9223372036854775808.0)
-            return mix((uint64_t)(int64_t)key->d);
-        return key->d >= 0 && key->d < 18446744073709551616.0 ? mix((uint64_t)key->d) : 0;
     default:
         return mix(key->u);
     }
@@ -33,9 +28,27 @@ static bool keys_equal(const struct datum *a, const struct datum *b)
     return datum_compare(a, b) == 0;
 }
 
+/* The whole number that a double is exactly: no key is a double, and one that is only near to a key is another. */
+static bool whole_of(double d, struct datum *whole)
+{
+    if (d >= 9223372036854775808.0 && d < 18446744073709551616.0) {
+        *whole = datum_uint((uint64_t)d);
+        return true;
+    }
+    bool fits = d >= -9223372036854775808.0 && d < 9223372036854775808.0;
+    *whole = datum_int(fits ? (int64_t)d : 0);
+    return fits && (double)whole->i == d;
+}
+
 int64_t map_find(const struct datum *map, const struct datum *key)
 {
     const struct datum *entries = map->map->entries;
+    struct datum whole;
+    if (key->kind == DATUM_DOUBLE) {
+        if (!whole_of(key->d, &whole))
+            return -1;
+        key = &whole;
+    }
     if (map->map->slots == NULL) {
         for (uint32_t i = 0; i < map->size; i++)
             if (keys_equal(&entries[2 * i], key))

@@ -232,6 +232,33 @@ START_TEST(authz__a_rule_about_tags_is_about_their_sagas)
 }
 END_TEST
 
+/* Whom tags limit is told by all rules that name it, wherever that with tags stands, and by no one else's. */
+START_TEST(authz__tags_limit_whom_a_rule_with_tags_names)
+{
+    static const struct who first = {.kind = WHO_UID, .number = 7}, second = {.kind = WHO_UID, .number = 8};
+    const struct authz_rule of_first = {.who = &first, .who_count = 1, .rights = RIGHT_VIEWER},
+                            of_all = {.who = everybody, .who_count = 1, .rights = RIGHT_VIEWER},
+                            tagged = {.who = &first,
+                                      .who_count = 1,
+                                      .rights = RIGHT_OPERATOR,
+                                      .tags = TAGS("tenant\0acme\0")},
+                            of_second = {.who = &second, .who_count = 1, .rights = RIGHT_SERVICE};
+    struct authz_rule orders[][3] = {
+        {of_first, of_all, tagged}, {tagged, of_first, of_second}, {of_all, tagged, of_second}};
+    const struct caller named = unix_user(7, 1), other = unix_user(8, 1);
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct authz z = {.rules = orders[i], .count = 3};
+        authz_prepare(&z, orders[i]);
+        ck_assert_msg(authz_by_tags(&z, &named), "%zu", i);
+        ck_assert_msg(!authz_by_tags(&z, &other) && authz_by_tags(&z, NULL), "%zu", i);
+    }
+    struct authz_rule untagged[] = {of_first, of_all};
+    struct authz z = {.rules = untagged, .count = 2};
+    authz_prepare(&z, untagged);
+    ck_assert(!authz_by_tags(&z, &named) && !authz_by_tags(&z, NULL));
+}
+END_TEST
+
 /* By its number, not by the order of the roles. */
 START_TEST(authz__a_single_method_brings_no_other)
 {
@@ -369,6 +396,7 @@ int main(void)
     tcase_add_test(tc, authz__rules_of_one_caller_add_up);
     tcase_add_test(tc, authz__a_service_sees_its_own_sagas);
     tcase_add_test(tc, authz__a_rule_about_tags_is_about_their_sagas);
+    tcase_add_test(tc, authz__tags_limit_whom_a_rule_with_tags_names);
     tcase_add_test(tc, authz__a_single_method_brings_no_other);
     tcase_add_test(tc, authz__without_rules_operators_do_not_come_in_plaintext);
     suite_add_tcase(suite, tc);

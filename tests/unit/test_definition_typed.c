@@ -73,6 +73,27 @@ START_TEST(typed__without_descriptors_only_the_form_is_checked)
     ck_assert(d->schema == NULL && d->schema_hash == NULL && d->input == NULL && d->steps[0].action.called == NULL);
     ck_assert_str_eq(d->input_name, "shapes.Order");
     definition_destroy(d);
+    static const char step[] = "  - {name: a, target: t, action: /no.Such/Method}\n";
+    static const struct {
+        const char *head, *step, *field, *words;
+        int line;
+    } none[] = {
+        {"schema: a b\nsteps:\n", step, "schema", "\"a b\" may hold only letters, digits, '-', '_' and '.'", 3},
+        {"schema: \"\"\nsteps:\n", step, "schema", "must not be empty", 3},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {oneof: [t, u]}, action: /a.B/C}\n", "steps[0].target",
+         "by is missing", 5},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {by: x}, action: /a.B/C}\n", "steps[0].target",
+         "oneof is missing", 5},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {oneof: t, by: x}, action: /a.B/C}\n", "steps[0].target.oneof",
+         "must be a list, as in [a, b]", 5},
+        {"schema: s\nsteps:\n", "  - {name: a, target: {oneof: [t, t], by: x}, action: /a.B/C}\n",
+         "steps[0].target.oneof[1]", "is named twice", 5},
+    };
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        char written[512];
+        snprintf(written, sizeof written, "name: n\nversion: 1.0.0\n%s%s", none[i].head, none[i].step);
+        assert_refused(E_ARGUMENT, written, none[i].field, none[i].line, none[i].words);
+    }
 }
 END_TEST
 
@@ -255,6 +276,61 @@ START_TEST(typed__a_text_without_a_value_is_refused)
 }
 END_TEST
 
+/* What should be a mapping, a list or a text is refused where it is another. */
+START_TEST(typed__parts_of_another_form_are_refused)
+{
+    static const struct {
+        const char *top, *step, *field;
+    } rows[] = {
+        {"tags: x\n", "", "tags"},
+        {"tags: [a]\n", "", "tags"},
+        {"tags: {a b: x}\n", "", "tags.a b"},
+        {"let: x\n", "", "let"},
+        {"let: [a]\n", "", "let"},
+        {"let: {a: [b]}\n", "", "let.a"},
+        {"let: {a: \"\"}\n", "", "let.a"},
+        {"require: x\n", "", "require"},
+        {"require: {that: \"true\", else: no}\n", "", "require"},
+        {"require: [x]\n", "", "require[0]"},
+        {"require: [{that: [a], else: no}]\n", "", "require[0].that"},
+        {"require: [{else: no}]\n", "", "require[0]"},
+        {"output: [a]\n", "", "output"},
+        {"output_type: shapes.Line\n", "", "output_type"},
+        {"output: {sku: a}\noutput_type: shapes.Lin\n", "", "output_type"},
+        {"output: {sku: a}\noutput_type: [a]\n", "", "output_type"},
+        {"", ", metadata: x", "steps[0].metadata"},
+        {"", ", metadata: [x]", "steps[0].metadata"},
+        {"", ", when: [a]", "steps[0].when"},
+        {"", ", when: \"\"", "steps[0].when"},
+        {"", ", expect: x", "steps[0].expect"},
+        {"", ", expect: [x]", "steps[0].expect[0]"},
+        {"", ", expect: [{that: {a: b}, else: no}]", "steps[0].expect[0].that"},
+        {"", ", for_each: [a], max_items: 3", "steps[0].for_each"},
+        {"", ", for_each: input.nothing, max_items: 3", "steps[0].for_each"},
+        {"", ", for_each: input.order_id, max_items: 3", "steps[0].for_each"},
+        {"", ", for_each: input.lines, max_items: 0", "steps[0].max_items"},
+        {"", ", for_each: input.lines, max_items: many", "steps[0].max_items"},
+    };
+    char text[512];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct definition *d = NULL;
+        snprintf(text, sizeof text, "%s" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve%s}\n", rows[i].top,
+                 rows[i].step);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg(code == E_ARGUMENT, "%s: %d", text, code);
+        ck_assert_msg(strcmp(detail.field, rows[i].field) == 0, "%s: %s: %s", text, detail.field, detail.text);
+    }
+    static const char *const inputs[] = {"\"\"", "[a]", "{a: b}"};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        struct definition *d = NULL;
+        snprintf(text, sizeof text, "name: n\nversion: 1.0.0\nschema: shapes\ninput: %s\nsteps: []\n", inputs[i]);
+        ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+        ck_assert_str_eq(detail.field, "input");
+        ck_assert_msg(strstr(detail.text, "has no message") == NULL, "%s", detail.text);
+    }
+}
+END_TEST
+
 /* The name stands between before and behind, and its field ends with it where that is a key. */
 static void assert_name_refused(const char *before, const char *name, const char *behind, const char *field, int line,
                                 const char *words)
@@ -402,6 +478,10 @@ START_TEST(typed__a_literal_has_the_form_of_its_field)
         {"Order", "{notes: [null]}", "output.notes[0]", "is null; a list has no such items"},
         {"Order", "{notes: [[a], b]}", "output.notes[0]", "must be one value, a string"},
         {"Order", "{counts: {a: many, b: 1}}", "output.counts.a", "must be"},
+        {"Order", "{order_id: a, orderId: b}", "output.orderId", "is given twice, under two names"},
+        {"Order", "{customer: {address: {zip: a, street: b, zip_code: c}}}", "output.customer.address.zip_code",
+         "is given twice, under two names"},
+        {"Order", "{card: a, notes: [], invoice: {}}", "output.invoice", "excludes card: both are of one oneof"},
         {"Order", "{customer: {nam: x, address: {}}}", "output.customer.nam",
          "shapes.Customer has no such field; did you mean name?"},
     };
@@ -574,6 +654,7 @@ int main(void)
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
     tcase_add_test(tests, typed__a_text_without_a_value_is_refused);
+    tcase_add_test(tests, typed__parts_of_another_form_are_refused);
     tcase_add_test(tests, typed__a_name_that_means_something_else_is_refused);
     tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);
     tcase_add_test(tests, typed__a_field_may_be_called_as_a_kind_of_request);

@@ -167,6 +167,26 @@ START_TEST(expression__reads_messages_that_others_made)
         ck_assert_msg((d.kind == DATUM_FAILURE) == cases[i].fails && (cases[i].fails || d.b), "%s: %s", cases[i].wire,
                       cases[i].text);
     }
+    /* What ends within a value is told as that, whatever it should be. */
+    static const char *const damaged[][2] = {
+        {"1:'\x08'", "anything.at == timestamp(0)"},
+        {"1:'\x08\x05\x10'", "anything.at == timestamp(5)"},
+        {"2:'\x08'", "anything.after == duration('0s')"},
+        {"2:'\x08\x05\x10'", "anything.after == duration('5s')"},
+        {"8:'\x08'", "anything.maybe_number == 0"},
+        {"5:'\x11'", "anything.any_json == 0.0"},
+        {"6:'\x0a'", "anything.list == []"},
+        {"4:'\x0a'", "anything.bag == {}"},
+        {"4:{1:'\x0a'}", "anything.bag == {}"},
+        {"7:'\x0a'", "anything.any == null"},
+        {"15:'\x08'", "anything.times == []"},
+    };
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        uint8_t *wire = pool_take(&pool, 256);
+        size_t size = wire_of_text(damaged[i][0], wire, 256);
+        values[3] = datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(wire, size));
+        fails(damaged[i][1], "a message's bytes are damaged", 8);
+    }
     static const char *const unknown[] = {"7:{1:'x/no.Such' 2:'a'}", "7:{1:'x/no.Such' 2:'b'}",
                                           "7:{1:'y/no.Such' 2:'a'}", "7:{1:'x/no.Such'}"};
     for (size_t i = 0; i < 16; i++) {
@@ -317,6 +337,11 @@ START_TEST(expression__bounds_have_their_errors)
         memcpy(text + 1 + 2 * i, "1,", 2);
     memcpy(text + 10001, "]", 2);
     refused(text, E_PAYLOAD, "more than 4096 parts", 1, 8192);
+    /* Signs of two kinds, which do not cancel out. */
+    for (int i = 0; i < 300; i++)
+        memcpy(text + 2 * i, "!-", 2);
+    memcpy(text + 600, "1", 2);
+    refused(text, E_PAYLOAD, "200 parts within one another", 1, 201);
     /* Names that macros give within one another. */
     char *to = text;
     for (int i = 0; i < 65; i++)
@@ -380,6 +405,7 @@ START_TEST(expression__may_cost_as_much_as_it_may)
         {"true && true", "true && true && true"},
         {"anything == 7", "true ? anything == 7 : false"},
         {"[Line{}].size() > 0", "[Line{}, Line{}].size() > 0"},
+        {"[Line{sku: 'a'}].size() > 0", "[Line{sku: 'a text of more bytes than sixteen'}].size() > 0"},
         {"[1].exists(x, true)", "cel.bind(y, 1, [1].exists(x, true))"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {

@@ -313,17 +313,20 @@ END_TEST
 
 START_TEST(functions__formats)
 {
-    TRUE("'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
-         "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
-         "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
-         "'%s'.format([{'d': 1, 'c': 2, 'b': 3, 'a': 4}]) == '{a: 4, b: 3, c: 2, d: 1}'",
-         "'%b %o %x %X %d'.format([-5, -8, -255, -255, -7]) == '-101 -10 -ff -FF -7'",
-         "'%.1f %.2f %.0f %.1e'.format([-1.25, -0.005, -2.5, -15.0]) == '-1.2 -0.01 -2 -1.5e+01'",
-         "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",
-         "'%f %e'.format([1.5, 12.5]) == '1.500000 1.250000e+01' && '%.f|%f'.format([1.6, 2]) == '2|2.000000'",
-         "'%s %s %s %s'.format([null, true, 1.5, b'a']) == 'null true 1.5 a' && '%s'.format([int]) == 'int'",
-         "'%s %s'.format([timestamp(0), duration('90s')]) == '1970-01-01T00:00:00Z 90s'",
-         "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
+    TRUE(
+        "'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
+        "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
+        "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",
+        "'%s'.format([{'d': 1, 'c': 2, 'b': 3, 'a': 4}]) == '{a: 4, b: 3, c: 2, d: 1}'",
+        "'%b %o %x %X %d'.format([-5, -8, -255, -255, -7]) == '-101 -10 -ff -FF -7'",
+        "'%.1f %.2f %.0f %.1e'.format([-1.25, -0.005, -2.5, -15.0]) == '-1.2 -0.01 -2 -1.5e+01'",
+        "'%b %b %b'.format([true, false, 5]) == '1 0 101' && '%x %X'.format([255, 255]) == 'ff FF'",
+        "''.format([]) == '' && 'plain'.format([]) == 'plain' && 'a%sb'.format(['x']) == 'axb' && '%s!'.format([1]) == "
+        "'1!' && '%%%d%%'.format([5]) == '%5%'",
+        "'%f %e'.format([1.5, 12.5]) == '1.500000 1.250000e+01' && '%.f|%f'.format([1.6, 2]) == '2|2.000000'",
+        "'%s %s %s %s'.format([null, true, 1.5, b'a']) == 'null true 1.5 a' && '%s'.format([int]) == 'int'",
+        "'%s %s'.format([timestamp(0), duration('90s')]) == '1970-01-01T00:00:00Z 90s'",
+        "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
     FAILS("'%d'.format([1.5]) == ''", "'%s %s'.format(['a']) == ''", "'%y'.format([1]) == ''",
           "'100%'.format([]) == '100'", "'%.2'.format([1.5]) == ''", "'%x'.format([true]) == ''",
           "'%o'.format(['a']) == ''", "'%e'.format(['a']) == ''");
@@ -345,7 +348,8 @@ START_TEST(functions__literals)
          /* Of a text it is a code point, of bytes a byte. */
          "'\\xe9\\351' == '\\u00e9\\u00e9' && size(bytes('\\xe9\\351')) == 4 && b'\\xe9' != bytes('\\xe9')");
     REFUSED("'\\400' == ''", "'\\08' == ''", "'\\U00110000' == ''", "'\\ud800' == ''", "'\\q' == ''", "'a\nb' == ''",
-            "'a", "1a == 1", "b'\\u00e9' == b''", "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
+            "'a'.?size() == 1", "{'a': 1}.?a() == 1", "{'a': 1}.`a`() == 1", "'a", "1a == 1", "b'\\u00e9' == b''",
+            "{'a': 1}.`` == 1", "1 = 1", "true & true", "true | true", "#");
     FAILS("dyn(1) ? true : true", "dyn(1) && true", "true && dyn(1)", "dyn('a') || false", "dyn(1).a == 1",
           "has(dyn(1).a)", "dyn('x').a == 1", "dyn([1]).a == 1", "size({dyn(1.5): 1}) == 1",
           "size({dyn('a'): 1, 'a': 2}) == 1");

@@ -260,6 +260,9 @@ START_TEST(messages__refuse_what_does_not_fit)
         {"Known{any_json: dyn(int)}", "a value of this type cannot be JSON"},
         {"Known{any: dyn(int)}",
          "a value of this type cannot be in an Any, or the schema lacks the type that would hold it"},
+        {"Known{any: [dyn(int)]}", "a value of this type cannot be JSON"},
+        {"Known{any: {'a': Line{}}}", "a message of this type cannot be JSON: shapes.Line"},
+        {"Known{list: [{'a': [dyn(int)]}]}", "a value of this type cannot be JSON"},
         {"Known{maybe_number: dyn('x')}", "a value of another type cannot be in the field value"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -431,6 +431,10 @@ START_TEST(json__what_has_no_form_is_not_written)
     } cases[] = {
         {"Order", "\x0a\x05x", "shapes.Order", "the bytes are no message"},
         {"Order", "\x0a\x01\xff", "shapes.Order", "holds a string that is not UTF-8"},
+        {"Order", "\x22\x02\x0a\x05", "shapes.Order.CountsEntry", "the bytes are no message"},
+        {"Order", "\x62\x02\x12\x05", "shapes.Order.ByRowEntry", "the bytes are no message"},
+        {"Order", "\x2a\x01\xff", "shapes.Order", "its packed values end within one"},
+        {"Known", "\x2a\x01\x11", "google.protobuf.Value", "the bytes are no message, or too many"},
         {"Known", "\x0a\x02\x10\xff", "google.protobuf.Timestamp", "the bytes are no message, or too many"},
         {"Known", "\x0a\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "google.protobuf.Timestamp",
          "is out of its range"},

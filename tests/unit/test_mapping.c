@@ -4,6 +4,7 @@
 #include "sidecar/mapping/mapping.h"
 #include "sidecar/message/build.h"
 #include "sidecar/message/json.h"
+#include "sidecar/message/message.h"
 #include "tests/support/shapes.h"
 #include "tests/support/wire_text.h"
 
@@ -47,14 +48,20 @@ static struct definition *definition(const char *text)
     return d;
 }
 
-static void refused(const char *text, const char *words, int line, int column)
+static void refused_with(const char *text, int wanted, const char *words, int line, int column)
 {
     struct definition *d = NULL;
     struct error_detail detail = {.text = ""};
     int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
     ck_assert_msg(code != 0, "it was taken: %s", text);
+    ck_assert_msg(wanted == 0 || code == wanted, "%d: %s: %s", code, detail.field, detail.text);
     ck_assert_msg(strstr(detail.text, words) != NULL, "%s: %s", detail.field, detail.text);
     ck_assert_msg(detail.line == line && detail.column == column, "%d:%d: %s", detail.line, detail.column, detail.text);
+}
+
+static void refused(const char *text, const char *words, int line, int column)
+{
+    refused_with(text, 0, words, line, column);
 }
 
 static struct bytes line(const char *sku, int64_t quantity)
@@ -269,6 +276,11 @@ START_TEST(mapping__what_is_wrong_is_told_with_its_place)
     refused(HEAD "steps:\n  - {name: a, target: t, action: /shapes.Shop/Follow}\n", "is a method of streams", 6, 34);
     refused(HEAD "steps:\n  - {name: a, target: t, action: /shapes.Shop/Old}\n", "the saga's input is a shapes.Order",
             6, 34);
+    /* A loop has its list of outputs, with whatever is in it. */
+    refused(HEAD
+            "steps:\n  - {name: each, target: shop, for_each: input.lines, max_items: 3, compensation: none, action: "
+            "{method: /shapes.Shop/Old, request: =item}}\noutput: {a: =has(steps.each.output)}\n",
+            "always has a value", 7, 28);
     refused(HEAD "let: {input: '1'}\n" STEP "=input\n", "has a meaning already", 5, 7);
     refused(HEAD "let: {a: b, b: '1'}\n" STEP "=input\n", "nothing has this name: b", 5, 10);
     refused(HEAD "require: [{that: input.order_id, else: no}]\n" STEP "=input\n", "this is string, and should be bool",
@@ -331,6 +343,42 @@ START_TEST(mapping__tags_and_metadata_are_texts)
     ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &packed, &detail), E_EXPRESSION);
     ck_assert_str_eq(detail.text, "this is no text, no whole number and no bool: dyn(1.5)");
     ck_assert(!mapping_has_metadata(d->mapping, 0));
+    definition_destroy(d);
+    /* What cannot be computed says why, whatever it was for. */
+    d = definition(
+        HEAD "tags: {n: =string(1 / (size(input.lines) - 1))}\nsteps:\n  - name: a\n    target: {oneof: [t, u], by: "
+             "\"input.lines[1].sku\"}\n    action: /shapes.Shop/Reserve\n    compensation: none\n    metadata: {x-n: "
+             "\"=input.counts['x']\"}\n");
+    view = view_of(&s, "o-1");
+    ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &packed, &detail), E_EXPRESSION);
+    ck_assert_msg(strstr(detail.text, "divide by zero") != NULL, "%s", detail.text);
+    ck_assert_int_eq(mapping_metadata(d->mapping, &view, 0, &pool, &packed, &detail), E_EXPRESSION);
+    ck_assert_msg(strstr(detail.text, "no such key") != NULL, "%s", detail.text);
+    ck_assert_int_eq(mapping_target(d->mapping, &view, 0, &pool, &packed, &detail), E_EXPRESSION);
+    ck_assert_msg(strstr(detail.text, "index out of range") != NULL, "%s", detail.text);
+    definition_destroy(d);
+}
+END_TEST
+
+/* A start is told to the microsecond, also one that a clock put before 1970. */
+START_TEST(mapping__a_saga_has_a_time_of_its_start)
+{
+    static const struct {
+        int64_t us;
+        const char *text;
+    } cases[] = {{0, "1970-01-01T00:00:00Z"},           {1, "1970-01-01T00:00:00.000001Z"},
+                 {1500000, "1970-01-01T00:00:01.500Z"}, {-1, "1969-12-31T23:59:59.999999Z"},
+                 {-1000000, "1969-12-31T23:59:59Z"},    {-1500000, "1969-12-31T23:59:58.500Z"}};
+    struct definition *d = definition(HEAD "tags: {at: =string(saga.started_at)}\n" TYPED_STEP);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct saga s = {.unknown = true};
+        struct mapping_view view = view_of(&s, "o-1");
+        struct error_detail detail;
+        struct bytes packed;
+        view.started_at.us = cases[i].us;
+        ck_assert_int_eq(mapping_tags(d->mapping, &view, &pool, &packed, &detail), 0);
+        ck_assert_str_eq((const char *)packed.at + 3, cases[i].text);
+    }
     definition_destroy(d);
 }
 END_TEST
@@ -685,6 +733,25 @@ START_TEST(mapping__what_is_computed_keeps_its_bound)
 }
 END_TEST
 
+/* How many messages may be within one another says nothing of those beside one another. */
+START_TEST(mapping__a_request_is_as_wide_as_it_is)
+{
+    char text[2048] = HEAD "steps:\n  - name: a\n    target: shop\n    compensation: none\n    action: {method: "
+                           "/shapes.Shop/Reserve, request: {lines: [{sku: a}";
+    for (int i = 1; i < 40; i++)
+        strcat(text, ", {sku: a}");
+    strcat(text, "]}}\n");
+    struct definition *d = definition(text);
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), 0);
+    ck_assert_int_eq(message_count(request, shapes_field(shapes_type(schema, "Order"), "lines")), 40);
+    definition_destroy(d);
+}
+END_TEST
+
 /* Each list has room for sixteen. */
 START_TEST(mapping__tags_and_expectations_are_sixteen_at_most)
 {
@@ -709,6 +776,7 @@ START_TEST(mapping__tags_and_expectations_are_sixteen_at_most)
         snprintf(text + used, sizeof text - used, "%s", lists[i / 2].end);
         int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
         ck_assert_msg((code == 0) == (i % 2 == 0), "%d: %s", count, detail.text);
+        ck_assert_int_eq(code, i % 2 == 0 ? 0 : E_PAYLOAD);
         if (code == 0)
             definition_destroy(d);
         else
@@ -756,7 +824,7 @@ START_TEST(mapping__names_and_conditions_are_sixty_four_at_most)
         if (i % 2 == 0)
             definition_destroy(definition(text));
         else
-            refused(text, lists[i / 2].words, lists[i / 2].line, lists[i / 2].column);
+            refused_with(text, E_PAYLOAD, lists[i / 2].words, lists[i / 2].line, lists[i / 2].column);
     }
 }
 END_TEST
@@ -810,6 +878,7 @@ int main(void)
     TCase *c = tcase_create("mapping");
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, mapping__steps_see_the_tags);
+    tcase_add_test(c, mapping__a_saga_has_a_time_of_its_start);
     tcase_add_test(c, mapping__requests_are_made_of_input_and_outputs);
     tcase_add_test(c, mapping__conditions_and_requirements);
     tcase_add_test(c, mapping__what_is_wrong_is_told_with_its_place);
@@ -823,6 +892,7 @@ int main(void)
     tcase_add_test(c, mapping__a_loop_may_have_as_many_items_as_a_saga_steps);
     tcase_add_test(c, mapping__a_key_has_its_bound);
     tcase_add_test(c, mapping__what_is_computed_keeps_its_bound);
+    tcase_add_test(c, mapping__a_request_is_as_wide_as_it_is);
     tcase_add_test(c, mapping__tags_and_expectations_are_sixteen_at_most);
     tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);

@@ -374,6 +374,27 @@ START_TEST(message__a_builder_keeps_its_bound)
     ck_assert_int_eq(builder_finish(&b, &wire), 0);
     add(order, "order_id", text("0"));
     ck_assert_int_eq(builder_finish(&b, &wire), E_PAYLOAD);
+    /* Also where it ends within the beginning of a message, or its length. */
+    for (size_t room = 0; room <= 7; room++) {
+        builder_init(&b, &pool, room);
+        size_t first = build_open(&b, shapes_field(order, "customer"));
+        size_t second = build_open(&b, shapes_field(shapes_type(schema, "Customer"), "address"));
+        add(shapes_type(schema, "Address"), "street", text("s"));
+        build_close(&b, second);
+        build_close(&b, first);
+        ck_assert_int_eq(builder_finish(&b, &wire), room < 7 ? E_PAYLOAD : 0);
+    }
+    ck_assert(bytes_equal(wire, bytes_of_text("\x12\x05\x12\x03\x0a\x01s")));
+    char filled[129];
+    memset(filled, 'x', 128);
+    filled[128] = '\0';
+    for (size_t room = 132; room <= 134; room++) { /* whose length takes a second byte */
+        builder_init(&b, &pool, room);
+        size_t mark = build_open(&b, shapes_field(order, "customer"));
+        add(shapes_type(schema, "Customer"), "name", text(filled));
+        build_close(&b, mark);
+        ck_assert_int_eq(builder_finish(&b, &wire), room < 134 ? E_PAYLOAD : 0);
+    }
     builder_init(&b, &pool, SIZE_MAX);
     char *long_text = calloc(1, 2 << 20);
     memset(long_text, 'x', (2 << 20) - 1);

@@ -232,6 +232,34 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
 }
 END_TEST
 
+/* Names of protobuf's own types mean those in its package alone; anybody's may be called so, and is what it is declared as. */
+START_TEST(schema__only_types_of_protobufs_package_are_its_own)
+{
+    static const char *const names[] = {"Any",         "Timestamp",  "Duration",    "FieldMask",  "Struct",
+                                        "Value",       "ListValue",  "DoubleValue", "FloatValue", "Int64Value",
+                                        "UInt64Value", "Int32Value", "UInt32Value", "BoolValue",  "StringValue",
+                                        "BytesValue",  "Empty"};
+    static const char *const packages[] = {"shop",
+                                           "protobuf",
+                                           "google",
+                                           "google.protobuf2",
+                                           "my.google.protobuf",
+                                           "google.protobuf.own",
+                                           "xgoogle.protobuf",
+                                           ""};
+    char text[512], full[64];
+    for (size_t i = 0; i < sizeof packages / sizeof *packages; i++)
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            snprintf(text, sizeof text, "1:{1:'a.proto' 2:'%s' 4:{1:'%s' 2:{1:'length' 3:1 4:3 5:17}} 12:'proto3'}",
+                     packages[i], names[k]);
+            snprintf(full, sizeof full, "%s%s%s", packages[i], i == 7 ? "" : ".", names[k]);
+            ck_assert_msg(read_set(text) == 0, "%s: %s", full, detail.text);
+            const struct message_type *m = schema_message(schema, bytes_of_text(full));
+            ck_assert_msg(m != NULL && m->well_known == WELL_KNOWN_NONE, "%s", full);
+        }
+}
+END_TEST
+
 /* What bytes are as a message: closed enums have no other numbers, and what is required has to be there, in its own form. */
 START_TEST(inspect__proto2_says_more_of_a_message)
 {
@@ -340,6 +368,7 @@ int main(void)
     tcase_add_test(c, schema__names_in_json_are_made_of_those_in_the_file);
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
+    tcase_add_test(c, schema__only_types_of_protobufs_package_are_its_own);
     tcase_add_test(c, inspect__proto2_says_more_of_a_message);
     tcase_add_test(c, message__proto2_passes_over_what_it_does_not_know);
     tcase_add_test(c, schema__names_have_a_length);
