@@ -398,8 +398,13 @@ START_TEST(client__options_are_checked)
                                        .pipe_commands_max = 65536,
                                        .pipe_messages_max = 1024,
                                        .message_bytes_max = INT32_MAX};
-    ck_assert_int_eq(saga_client_open(&most, &other, &error), SAGA_OK);
-    saga_client_close(other);
+    struct saga_client_options least = {.address = fake_address(server), .message_bytes_max = 128 * 2304};
+    struct saga_client_options usual = {.address = fake_address(server), .pipe_commands_max = 65536};
+    const struct saga_client_options *const within[] = {&most, &least, &usual};
+    for (size_t i = 0; i < sizeof within / sizeof within[0]; i++) {
+        ck_assert_msg(saga_client_open(within[i], &other, &error) == SAGA_OK, "%zu: %s", i, error.message);
+        saga_client_close(other);
+    }
     ck_assert_str_eq(saga_client_address(client), fake_address(server));
     saga_client_close(NULL);
 }

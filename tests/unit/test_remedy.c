@@ -76,7 +76,10 @@ START_TEST(remedy__refuses_what_is_no_question)
 {
     static const struct {
         const char *when, *words;
-    } wrong[] = {{"deadletters", "neither true nor"}, {"deadleters > 1", "column 1"}, {"breaker ==", "column"}};
+    } wrong[] = {{"deadletters", "neither true nor"},
+                 {"deadleters > 1", "column 1: "},
+                 {"live > 0 && deadleters > 1", "column 13: "},
+                 {"breaker ==", "column 11: "}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const struct remedy_options options = {.when = wrong[i].when, .every = SPAN_S(60), .settle = SPAN_S(60)};
         ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), E_ARGUMENT);
