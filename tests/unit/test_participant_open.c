@@ -48,6 +48,7 @@ START_TEST(participant_open__refuses_bad_options)
         {{.address = ""}, "address"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        participant = (void *)(uintptr_t) "what was there before does not stay";
         ck_assert_int_eq(saga_participant_open(&bad[i].options, &participant, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
         ck_assert_ptr_null(participant);
