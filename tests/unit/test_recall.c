@@ -173,6 +173,9 @@ START_TEST(recall__what_is_too_old_is_forgotten)
     ck_assert_int_eq(recall_due(&r).us, at(102).us);
     ck_assert_uint_eq(changes(), 2);
     ck_assert_uint_eq(r.evicted, 0);
+    keep("d", "4", 103); /* each of their slots is another's now */
+    keep("e", "5", 103);
+    ck_assert_uint_eq(r.slot_count, 3);
     recall_finish(&r);
 }
 END_TEST

@@ -165,6 +165,12 @@ START_TEST(remedy__an_act_without_an_answer_is_late)
         ck_assert_int_eq(m->order, options.undone ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE);
         ck_assert(m->held == (options.holds && options.undone) && !m->pending && m->taken_back);
     }
+    /* One that was ordered before the rule was told to try alone, and that nobody has answered: it is of no use. */
+    const struct remedy_options tries = {.when = "true", .every = SPAN_S(60), .settle = SPAN_S(60)};
+    make_of(&tries);
+    const struct remedy_mark ordered = {.acts = 1, .acted_at = now, .order = REMEDY_ORDER_ACT};
+    remedy_restore(rule, &ordered);
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_LATE);
 }
 END_TEST
 
