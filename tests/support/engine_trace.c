@@ -8,7 +8,7 @@
 #include "sidecar/base/quiet.h"
 #include "sidecar/base/texts.h"
 #include "sidecar/definition/reader.h"
-#include "sidecar/engine/engine.h"
+#include "sidecar/engine/engine_inside.h"
 #include "sidecar/engine/saga.h"
 #include "sidecar/engine/target.h"
 #include "sidecar/journal/codec.h"
@@ -483,6 +483,8 @@ static void happen(struct harness *h, const char *line, size_t size)
     }
     event.now = h->now;
     ck_assert_int_eq(engine_step(h->engine, &event, &out), 0);
+    /* What an event was decided with is given back: it would add up for as long as the engine lives. */
+    ck_assert_uint_eq(pool_mark(&h->engine->scratch).used, 0);
 }
 
 void engine_trace_run(const char *definition, unsigned bulkhead, const char *text)

@@ -154,6 +154,17 @@ static inline void set_metadata(struct caller_call *call, const char *key, const
     call->metadata[i][1] = value != NULL ? value : "";
 }
 
+static inline struct caller_call *compensation_call(void)
+{
+    struct caller_call *call = action_call();
+    call->method = UNDO;
+    set_metadata(call, "saga-phase", "compensation");
+    set_metadata(call, "idempotency-key", "9f03c1d2a4b7-2a/reserve/compensation");
+    set_metadata(call, "saga-action-outcome", "unknown");
+    set_metadata(call, "saga-action-key", "9f03c1d2a4b7-2a/reserve/action");
+    return call;
+}
+
 static inline void assert_answer(const struct caller_call *call, int status, const char *words)
 {
     ck_assert_msg(call->status == status && strstr(call->message, words) != NULL, "%d: %s (not %d: %s)", call->status,

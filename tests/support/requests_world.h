@@ -70,6 +70,7 @@ static inline int ask(struct event event)
     event.saga = first;
     code = -1;
     ck_assert_int_eq(engine_step(engine, &event, &out), 0);
+    ck_assert_uint_eq(pool_mark(&engine->scratch).used, 0); /* what it was decided with is given back */
     return code;
 }
 

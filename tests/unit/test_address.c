@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 START_TEST(address__tells_what_is_near)
@@ -160,6 +161,34 @@ START_TEST(address__is_told_to_gRPC_in_one_form)
 }
 END_TEST
 
+/* A path from here is told whole, unless that would be too long for a socket: then as it was given, which the system takes. */
+START_TEST(address__is_told_from_here_where_the_folder_is_deep)
+{
+    char folder[] = "/tmp/address-XXXXXX", here[ADDRESS_NAME_SIZE], deep[128], name[ADDRESS_NAME_SIZE],
+         expected[2 * ADDRESS_NAME_SIZE];
+    struct address a;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    ck_assert_ptr_null(address_read_target("unix:x.sock", &a));
+    for (size_t over = 0; over < 2; over++) {
+        size_t size = ADDRESS_PATH_BYTES_MAX + over - strlen(here) - strlen("//x.sock");
+        memset(deep, 'd', size);
+        deep[size] = '\0';
+        ck_assert_int_eq(mkdir(deep, 0700), 0);
+        ck_assert_int_eq(chdir(deep), 0);
+        bool told = address_target_name(&a, name);
+        ck_assert_int_eq(chdir(".."), 0);
+        ck_assert_int_eq(rmdir(deep), 0);
+        ck_assert(told);
+        snprintf(expected, sizeof expected, over ? "unix:x.sock" : "unix://%s/%s/x.sock", here, deep);
+        ck_assert_str_eq(name, expected);
+    }
+    ck_assert_int_eq(chdir("/tmp"), 0);
+    ck_assert_int_eq(rmdir(here), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("address");
@@ -169,6 +198,7 @@ int main(void)
     tcase_add_test(forms, address__may_be_several_in_numbers);
     tcase_add_test(forms, address__is_a_number_or_a_name);
     tcase_add_test(forms, address__is_told_to_gRPC_in_one_form);
+    tcase_add_test(forms, address__is_told_from_here_where_the_folder_is_deep);
     suite_add_tcase(suite, forms);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -138,6 +138,9 @@ START_TEST(admission__what_is_told_is_exact)
         ck_assert_int_eq(admission_asks(&a, at(0), &delay), ADMISSION_STARTS);
         ck_assert_int_eq(delay.us, 333334 * i);
     }
+    admission_set(&a, &(struct admission_options){.starts = {.per_second = 10, .burst = 1}}); /* the rate alone */
+    ck_assert_int_eq(begin(&a, 0), -1);
+    ck_assert_int_eq(begin(&a, 0), 100);
     /* The last of those that end counts for an eighth. */
     a = (struct admission){0};
     admission_set(&a, &(struct admission_options){.live_max = 1});

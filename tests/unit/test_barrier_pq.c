@@ -747,8 +747,10 @@ START_TEST(barrier_pq__refuses_what_it_cannot_open)
     };
     saga_pq *none;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        none = (void *)(uintptr_t) "what was there before does not stay";
         ck_assert_int_eq(saga_pq_open(server.conninfo, &bad[i].options, &none, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
+        ck_assert_ptr_null(none);
     }
     const struct saga_pq_options most = {
         .keep_ms = INT64_C(315360000000), .connections_max = 1024, .collect_rows = 1000};

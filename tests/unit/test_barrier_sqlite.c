@@ -654,6 +654,7 @@ START_TEST(barrier_sqlite__refuses_bad_options)
     };
     saga_sqlite *none;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        none = (void *)(uintptr_t) "what was there before does not stay";
         ck_assert_int_eq(saga_sqlite_open(path, &bad[i].options, &none, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
         ck_assert_ptr_null(none);

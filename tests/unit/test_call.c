@@ -114,8 +114,9 @@ START_TEST(call__by_hand_names_what_is_wrong)
     CASE(action_started_ms, -1, "is not a number of milliseconds");
 #undef CASE
     for (size_t i = 0; i < count; i++) {
-        saga_call *call;
+        saga_call *call = (void *)(uintptr_t) "what was there before does not stay";
         ck_assert_int_eq(saga_call_create(&cases[i].info, &call, &error), SAGA_E_INVALID_ARGUMENT);
+        ck_assert_ptr_null(call);
         ck_assert_str_eq(error.field, cases[i].field);
         ck_assert_msg(strstr(error.message, cases[i].problem) != NULL, "%s: %s", error.field, error.message);
     }

@@ -173,8 +173,8 @@ START_TEST(certificates__what_is_not_valid_now_is_refused)
 }
 END_TEST
 
-/* Our own, and behind it one of its chain with these times. */
-static void make_chain(long begins, long ends)
+/* Our own, and behind it one of its chain, each with these times. */
+static void make_chain_of(long own_begins, long own_ends, long begins, long ends)
 {
     char text[8192];
     make(begins, ends, true);
@@ -182,9 +182,14 @@ static void make_chain(long begins, long ends)
     size_t size = fread(text, 1, sizeof text - 1, from);
     text[size] = '\0';
     fclose(from);
-    make(-1000, 100000, false);
+    make(own_begins, own_ends, false);
     FILE *to = fopen(certificate, "a");
     ck_assert(fputs(text, to) >= 0 && fclose(to) == 0);
+}
+
+static void make_chain(long begins, long ends)
+{
+    make_chain_of(-1000, 100000, begins, ends);
 }
 
 /* A chain holds for as long as the first of it that ends, and not before the last of it that begins. */
@@ -207,6 +212,9 @@ START_TEST(certificates__a_chain_is_as_good_as_each_of_it)
     make_chain(1000, 2000);
     ck_assert(!create());
     ck_assert_ptr_nonnull(strstr(why, "is not valid yet"));
+    make_chain_of(-2000, -10, -1000, 100000); /* a good one behind it makes ours no better */
+    ck_assert(!create());
+    ck_assert_ptr_nonnull(strstr(why, "has expired"));
 }
 END_TEST
 

@@ -355,7 +355,7 @@ START_TEST(client__arguments_are_checked_before_anything_is_sent)
     ck_assert_int_eq(saga_cancel(client, "", NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "saga_id");
     ck_assert_int_eq(saga_register_definition(client, NULL, 0, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
-    saga_snapshot *snapshot;
+    saga_snapshot *snapshot = (void *)(uintptr_t) "what was there before does not stay";
     ck_assert_int_eq(saga_snapshot_get(client, "a", 8, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_null(snapshot);
     ck_assert_int_eq(saga_snapshot_get(client, "", 0, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
@@ -398,8 +398,13 @@ START_TEST(client__options_are_checked)
                                        .pipe_commands_max = 65536,
                                        .pipe_messages_max = 1024,
                                        .message_bytes_max = INT32_MAX};
-    ck_assert_int_eq(saga_client_open(&most, &other, &error), SAGA_OK);
-    saga_client_close(other);
+    struct saga_client_options least = {.address = fake_address(server), .message_bytes_max = 128 * 2304};
+    struct saga_client_options usual = {.address = fake_address(server), .pipe_commands_max = 65536};
+    const struct saga_client_options *const within[] = {&most, &least, &usual};
+    for (size_t i = 0; i < sizeof within / sizeof within[0]; i++) {
+        ck_assert_msg(saga_client_open(within[i], &other, &error) == SAGA_OK, "%zu: %s", i, error.message);
+        saga_client_close(other);
+    }
     ck_assert_str_eq(saga_client_address(client), fake_address(server));
     saga_client_close(NULL);
 }

@@ -430,7 +430,7 @@ START_TEST(tx__what_is_wrong_with_a_step_to_enlist_is_named)
         for (size_t at = 0; at < 2; at++) {
             char expected[64];
             struct saga_enlistment both[2] = {{.step = "good"}, {.step = "good"}};
-            saga_tx *none;
+            saga_tx *none = tx; /* what was there before does not stay */
             both[at] = cases[i].step;
             both[at].compensation = &cases[i].compensation;
             snprintf(expected, sizeof expected, "enlist[%zu].%s", at, cases[i].field);

@@ -239,6 +239,31 @@ START_TEST(fold__a_rejection_of_an_older_journal_turns_back)
 }
 END_TEST
 
+/* Until when an action may still be running, each of these may say, the turn back in older journals: the latest of it holds. */
+START_TEST(fold__nothing_is_quiet_before_all_of_it)
+{
+    static const struct record records[] = {
+        START,
+        GOES(0),
+        OF(ACTION_FAILED, 0, .attempt = 1, .quiet_at = {20}),
+        GOES(0),
+        OF(ACTION_FAILED, 0, .attempt = 2, .quiet_at = {10}),
+        GOES(0),
+        OF(ACTION_ENDED, 0, .attempt = 3, .action_state = SAGA_ACTION_UNKNOWN, .quiet_at = {40}),
+        ALL(TURNED_BACK, .reason = REASON_CANCELLED, .quiet_at = {30})};
+    static const int64_t quiet_at[] = {0, 0, 20, 20, 20, 20, 40, 40};
+    struct error_detail detail;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
+        struct record r = records[i];
+        if (_i == 1 && r.type != RECORD_TURNED_BACK)
+            r.quiet_at.us = 0;
+        ck_assert_msg(replay(&r, &detail) == 0, "%zu: %s", i, detail.text);
+        int64_t expected = _i == 0 ? quiet_at[i] : r.quiet_at.us;
+        ck_assert_msg(engine_find(engine, 1)->quiet_at.us == expected, "row %zu", i);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fold");
@@ -248,6 +273,7 @@ int main(void)
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
     tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     tcase_add_test(tests, fold__an_attempt_goes_to_one_of_its_targets);
+    tcase_add_loop_test(tests, fold__nothing_is_quiet_before_all_of_it, 0, 2);
     tcase_add_loop_test(tests, fold__a_rejection_of_an_older_journal_turns_back, 0, 2);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

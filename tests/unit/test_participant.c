@@ -26,17 +26,6 @@ static int answer_as_much(saga_call *call, void *user)
     return saga_call_reply(call, saga_call_info(call)->request, saga_call_info(call)->request_size);
 }
 
-static struct caller_call *compensation_call(void)
-{
-    struct caller_call *call = action_call();
-    call->method = UNDO;
-    set_metadata(call, "saga-phase", "compensation");
-    set_metadata(call, "idempotency-key", "9f03c1d2a4b7-2a/reserve/compensation");
-    set_metadata(call, "saga-action-outcome", "unknown");
-    set_metadata(call, "saga-action-key", "9f03c1d2a4b7-2a/reserve/action");
-    return call;
-}
-
 /* ---- what is handed on ---- */
 
 START_TEST(participant__hands_on_everything_that_came_with_a_call)

@@ -48,6 +48,7 @@ START_TEST(participant_open__refuses_bad_options)
         {{.address = ""}, "address"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        participant = (void *)(uintptr_t) "what was there before does not stay";
         ck_assert_int_eq(saga_participant_open(&bad[i].options, &participant, &error), SAGA_E_INVALID_ARGUMENT);
         ck_assert_str_eq(error.field, bad[i].field);
         ck_assert_ptr_null(participant);
@@ -132,6 +133,23 @@ START_TEST(participant_open__takes_no_address_that_is_in_use)
     snprintf(address, sizeof address, "%s/socket", folder);
     ck_assert_int_eq(access(address, F_OK), 0);
     unlink(address);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* One that was never started has an address all the same, which others may have after it. */
+START_TEST(participant_open__gives_its_address_back)
+{
+    char folder[] = "/tmp/participant-XXXXXX", address[64];
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(address, sizeof address, "unix:%s/socket", folder);
+    const struct saga_participant_options options = {.address = address};
+    for (int i = 0; i < 2; i++) {
+        int code = saga_participant_open(&options, &participant, &error);
+        ck_assert_msg(code == SAGA_OK, "%s", error.message);
+        ck_assert_int_eq(access(address + strlen("unix:"), F_OK), 0);
+        saga_participant_close(participant);
+    }
     ck_assert_int_eq(rmdir(folder), 0);
 }
 END_TEST
@@ -228,6 +246,7 @@ int main(void)
     tcase_add_test(opening, participant_open__options_are_bounded);
     tcase_add_test(opening, participant_open__has_so_many_methods);
     tcase_add_test(opening, participant_open__takes_no_address_that_is_in_use);
+    tcase_add_test(opening, participant_open__gives_its_address_back);
     tcase_add_test(opening, participant_open__refuses_steps_that_contradict_each_other);
     suite_add_tcase(suite, opening);
     SRunner *runner = srunner_create(suite);

@@ -17,7 +17,12 @@ static void *stop(void *argument)
 START_TEST(participant_stop__lets_calls_end)
 {
     struct saga_participant_options options = {.stop_grace_ms = 3600000};
-    serve_with(&options, pass_gate, NULL, NULL);
+    serve_with(&options, pass_gate, echo, (void *)(uintptr_t) "");
+    /* That it was idle before is of no account. */
+    struct caller_call *before = compensation_call();
+    ck_assert_int_eq(caller_run(&caller, before), SAGA_OK);
+    free(before);
+    pass_health_check();
     struct caller_call *call = action_call();
     caller_start(&caller, call);
     gate_wait_inside(1);

@@ -7,6 +7,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct recall r;
 
@@ -172,6 +173,9 @@ START_TEST(recall__what_is_too_old_is_forgotten)
     ck_assert_int_eq(recall_due(&r).us, at(102).us);
     ck_assert_uint_eq(changes(), 2);
     ck_assert_uint_eq(r.evicted, 0);
+    keep("d", "4", 103); /* each of their slots is another's now */
+    keep("e", "5", 103);
+    ck_assert_uint_eq(r.slot_count, 3);
     recall_finish(&r);
 }
 END_TEST
@@ -223,6 +227,60 @@ START_TEST(recall__slots_tell_what_is_to_be_written)
     ck_assert_str_eq(find("c", 100, 9), "4");
     ck_assert_str_eq(find("d", 100, 9), "5");
     ck_assert_str_eq(find("e", 100, 9), "6");
+    recall_finish(&r);
+}
+END_TEST
+
+/* The rows come from a disk: each has a place and a name of its own, within bounds. */
+START_TEST(recall__rows_that_cannot_be_are_refused)
+{
+    static uint8_t bytes[RECALL_ANSWER_BYTES_MAX + 1];
+    memset(bytes, 'x', sizeof bytes);
+    const struct {
+        uint32_t slot;
+        size_t name, answer;
+        int code;
+    } rows[] = {
+        {0, 1, 3, 0},
+        {0, 2, 3, E_JOURNAL_CORRUPT}, /* another's place */
+        {1, 1, 3, E_JOURNAL_CORRUPT}, /* another's name */
+        {2, 0, 3, E_JOURNAL_CORRUPT},
+        {2, RECALL_NAME_BYTES_MAX + 1, 3, E_JOURNAL_CORRUPT},
+        {2, 3, RECALL_ANSWER_BYTES_MAX + 1, E_JOURNAL_CORRUPT},
+        {2, RECALL_NAME_BYTES_MAX, RECALL_ANSWER_BYTES_MAX, 0},
+        {3, 4, 0, 0},
+    };
+    begin(10, 4 << 20);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct recalled one = {.slot = rows[i].slot,
+                                     .name = bytes_of(bytes, rows[i].name),
+                                     .answer = bytes_of(bytes, rows[i].answer),
+                                     .given_at = at((int64_t)i)};
+        ck_assert_msg(recall_restore(&r, &one) == rows[i].code, "row %zu", i);
+    }
+    recall_restored(&r);
+    ck_assert_uint_eq(r.count, 3);
+    recall_finish(&r);
+}
+END_TEST
+
+/* One that needs all the room has it, alone; one byte more and it has none. */
+START_TEST(recall__an_answer_may_fill_the_room)
+{
+    begin(10, 1 << 20);
+    keep("a", "12345678", 0);
+    uint64_t bytes = r.bytes;
+    recall_finish(&r);
+    begin(10, bytes);
+    keep("b", "12345678", 0);
+    ck_assert_str_eq(find("b", 10, 0), "12345678");
+    keep("a", "12345678", 1);
+    ck_assert_str_eq(find("a", 10, 1), "12345678");
+    ck_assert_uint_eq(r.count, 1);
+    recall_finish(&r);
+    begin(10, bytes - 1);
+    keep("a", "12345678", 0);
+    ck_assert_str_eq(find("a", 10, 0), "");
     recall_finish(&r);
 }
 END_TEST
@@ -292,6 +350,8 @@ int main(void)
 {
     Suite *s = suite_create("recall");
     TCase *c = tcase_create("recall");
+    tcase_add_test(c, recall__rows_that_cannot_be_are_refused);
+    tcase_add_test(c, recall__an_answer_may_fill_the_room);
     tcase_add_test(c, recall__the_last_answer_of_a_name_within_its_age);
     tcase_add_test(c, recall__the_oldest_give_way);
     tcase_add_test(c, recall__what_is_too_large_takes_its_elders_place);

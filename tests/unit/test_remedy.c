@@ -76,7 +76,10 @@ START_TEST(remedy__refuses_what_is_no_question)
 {
     static const struct {
         const char *when, *words;
-    } wrong[] = {{"deadletters", "neither true nor"}, {"deadleters > 1", "column 1"}, {"breaker ==", "column"}};
+    } wrong[] = {{"deadletters", "neither true nor"},
+                 {"deadleters > 1", "column 1: "},
+                 {"live > 0 && deadleters > 1", "column 13: "},
+                 {"breaker ==", "column 11: "}};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         const struct remedy_options options = {.when = wrong[i].when, .every = SPAN_S(60), .settle = SPAN_S(60)};
         ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), E_ARGUMENT);
@@ -92,6 +95,11 @@ START_TEST(remedy__what_is_not_known_is_no_reason)
     facts.has_target = false;
     ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     ck_assert_str_ne(remedy_trouble(rule), "");
+    facts.has_target = true; /* and once it is known, no trouble */
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_NOTHING);
+    ck_assert_str_eq(remedy_trouble(rule), "");
+    make("dyn(true)", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_ACT);
 }
 END_TEST
 
@@ -119,6 +127,82 @@ START_TEST(remedy__acts_at_most_so_often_and_is_judged_before)
     ck_assert_int_eq(after(499, 0, 0), REMEDY_NOTHING);
     ck_assert_int_eq(after(1, 0, 0), REMEDY_ACT);
     ck_assert_uint_eq(remedy_mark(rule)->acts, 2);
+    make("deadletters > 10", SPAN_S(0), SPAN_S(50), SPAN_S(100));
+    ck_assert_int_eq(after(0, 100, 50), REMEDY_ACT);
+    ck_assert_int_eq(after(60, 10, 5), REMEDY_NOTHING); /* it is not judged yet */
+    ck_assert_int_eq(after(40, 10, 5), REMEDY_JUDGED);
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_ACT);
+}
+END_TEST
+
+static void make_of(const struct remedy_options *options)
+{
+    make("true", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    finish();
+    ck_assert_int_eq(remedy_create(options, &heap, &rule, &detail), 0);
+}
+
+/* Whether it was done is not known: so it is undone, where it can be. */
+START_TEST(remedy__an_act_without_an_answer_is_late)
+{
+    for (unsigned of = 0; of < 8; of++) {
+        const struct remedy_options options = {.when = "true",
+                                               .acts = true,
+                                               .judged = (of & 1) != 0,
+                                               .holds = (of & 2) != 0,
+                                               .undone = (of & 4) != 0,
+                                               .every = SPAN_S(60),
+                                               .settle = SPAN_S(100)};
+        make_of(&options);
+        facts.held = options.holds;
+        const struct remedy_mark *m = remedy_mark(rule);
+        ck_assert_int_eq(remedy_look(rule, &facts, now), REMEDY_ACT);
+        ck_assert(m->held == options.holds && m->pending == options.judged && !m->taken_back);
+        ck_assert_int_eq(after(60, 0, 0), REMEDY_NOTHING);
+        ck_assert_int_eq(after(40, 0, 0), options.judged ? REMEDY_JUDGED : REMEDY_NOTHING);
+        ck_assert_int_eq(after(59, 0, 0), REMEDY_NOTHING);
+        ck_assert_int_eq(after(1, 0, 0), REMEDY_LATE);
+        ck_assert_int_eq(m->order, options.undone ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE);
+        ck_assert(m->held == (options.holds && options.undone) && !m->pending && m->taken_back);
+    }
+    /* One that was ordered before the rule was told to try alone, and that nobody has answered: it is of no use. */
+    const struct remedy_options tries = {.when = "true", .every = SPAN_S(60), .settle = SPAN_S(60)};
+    make_of(&tries);
+    const struct remedy_mark ordered = {.acts = 1, .acted_at = now, .order = REMEDY_ORDER_ACT};
+    remedy_restore(rule, &ordered);
+    ck_assert_int_eq(after(1, 0, 0), REMEDY_LATE);
+}
+END_TEST
+
+/* What was refused changes nothing: there is nothing to judge, nothing that is held, and nothing to undo. */
+START_TEST(remedy__a_refused_act_is_none)
+{
+    const struct remedy_options options = {.when = "true",
+                                           .acts = true,
+                                           .judged = true,
+                                           .holds = true,
+                                           .undone = true,
+                                           .every = SPAN_S(60),
+                                           .settle = SPAN_S(60)};
+    const struct remedy_mark *m;
+    for (int done = 0; done < 2; done++) {
+        make_of(&options);
+        m = remedy_mark(rule);
+        ck_assert_int_eq(remedy_look(rule, &facts, now), REMEDY_ACT);
+        ck_assert(!remedy_answered(rule, REMEDY_ORDER_NONE, m->acts, done));
+        ck_assert(!remedy_answered(rule, REMEDY_ORDER_UNDO, m->acts, done));
+        ck_assert(!remedy_answered(rule, REMEDY_ORDER_ACT, m->acts + 1, done));
+        ck_assert_int_eq(m->order, REMEDY_ORDER_ACT);
+        ck_assert(remedy_answered(rule, REMEDY_ORDER_ACT, m->acts, done));
+        ck_assert(m->held == done && m->pending == done && m->taken_back != done);
+        remedy_take_back(rule);
+        ck_assert_int_eq(m->order, done ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE);
+        ck_assert(!m->pending && m->disarmed && m->taken_back);
+        if (done)
+            ck_assert(remedy_answered(rule, REMEDY_ORDER_UNDO, m->acts, true));
+        remedy_take_back(rule); /* it is back already */
+        ck_assert_int_eq(m->order, REMEDY_ORDER_NONE);
+    }
 }
 END_TEST
 
@@ -212,7 +296,7 @@ START_TEST(remedy__that_is_tried_says_what_it_would_do)
     ck_assert_int_eq(after(0, 0, 0), REMEDY_WOULD);
     ck_assert_int_eq(after(59, 0, 0), REMEDY_NOTHING);
     ck_assert_int_eq(after(1, 0, 0), REMEDY_WOULD);
-    ck_assert(!remedy_mark(rule)->held && !remedy_mark(rule)->pending);
+    ck_assert(!remedy_mark(rule)->held && !remedy_mark(rule)->pending && remedy_mark(rule)->taken_back);
     remedy_take_back(rule);
     ck_assert_int_eq(remedy_mark(rule)->order, REMEDY_ORDER_NONE); /* there is nothing to take back */
 }
@@ -256,6 +340,8 @@ int main(void)
     tcase_add_test(all, remedy__what_is_not_known_is_no_reason);
     tcase_add_test(all, remedy__waits_until_it_has_been_so_for_long_enough);
     tcase_add_test(all, remedy__acts_at_most_so_often_and_is_judged_before);
+    tcase_add_test(all, remedy__an_act_without_an_answer_is_late);
+    tcase_add_test(all, remedy__a_refused_act_is_none);
     tcase_add_test(all, remedy__that_makes_things_worse_stops_itself);
     tcase_add_test(all, remedy__that_does_no_harm_goes_on);
     tcase_add_test(all, remedy__counters_may_begin_anew);

@@ -86,6 +86,28 @@ START_TEST(where__sees_the_saga)
 }
 END_TEST
 
+/* Each of what is so or not by itself, and what there is none of. */
+START_TEST(where__sees_one_fact_and_no_other)
+{
+    static const char *const names[] = {"paused",   "synthetic",      "degraded",
+                                        "deferred", "status == 'OK'", "deadline < timestamp('2100-01-01T00:00:00Z')"};
+    enum { COUNT = sizeof names / sizeof names[0] };
+    for (size_t so = 0; so <= COUNT; so++) {
+        struct where_view v = letter();
+        v.paused = so == 0;
+        v.synthetic = so == 1;
+        v.degraded = so == 2;
+        v.deferred = so == 3;
+        v.status = so == 4 ? 0 : -1;
+        v.deadline = so == 5 ? now : so % 2 == 0 ? INSTANT_NEVER : (struct instant){0};
+        for (size_t i = 0; i < COUNT; i++)
+            ck_assert_msg(asks_of(names[i], &v) == (i == so), "%zu: %s", so, names[i]);
+        ck_assert(asks_of("has(tags.tenant) && dyn(true)", &v));
+        ck_assert(asks_of("dyn(true)", &v));
+    }
+}
+END_TEST
+
 /* Times are known to the microsecond. */
 START_TEST(where__sees_parts_of_a_second)
 {
@@ -189,9 +211,12 @@ START_TEST(where__refuses_what_is_no_question)
         ck_assert_str_eq(detail.field, "where");
         ck_assert_msg(strstr(detail.text, wrong[i].words) != NULL, "%s: %s", wrong[i].text, detail.text);
     }
-    char large[WHERE_BYTES_MAX + 2];
+    char large[WHERE_BYTES_MAX + 1];
     memset(large, ' ', sizeof large);
+    memcpy(large, "paused", 6);
     ck_assert_int_eq(where_compile(bytes_of(large, sizeof large), &heap, &where, &detail), E_ARGUMENT);
+    ck_assert_msg(strstr(detail.text, "1 to 2048 bytes") != NULL, "%s", detail.text);
+    ck_assert_int_eq(where_compile(bytes_of(large, WHERE_BYTES_MAX), &heap, &where, &detail), 0);
 }
 END_TEST
 
@@ -263,6 +288,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, where__sees_the_saga);
+    tcase_add_test(tcase, where__sees_one_fact_and_no_other);
     tcase_add_test(tcase, where__sees_parts_of_a_second);
     tcase_add_test(tcase, where__sees_a_saga_as_it_is);
     tcase_add_test(tcase, where__sees_what_a_saga_lacks);
