@@ -164,6 +164,52 @@ START_TEST(deadletters__are_acted_on_together)
 }
 END_TEST
 
+/* What is begun, followed, changed or listed without some journals is told so, and the exit status says that something is missing. */
+START_TEST(bulk__says_which_journals_are_missing)
+{
+    static const struct {
+        const char *words, *methods[2];
+        int n_absent[2];
+    } cases[] = {
+        {"deadletters retry --where true --fleet --reason r", {"StartBulk"}, {1}},
+        {"deadletters retry --where true --fleet --reason r -o json", {"StartBulk"}, {1}},
+        {"deadletters retry --where true --fleet --reason r --name retry-1 --wait", {"StartBulk", "ListBulks"}, {1, 0}},
+        {"deadletters retry --where true --fleet --reason r --name retry-1 --wait", {"StartBulk", "ListBulks"}, {0, 1}},
+        {"bulk --fleet", {"ListBulks"}, {1}},
+        {"bulk retry-1 --fleet --wait", {"ListBulks"}, {1}},
+        {"bulk retry-1 pause --fleet", {"ChangeBulk", "ListBulks"}, {1, 0}}};
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__Absent absent = SAGA__V1__ABSENT__INIT, *list[] = {&absent};
+    Saga__V1__StartBulkResponse begun = SAGA__V1__START_BULK_RESPONSE__INIT;
+    Saga__V1__ChangeBulkResponse changed = SAGA__V1__CHANGE_BULK_RESPONSE__INIT;
+    Saga__V1__ListBulksResponse listed;
+    Saga__V1__BulkJob room[JOBS], *all[JOBS];
+    jobs(&listed, room, all, &at);
+    absent.journal = text("a");
+    absent.why = text("it is away");
+    begun.absent = changed.absent = listed.absent = list;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        for (int k = 0; k < 2 && cases[i].methods[k] != NULL; k++) {
+            size_t count = (size_t)cases[i].n_absent[k];
+            if (strcmp(cases[i].methods[k], "StartBulk") == 0) {
+                begun.n_absent = count;
+                tell("StartBulk", &begun.base);
+            } else if (strcmp(cases[i].methods[k], "ChangeBulk") == 0) {
+                changed.n_absent = count;
+                tell("ChangeBulk", &changed.base);
+            } else {
+                listed.n_absent = count;
+                tell("ListBulks", &listed.base);
+            }
+        }
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_INCOMPLETE, "%zu: %s", i, complained);
+        ck_assert_msg(strstr(complained, "not in this: the journal a: it is away") != NULL, "%zu: %s", i, complained);
+        ck_assert_str_ne(said, "");
+    }
+}
+END_TEST
+
 /* Followed to its end, and by that it ends. */
 START_TEST(bulk__is_waited_for)
 {
@@ -227,6 +273,7 @@ int main(void)
     tcase_add_test(tc, bulk__of_no_job);
     tcase_add_test(tc, bulk__is_halted_and_goes_on);
     tcase_add_test(tc, deadletters__are_acted_on_together);
+    tcase_add_test(tc, bulk__says_which_journals_are_missing);
     tcase_add_test(tc, bulk__is_waited_for);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -62,6 +62,74 @@ START_TEST(graph__shows_the_condition_of_a_step)
 }
 END_TEST
 
+/* A file is drawn without a sidecar. One that is no definition is refused with its place; one that cannot be read is a mistake of the command line. */
+START_TEST(graph__of_a_file)
+{
+    static const struct {
+        const char *content;
+        int status;
+        const char *says, *complains;
+    } cases[] = {{fan, EXIT_DONE, "fan 1.0.0\n", NULL},
+                 {"name: fan\nversion: 1.0.0\nsteps:\n  - {name: a, color: red}\n", EXIT_REFUSED, "", ":4:"},
+                 {"name: fan\n", EXIT_REFUSED, "", ":1:"},
+                 {"- [\n", EXIT_REFUSED, "", ":2:"},
+                 {NULL, EXIT_USAGE, "", ": No such file or directory\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[] = "/tmp/saga-graph-XXXXXX", words[64], complaint[64];
+        write_file(path, cases[i].content == NULL ? "" : cases[i].content);
+        if (cases[i].content == NULL)
+            unlink(path);
+        snprintf(words, sizeof words, "graph %s", path);
+        ck_assert_msg(sagactl(words) == cases[i].status, "%zu: %s", i, complained);
+        ck_assert_int_eq(strncmp(said, cases[i].says, strlen(cases[i].says)), 0);
+        ck_assert_int_eq(said[0] == '\0', cases[i].status != EXIT_DONE);
+        snprintf(complaint, sizeof complaint, "sagactl: %s%s", path, cases[i].complains);
+        ck_assert_msg(cases[i].complains == NULL ? complained[0] == '\0'
+                                                 : strncmp(complained, complaint, strlen(complaint)) == 0,
+                      "%s", complained);
+        unlink(path);
+    }
+    /* What a sidecar has may be of another kind of sidecar. */
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    tell("GetDefinition", &d.base);
+    ck_assert_int_eq(sagactl("graph fan"), EXIT_REFUSED);
+    ck_assert_int_eq(strncmp(complained, "sagactl: fan:", 13), 0);
+}
+END_TEST
+
+/* A step is an instance of the one whose name it has, and of none whose name its own begins with. */
+START_TEST(graph__of_a_saga_knows_whose_instance_a_step_is)
+{
+    static const char source[] =
+        "name: fan\nversion: 1.0.0\nsteps:\n"
+        "  - {name: pay, target: bank, action: /p.S/Pay, compensation: none}\n"
+        "  - {name: pay-out, target: mail, after: [pay], action: /p.S/Out, compensation: /p.S/UndoOut}\n";
+    static const char *const names[] = {"pay[0]", "pay[1]", "pay-out", "payment"};
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[4], *list[4];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__step__init(&steps[i]);
+        steps[i].name = text(names[i]);
+        steps[i].action = SAGA__V1__ACTION_STATE__ACTION_STATE_DONE;
+        list[i] = &steps[i];
+    }
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
+    saga.mode = SAGA__V1__SAGA_MODE__SAGA_MODE_ORCHESTRATED;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.definition = text("fan");
+    saga.steps = list;
+    saga.n_steps = 4;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    tell("GetDefinition", &d.base);
+    SHOWS("graph 9f03c1d2a4b7-2a", "fan 1.0.0, saga 9f03c1d2a4b7-2a: RUNNING\n"
+                                   "  ▶ pay[0]   on bank  DONE\n  ▶ pay[1]   on bank  DONE\n"
+                                   "     └▶ pay-out  after pay[0], pay[1]  on mail  undone by UndoOut  DONE\n");
+}
+END_TEST
+
 /* A sidecar of wider bounds has taken it: more steps than 64, and longer times. */
 START_TEST(graph__of_a_definition_that_is_larger_than_most)
 {
@@ -197,6 +265,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
     tcase_add_test(tc, graph__shows_the_condition_of_a_step);
+    tcase_add_test(tc, graph__of_a_file);
+    tcase_add_test(tc, graph__of_a_saga_knows_whose_instance_a_step_is);
     tcase_add_test(tc, graph__of_a_definition_that_is_larger_than_most);
     tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
     tcase_add_test(tc, graph__paints_how_each_step_is);

@@ -228,6 +228,21 @@ START_TEST(list__of_a_request)
 }
 END_TEST
 
+/* A request that nobody knows has no saga to be asked for. */
+START_TEST(list__of_a_request_that_is_not_known)
+{
+    static const char *const words[] = {"list --request-id r", "get --request-id r"};
+    for (int i = 0; i < 2; i++) {
+        anew();
+        tell("Find", NULL);
+        told[0].code = SAGA_E_NOT_FOUND;
+        ck_assert_int_eq(sagactl(words[i]), EXIT_NOT_FOUND);
+        ck_assert_str_eq(said, "");
+        ck_assert_str_eq(complained, "sagactl: it is refused\n");
+    }
+}
+END_TEST
+
 /* ---- dead letters ---- */
 
 /* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
@@ -394,6 +409,7 @@ int main(void)
     tcase_add_test(tc, deadletters__are_asked_for_again_by_a_question_on_one_line);
     tcase_add_test(tc, lists__say_which_journals_are_missing);
     tcase_add_test(tc, list__of_a_request);
+    tcase_add_test(tc, list__of_a_request_that_is_not_known);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

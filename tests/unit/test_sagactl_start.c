@@ -10,10 +10,13 @@ START_TEST(start__sends_what_was_typed)
         const char *words, *input;
         int64_t seconds;
         int32_t nanos;
-    } cases[] = {
-        {"start order --input-text book", "book", 0, 0},          {"start order --input-hex 626f6f6b", "book", 0, 0},
-        {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0}, {"start order --deadline 1500ms", "", 1, 500000000},
-        {"start order --deadline 1ms", "", 0, 1000000},           {"start order", "", 0, 0}};
+    } cases[] = {{"start order --input-text book", "book", 0, 0},
+                 {"start order --input-hex 626f6f6b", "book", 0, 0},
+                 {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0},
+                 {"start order --input-hex 30:70:a0", "0p\xa0", 0, 0},
+                 {"start order --deadline 1500ms", "", 1, 500000000},
+                 {"start order --deadline 1ms", "", 0, 1000000},
+                 {"start order", "", 0, 0}};
     Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
     started.saga_id = text("9f03c1d2a4b7-2a");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
