@@ -58,6 +58,67 @@ START_TEST(every_command__ends_as_the_call_did)
 }
 END_TEST
 
+/* An address that is none is a mistake of the command line, whichever command it is; the file is there so that it is not that one. */
+START_TEST(every_command__says_that_an_address_is_none)
+{
+    static const char *const commands[] = {"status",
+                                           "top --once",
+                                           "targets",
+                                           "list",
+                                           "list --request-id a",
+                                           "get 9f03c1d2a4b7-2a",
+                                           "why 9f03c1d2a4b7-2a",
+                                           "wait 9f03c1d2a4b7-2a",
+                                           "watch 9f03c1d2a4b7-2a",
+                                           "start a",
+                                           "start a --wait",
+                                           "cancel 9f03c1d2a4b7-2a",
+                                           "deadletters",
+                                           "deadletters --summary",
+                                           "deadletters retry --where true",
+                                           "retry --all",
+                                           "bulk",
+                                           "bulk a --wait",
+                                           "definitions",
+                                           "register FILE",
+                                           "register --dry-run FILE",
+                                           "register FILE FILE",
+                                           "schema list",
+                                           "schema register FILE --name a",
+                                           "schema reflect a x:1",
+                                           "graph a",
+                                           "input a",
+                                           "drill",
+                                           "slo",
+                                           "rules",
+                                           "fleet",
+                                           "audit",
+                                           "verify",
+                                           "authz explain",
+                                           "contract export --target a",
+                                           "reload"};
+    char path[] = "/tmp/saga-commands-XXXXXX", words[128];
+    write_file(path, "name: a\nversion: 1.0.0\nsteps:\n"
+                     "  - {name: s, target: t, action: /p.S/A, compensation: none}\n");
+    told_unopened = "\"x\" is no address";
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char *to = words;
+        for (const char *at = commands[i]; *at != '\0'; at++)
+            if (strncmp(at, "FILE", 4) == 0) {
+                to += sprintf(to, "%s", path);
+                at += 3;
+            } else {
+                *to++ = *at;
+            }
+        *to = '\0';
+        ck_assert_msg(sagactl(words) == EXIT_USAGE, "%s", words);
+        ck_assert_msg(strncmp(complained, "sagactl: \"x\" is no address", 26) == 0, "%s: %s", words, complained);
+        ck_assert_msg(said[0] == '\0', "%s: %s", words, said);
+    }
+    unlink(path);
+}
+END_TEST
+
 /* A word that a command does not know is none that it knows. */
 START_TEST(every_command__says_which_words_it_takes)
 {
@@ -144,6 +205,7 @@ START_TEST(every_command__tells_why_nobody_answers)
         {"127.0.0.1:1", "Socket closed", ": it closes every connection at once\n"},
         {"nobody:1", "DNS resolution failed for nobody:1", ": there is no such host\n"},
         {"127.0.0.1:1", "no connection in time", ": something takes connections there and says nothing\n"},
+        {"dns:/tmp", "Connection refused", ": nothing listens there\n"},
         {"127.0.0.1:1", "No such file or directory", "sagactl: No such file or directory\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -224,6 +286,7 @@ int main(void)
     TCase *tc = tcase_create("commands");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, every_command__says_which_words_it_takes);
+    tcase_add_test(tc, every_command__says_that_an_address_is_none);
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);

@@ -394,6 +394,27 @@ START_TEST(retry__of_all_goes_on_behind_a_refusal)
 }
 END_TEST
 
+/* Where not all of them could be found none is tried, and of a count nothing is said. */
+START_TEST(retry__of_all_needs_all)
+{
+    static const int codes[] = {SAGA_E_PERMISSION_DENIED, SAGA_E_NOT_FOUND, SAGA_E_UNAVAILABLE};
+    static const int statuses[] = {EXIT_REFUSED, EXIT_NOT_FOUND, EXIT_UNREACHABLE};
+    Saga__V1__ListDeadLettersResponse answer;
+    for (int i = 0; i < 3; i++)
+        for (int page = 0; page < 2; page++) {
+            anew();
+            told_letters(&answer);
+            answer.next_page_token = text("next");
+            if (page == 1)
+                tell("ListDeadLetters", &answer.base);
+            tell("ListDeadLetters", NULL);
+            told[page].code = codes[i];
+            ck_assert_int_eq(sagactl(page == 0 ? "retry --all" : "retry --all -o json"), statuses[i]);
+            ck_assert_str_eq(said, "");
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_sagas");
@@ -403,6 +424,7 @@ int main(void)
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
     tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
+    tcase_add_test(tc, retry__of_all_needs_all);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);

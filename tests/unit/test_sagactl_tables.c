@@ -116,6 +116,27 @@ START_TEST(tables__completions_of_zsh_mark_what_would_part)
 }
 END_TEST
 
+/* An option is written by its name and by its letter, where it has one, each with whether an argument comes with it. */
+START_TEST(tables__completions_of_zsh_know_each_spelling)
+{
+    char *text = NULL, spelling[96];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "zsh"));
+    fclose(out);
+    for (unsigned id = 0; id < OPTION_COUNT; id++) {
+        const struct option_row *row = &option_rows[id];
+        snprintf(spelling, sizeof spelling, "\n        '*--%s%s[%.4s", row->name, row->argument != NULL ? "=" : "",
+                 row->help);
+        ck_assert_msg(strstr(text, spelling) != NULL, "%s", spelling);
+        snprintf(spelling, sizeof spelling, "\n        '*-%c%s[%.4s", row->letter, row->argument != NULL ? "+" : "",
+                 row->help);
+        ck_assert_msg(row->letter == '\0' || strstr(text, spelling) != NULL, "%s", spelling);
+    }
+    free(text);
+}
+END_TEST
+
 /* Between quotes fish takes an apostrophe for the end, unless it is marked; what stands behind a quoted text is the line's end. */
 START_TEST(tables__completions_of_fish_are_quoted_to_their_end)
 {
@@ -250,6 +271,7 @@ int main(void)
     tcase_add_test(tests, tables__the_manual_page_is_theirs);
     tcase_add_test(tests, tables__completions_name_everything);
     tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
+    tcase_add_test(tests, tables__completions_of_zsh_know_each_spelling);
     tcase_add_test(tests, tables__completions_of_fish_are_quoted_to_their_end);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     tcase_add_test(tests, tables__completions_ask_for_what_there_is);

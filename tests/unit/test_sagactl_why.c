@@ -125,6 +125,46 @@ START_TEST(why__says_since_when_an_undo_waits)
 }
 END_TEST
 
+/* Of a step whose event has no time, or that has none, nobody says since when it waits, and least of all since when another one does. */
+START_TEST(why__says_since_when_only_where_it_is_known)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[3], *list[3];
+    Saga__V1__Event events[2], *timeline[2];
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    static const char *const names[] = {"reserve", "charge", "send"};
+    at.seconds = time(NULL) - 3630;
+    for (int i = 0; i < 3; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].waiting_for = text("its target");
+    }
+    for (int i = 0; i < 2; i++) {
+        saga__v1__event__init(&events[i]);
+        timeline[i] = &events[i];
+        events[i].step = text(names[i]);
+        events[i].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_STARTED;
+    }
+    events[0].at = &at;
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = list;
+    saga.n_steps = 3;
+    answer.saga = &saga;
+    answer.timeline = timeline;
+    answer.n_timeline = 2;
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+    ck_assert_msg(strstr(said, "the action of reserve\n  waits for  its target, since 1h ago\n") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "the action of charge\n  waits for  its target\n") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "the action of send\n  waits for  its target\n") != NULL, "%s", said);
+}
+END_TEST
+
 /* What may have happened is undone, the latest first; and of steps beyond what fits the count is told. */
 START_TEST(why__says_what_would_be_undone)
 {
@@ -328,6 +368,7 @@ int main(void)
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
     tcase_add_test(tc, why__tells_a_deadline_that_counts);
     tcase_add_test(tc, why__says_since_when_an_undo_waits);
+    tcase_add_test(tc, why__says_since_when_only_where_it_is_known);
     tcase_add_test(tc, why__says_what_would_be_undone);
     tcase_add_test(tc, why__is_told_without_the_right_to_the_status);
     tcase_add_test(tc, why__tells_of_each_target_once);
