@@ -205,7 +205,7 @@ START_TEST(every_command__tells_why_nobody_answers)
         {"127.0.0.1:1", "Socket closed", ": it closes every connection at once\n"},
         {"nobody:1", "DNS resolution failed for nobody:1", ": there is no such host\n"},
         {"127.0.0.1:1", "no connection in time", ": something takes connections there and says nothing\n"},
-        {"dns:/tmp", "Connection refused", ": nothing listens there\n"},
+        {"dns://tmp", "Connection refused", ": nothing listens there\n"},
         {"127.0.0.1:1", "No such file or directory", "sagactl: No such file or directory\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
