@@ -218,6 +218,8 @@ START_TEST(terminal__is_cleared_before_each_look)
         ck_assert_msg((first == said) == cases[i].clears, "%s", said);
         ck_assert_msg((first != NULL && strstr(first + 1, clear) != NULL) == cases[i].clears, "%s", said);
         ck_assert_msg(cases[i].clears || first == NULL, "%s", said);
+        bool blank = strlen(said) > 2 && strcmp(said + strlen(said) - 2, "\n\n") == 0;
+        ck_assert_msg(blank == cases[i].parts, "%s", said);
         ck_assert_msg((strstr(said, "failed\n\nunix:here.sock  sagad 1.2.3") != NULL) == cases[i].parts, "%s", said);
     }
 }
