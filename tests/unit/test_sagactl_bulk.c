@@ -112,7 +112,46 @@ START_TEST(bulk__is_halted_and_goes_on)
         saga__v1__change_bulk_request__free_unpacked(request, NULL);
     }
     anew();
+    tell("ChangeBulk", &changed.base);
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("bulk r-1 pause --actor ann --fleet"), EXIT_DONE);
+    assert_asked(0, &saga__v1__change_bulk_request__descriptor,
+                 "{'actor':'ann','fleet':true,'id':'r-1','state':'BULK_STATE_PAUSED'}");
+    assert_asked(1, &saga__v1__list_bulks_request__descriptor, "{'fleet':true,'id':'r-1'}");
+    anew();
     ck_assert_int_eq(sagactl("bulk r-1 stop"), EXIT_USAGE);
+}
+END_TEST
+
+/* A program has every job of every loop, as the sidecar told it; and of no certain job none is waited for. */
+START_TEST(bulk__is_listed_for_a_program)
+{
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ListBulksResponse answer;
+    Saga__V1__BulkJob room[JOBS], *list[JOBS];
+    static const char *const words[] = {"bulk -o json", "bulk retry-1 -o json", "bulk --wait -o json"};
+    jobs(&answer, room, list, &at);
+    room[0].state = SAGA__V1__BULK_STATE__BULK_STATE_RUNNING;
+    for (int i = 0; i < 3; i++) {
+        anew();
+        tell("ListBulks", &answer.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_DONE, "%s", complained);
+        json_t *document = json_loads(said, 0, NULL), *all = json_object_get(document, "jobs");
+        ck_assert_uint_eq(json_array_size(all), JOBS);
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(all, 0), "state")), "BULK_STATE_RUNNING");
+        json_decref(document);
+    }
+}
+END_TEST
+
+/* Before anything is begun what it would be about can be looked at, by the same question. */
+START_TEST(deadletters__can_be_looked_at_before)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    tell("ListDeadLetters", &answer.base);
+    SHOWS("deadletters skip --where true --definition order --fleet --reason r --dry-run", "No saga is stuck.\n");
+    assert_asked(0, &saga__v1__list_dead_letters_request__descriptor,
+                 "{'definition':'order','fleet':true,'page_size':1000,'where':'true'}");
 }
 END_TEST
 
@@ -272,6 +311,8 @@ int main(void)
     tcase_add_test(tc, bulk__adds_up_what_loops_and_journals_have_done);
     tcase_add_test(tc, bulk__of_no_job);
     tcase_add_test(tc, bulk__is_halted_and_goes_on);
+    tcase_add_test(tc, bulk__is_listed_for_a_program);
+    tcase_add_test(tc, deadletters__can_be_looked_at_before);
     tcase_add_test(tc, deadletters__are_acted_on_together);
     tcase_add_test(tc, bulk__says_which_journals_are_missing);
     tcase_add_test(tc, bulk__is_waited_for);

@@ -130,6 +130,112 @@ START_TEST(graph__of_a_saga_knows_whose_instance_a_step_is)
 }
 END_TEST
 
+static const char shop[] =
+    "name: shop\nversion: 2.0.0\nschema: shop\ninput: shop.Order\nsteps:\n"
+    "  - {name: hold, target: stock, for_each: input.lines, max_items: 3, action: /p.S/Hold, compensation: /p.S/Free}\n"
+    "  - {name: tell, target: mail, optional: true, action: /p.S/Tell, compensation: none}\n"
+    "  - {name: pay, target: bank, after: [hold, tell], pivot: true, action: /p.S/Pay, compensation: none}\n";
+
+static void tell_shop(void)
+{
+    static Saga__V1__Definition d;
+    saga__v1__definition__init(&d);
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shop, .len = sizeof shop - 1};
+    tell("GetDefinition", &d.base);
+}
+
+/* What a step is, is told in each form: the pivot, what may fail, and a loop as one step of which there may be many. */
+START_TEST(graph__tells_what_each_step_is)
+{
+    tell_shop();
+    SHOWS("graph shop", "shop 2.0.0\n  ▶ hold  for each of at most 3  on stock  undone by Free\n"
+                        "  ▶ tell  optional  on mail\n     └▶ pay   pivot  after hold, tell  on bank\n");
+    anew();
+    tell_shop();
+    ck_assert_int_eq(sagactl("graph shop -o json"), EXIT_DONE);
+    assert_json(said,
+                "{'steps':["
+                "{'after':[],'max_items':3,'name':'hold','optional':false,'pivot':false,'state':'','target':'stock',"
+                "'undo':'Free','when':''},"
+                "{'after':[],'max_items':0,'name':'tell','optional':true,'pivot':false,'state':'','target':"
+                "'mail','undo':'','when':''},"
+                "{'after':['hold','tell'],'max_items':0,'name':'pay','optional':false,'pivot':true,'state':'',"
+                "'target':'bank','undo':'','when':''}],'title':'shop 2.0.0'}");
+    anew();
+    tell_shop();
+    SHOWS("graph shop -o mermaid", "flowchart LR\n    s0[\"hold[*]\"]\n    s1[\"tell\"]\n    s2{{\"pay\"}}\n"
+                                   "    s0 --> s2\n    s1 --> s2\n    s0 -. Free .-> u0((undo))\n");
+    anew();
+    tell_shop();
+    SHOWS("graph shop -o dot",
+          "digraph saga {\n    rankdir=LR;\n    label=\"shop 2.0.0\";\n    node [shape=box, style=rounded];\n"
+          "    s0 [label=\"hold[*]\\nstock\"];\n    s1 [label=\"tell\\nmail\"];\n"
+          "    s2 [label=\"pay\\nbank\", shape=hexagon];\n    s0 -> s2;\n    s1 -> s2;\n}\n");
+    anew();
+    tell_shop();
+    ck_assert_int_eq(sagactl("graph shop -o svg"), EXIT_DONE);
+    static const char *const parts[] = {
+        "width=\"428\" height=\"216\"", /* two columns, and two rows in the first */
+        "<text x=\"24\" y=\"32\">shop 2.0.0</text>\n",
+        "<rect x=\"24\" y=\"56\" width=\"160\" height=\"56\" rx=\"6\" fill=\"#ffffff\" stroke=\"#333\"/>\n",
+        "<rect x=\"24\" y=\"136\" width=\"160\" height=\"56\" rx=\"6\" fill=\"#ffffff\" stroke=\"#333\" "
+        "stroke-dasharray=\"4 3\"/>\n",
+        "<rect x=\"244\" y=\"56\" width=\"160\" height=\"56\" rx=\"6\" fill=\"#ffffff\" stroke=\"#333\" "
+        "stroke-width=\"3\"/>\n",
+        "<line x1=\"184\" y1=\"84\" x2=\"244\" y2=\"84\" ",
+        "<line x1=\"184\" y1=\"164\" x2=\"244\" y2=\"84\" ",
+        ">hold[*]</text>\n"};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        ck_assert_msg(strstr(said, parts[i]) != NULL, "%s is not in %s", parts[i], said);
+}
+END_TEST
+
+/* Of a saga a loop is its instances, each with how it is; one without any is told of as that, and keeps its place. */
+START_TEST(graph__of_a_saga_shows_a_loop_as_its_instances)
+{
+    static const char *const names[] = {"hold[0]", "hold[1]", "tell", "pay"};
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[4], *list[4];
+    for (int i = 0; i < 4; i++) {
+        saga__v1__step__init(&steps[i]);
+        steps[i].name = text(names[i]);
+        steps[i].action = SAGA__V1__ACTION_STATE__ACTION_STATE_DONE;
+        list[i] = &steps[i];
+    }
+    saga.mode = SAGA__V1__SAGA_MODE__SAGA_MODE_ORCHESTRATED;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    answer.saga = &saga;
+    for (int items = 0; items < 2; items++) {
+        saga.steps = items ? list : list + 2;
+        saga.n_steps = items ? 4 : 2;
+        anew();
+        tell("Get", &answer.base);
+        tell_shop();
+        SHOWS("graph 9f03c1d2a4b7-2a",
+              items ? "shop 2.0.0, saga 9f03c1d2a4b7-2a: RUNNING\n"
+                      "  ▶ hold[0]  on stock  undone by Free  DONE\n  ▶ hold[1]  on stock  undone by Free  DONE\n"
+                      "  ▶ tell     optional  on mail  DONE\n"
+                      "     └▶ pay      pivot  after hold[0], hold[1], tell  on bank  DONE\n"
+                    : "shop 2.0.0, saga 9f03c1d2a4b7-2a: RUNNING\n  ▶ tell  optional  on mail  DONE\n"
+                      "  ▶ hold  for each of at most 3  on stock  undone by Free  no items\n"
+                      "     └▶ pay   pivot  after tell, hold  on bank  DONE\n");
+    }
+    /* And of what is refused nothing is drawn, in whichever form. */
+    static const char *const forms[] = {"text", "json", "mermaid", "dot", "svg"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char words[64];
+        anew();
+        tell("Get", &answer.base);
+        tell("GetDefinition", NULL);
+        told[1].code = SAGA_E_NOT_FOUND;
+        snprintf(words, sizeof words, "graph 9f03c1d2a4b7-2a -o %s", forms[i]);
+        ck_assert_msg(sagactl(words) == EXIT_NOT_FOUND, "%s: %s", words, complained);
+        ck_assert_str_eq(said, "");
+    }
+}
+END_TEST
+
 /* A sidecar of wider bounds has taken it: more steps than 64, and longer times. */
 START_TEST(graph__of_a_definition_that_is_larger_than_most)
 {
@@ -267,6 +373,8 @@ int main(void)
     tcase_add_test(tc, graph__shows_the_condition_of_a_step);
     tcase_add_test(tc, graph__of_a_file);
     tcase_add_test(tc, graph__of_a_saga_knows_whose_instance_a_step_is);
+    tcase_add_test(tc, graph__tells_what_each_step_is);
+    tcase_add_test(tc, graph__of_a_saga_shows_a_loop_as_its_instances);
     tcase_add_test(tc, graph__of_a_definition_that_is_larger_than_most);
     tcase_add_test(tc, graph__of_a_saga_says_how_it_is);
     tcase_add_test(tc, graph__paints_how_each_step_is);

@@ -394,6 +394,42 @@ START_TEST(retry__of_all_goes_on_behind_a_refusal)
 }
 END_TEST
 
+/* The one step that was typed is what is tried, and what somebody was told of the first is shown of them all. */
+START_TEST(retry__of_all_names_the_step)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__RetryResponse done = SAGA__V1__RETRY_RESPONSE__INIT;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *list[] = {&sagas[0], &sagas[1]};
+    Saga__V1__Step steps[2] = {SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT}, *step_lists[2] = {&steps[0], &steps[1]};
+    for (int i = 0; i < 2; i++) {
+        sagas[i].id = text(i == 0 ? "9f03c1d2a4b7-2a" : "9f03c1d2a4b7-2b");
+        sagas[i].definition = text("order");
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = steps[i].name = text("charge");
+        sagas[i].steps = &step_lists[i];
+        sagas[i].n_steps = 1;
+        steps[i].last_status = SAGA_E_UNAVAILABLE;
+        steps[i].last_message = text(i == 0 ? "the bank is shut" : "it still is");
+    }
+    answer.sagas = list;
+    answer.n_sagas = 2;
+    tell("ListDeadLetters", &answer.base);
+    tell("Retry", &done.base);
+    tell("Retry", &done.base);
+    ck_assert_int_eq(sagactl("retry --all --step charge --actor ann -o json"), EXIT_DONE);
+    assert_json(said, "{'found':2,'retried':2}");
+    assert_asked(1, &saga__v1__retry_request__descriptor,
+                 "{'actor':'ann','saga_id':'9f03c1d2a4b7-2a','step':'charge'}");
+    assert_asked(2, &saga__v1__retry_request__descriptor,
+                 "{'actor':'ann','saga_id':'9f03c1d2a4b7-2b','step':'charge'}");
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    SHOWS("deadletters --summary",
+          "2 dead letters:\n     2  order, action of charge: UNAVAILABLE\n        the bank is shut\n"
+          "        sagactl retry --all --definition order --step charge --status UNAVAILABLE\n");
+}
+END_TEST
+
 /* Where not all of them could be found none is tried, and of a count nothing is said. */
 START_TEST(retry__of_all_needs_all)
 {
@@ -424,6 +460,7 @@ int main(void)
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
     tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
+    tcase_add_test(tc, retry__of_all_names_the_step);
     tcase_add_test(tc, retry__of_all_needs_all);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
