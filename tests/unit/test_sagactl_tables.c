@@ -183,6 +183,51 @@ START_TEST(tables__completions_of_zsh_know_each_spelling)
 }
 END_TEST
 
+/* What an option takes is told behind it, in zsh and in fish. */
+START_TEST(tables__completions_tell_what_an_option_takes)
+{
+    for (int fish = 0; fish < 2; fish++) {
+        char *text = NULL, values[256], end[400];
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, fish ? "fish" : "zsh"));
+        fclose(out);
+        for (unsigned id = 0; id < OPTION_COUNT; id++) {
+            const struct option_row *row = &option_rows[id];
+            char begin[96], letter[8] = "";
+            size_t used = 0;
+            values[0] = '\0';
+            for (size_t k = 0; row->complete == COMPLETE_VALUES && row->values[k] != NULL; k++)
+                used += (size_t)snprintf(values + used, sizeof values - used, "%s%s", k > 0 ? " " : "", row->values[k]);
+            if (row->letter != '\0')
+                snprintf(letter, sizeof letter, " -s %c", row->letter);
+            if (fish) {
+                snprintf(begin, sizeof begin, " -l %s%s%s", row->name, letter,
+                         row->argument == NULL            ? ""
+                         : row->complete == COMPLETE_FILE ? " -r -F"
+                                                          : " -x");
+                snprintf(end, sizeof end, "%s%s%s -d '%.4s", values[0] != '\0' ? " -a '" : "", values,
+                         values[0] != '\0' ? "'" : "", row->help);
+            } else {
+                snprintf(begin, sizeof begin, "\n        '*--%s%s[%.4s", row->name, row->argument != NULL ? "=" : "",
+                         row->help);
+                snprintf(end, sizeof end, "]%s%s%s%s%s%s'", row->argument != NULL ? ":" : "",
+                         row->argument != NULL ? row->argument : "", row->argument != NULL ? ":" : "",
+                         row->complete == COMPLETE_FILE ? "_files"
+                         : values[0] != '\0'            ? "("
+                                                        : "",
+                         values, values[0] != '\0' ? ")" : "");
+            }
+            const char *at = strstr(text, begin), *line_end = at == NULL ? NULL : strchr(at + 1, '\n');
+            const char *there = at == NULL ? NULL : strstr(at + strlen(begin), end);
+            ck_assert_msg(there != NULL && there < line_end && (!fish || there == at + strlen(begin)), "%s ... %s",
+                          begin, end);
+        }
+        free(text);
+    }
+}
+END_TEST
+
 /* Between quotes fish takes an apostrophe for the end, unless it is marked; what stands behind a quoted text is the line's end. */
 START_TEST(tables__completions_of_fish_are_quoted_to_their_end)
 {
@@ -319,6 +364,7 @@ int main(void)
     tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
     tcase_add_test(tests, tables__completions_of_bash_know_what_an_option_takes);
     tcase_add_test(tests, tables__completions_of_zsh_know_each_spelling);
+    tcase_add_test(tests, tables__completions_tell_what_an_option_takes);
     tcase_add_test(tests, tables__completions_of_fish_are_quoted_to_their_end);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     tcase_add_test(tests, tables__completions_ask_for_what_there_is);
