@@ -50,9 +50,10 @@ $(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
 $(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
 $(B)/tests/unit/test_client_settings: LINK_MORE := -Wl,--wrap=grpc_channel_create,--wrap=pthread_create
-$(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks rehearse sagas slo start status trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \
+$(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \
 	call close address)
-$(patsubst %,$(B)/tests/unit/test_sagactl_%,fleet sagas start): LINK_MORE += -Wl,--wrap=nanosleep
+$(patsubst %,$(B)/tests/unit/test_sagactl_%,fleet sagas start terminal top): LINK_MORE += -Wl,--wrap=nanosleep
+$(B)/tests/unit/test_sagactl_terminal: LINK_MORE += -Wl,--wrap=isatty
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,reflect watch): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open call close address stream_open stream_read stream_close)
 $(B)/tests/unit/test_client_lease: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \

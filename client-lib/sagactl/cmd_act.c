@@ -138,6 +138,7 @@ int command_reload(struct run *r)
 {
     Saga__V1__ReloadRequest request = SAGA__V1__RELOAD_REQUEST__INIT;
     Saga__V1__ReloadResponse *answer;
+    char text[1024];
     request.actor = r->o.actor;
     int status =
         run_call(r, "/saga.v1.Operator/Reload", &request.base, &saga__v1__reload_response__descriptor, &answer);
@@ -147,9 +148,10 @@ int command_reload(struct run *r)
         status = run_json(r, &answer->base, false);
     } else {
         for (size_t i = 0; i < answer->n_taken; i++)
-            fprintf(r->screen.out, "taken: %s\n", answer->taken[i]);
+            fprintf(r->screen.out, "taken: %s\n", screen_clean(&r->screen, answer->taken[i], text, sizeof text));
         for (size_t i = 0; i < answer->n_needs_restart; i++)
-            screen_put(&r->screen, PAINT_STRONG, "needs a restart: %s\n", answer->needs_restart[i]);
+            screen_put(&r->screen, PAINT_STRONG, "needs a restart: %s\n",
+                       screen_clean(&r->screen, answer->needs_restart[i], text, sizeof text));
         if (answer->n_taken + answer->n_needs_restart == 0)
             fputs("nothing has changed\n", r->screen.out);
     }

@@ -25,6 +25,10 @@ static int add_earlier(struct run *r, Saga__V1__GetRequest *request, Saga__V1__G
             run_call(r, "/saga.v1.Coordinator/Get", &request->base, &saga__v1__get_response__descriptor, &page);
         if (status != EXIT_DONE)
             return status;
+        if (strcmp(page->next_page_token, answer->next_page_token) == 0) {
+            protobuf_c_message_free_unpacked(&page->base, NULL);
+            return run_say(r, EXIT_REFUSED, "the sidecar's token for the next page cannot be used");
+        }
         size_t count = page->n_timeline + answer->n_timeline;
         Saga__V1__Event **timeline = malloc((count + 1) * sizeof(*timeline));
         if (timeline == NULL) {

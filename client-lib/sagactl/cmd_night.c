@@ -250,6 +250,10 @@ int run_retry_all(struct run *r)
     struct ids all = {.r = r};
     size_t done = 0;
     int status = each_dead_letter(r, true, add_id, &all);
+    if (status != EXIT_DONE) {
+        free(all.ids);
+        return status;
+    }
     for (size_t i = 0; i < all.count && (status == EXIT_DONE || status == EXIT_REFUSED || status == EXIT_NOT_FOUND);
          i++) {
         Saga__V1__RetryRequest request = SAGA__V1__RETRY_REQUEST__INIT;

@@ -82,8 +82,8 @@ static void put_step(const struct screen *s, const Saga__V1__GetResponse *answer
     screen_clean(s, step->name, name, sizeof name);
     screen_clean(s, step->waiting_for, waits, sizeof waits);
     screen_put(s, PAINT_STRONG, "%s %s\n", back ? "the undo of" : "the action of", name);
-    snprintf(text, sizeof text, "%s%s%s", waits, from != NULL ? ", since " : "",
-             from != NULL ? ago(s, from->at, when) : "");
+    ago(s, from != NULL ? from->at : NULL, when);
+    snprintf(text, sizeof text, "%s%s%s", waits, when[0] != '\0' ? ", since " : "", when);
     put(s, PAINT_WARN, "waits for", text);
     if (step->waits_until != NULL) {
         times_write_until(s, times_of(step->waits_until), when);

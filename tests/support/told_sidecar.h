@@ -22,6 +22,7 @@ static struct {
     const char *reason, *words; /* NULL: none, and that it is refused */
 } told[TOLD_MAX];
 static const char *told_address = "unix:here.sock";
+static const char *told_unopened;       /* why there is no way to it; NULL: there is one */
 static struct wire_options opened_with; /* by the last that has reached it; a view of its words */
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
@@ -36,8 +37,9 @@ const char *__wrap_wire_address(const struct wire *w);
 
 int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
 {
-    (void)error;
     opened_with = *options;
+    if (told_unopened != NULL)
+        return saga_error_set(error, SAGA_E_INVALID_ARGUMENT, SAGA_REASON_ARGUMENT, "address", told_unopened);
     *out = (struct wire *)(uintptr_t)told;
     return SAGA_OK;
 }
@@ -82,6 +84,7 @@ static inline void setup(void)
 {
     told_count = asked_count = 0;
     said = complained = NULL;
+    told_unopened = NULL;
     setenv("TZ", "UTC", 1);
     setenv("LC_ALL", "C.UTF-8", 1);
     unsetenv("COLUMNS");

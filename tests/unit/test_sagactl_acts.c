@@ -96,6 +96,32 @@ START_TEST(acts__some_need_a_reason)
 }
 END_TEST
 
+/* What was taken, and what waits for a restart; whatever the sidecar says steers no terminal. */
+START_TEST(reload__says_what_came_of_each_option)
+{
+    Saga__V1__ReloadResponse answer = SAGA__V1__RELOAD_RESPONSE__INIT;
+    char *taken[] = {text("retention"), text("targets.a\033[2Jb")}, *rest[] = {text("listen")};
+    tell("Reload", &answer.base);
+    SHOWS("reload --actor ann", "nothing has changed\n");
+    assert_asked(0, REQUEST(reload), "{'actor':'ann'}");
+    answer.taken = taken;
+    answer.needs_restart = rest;
+    answer.n_needs_restart = 1;
+    anew();
+    tell("Reload", &answer.base);
+    SHOWS("reload", "needs a restart: listen\n");
+    answer.n_taken = 2;
+    anew();
+    tell("Reload", &answer.base);
+    SHOWS("reload", "taken: retention\ntaken: targets.a\\x1b[2Jb\nneeds a restart: listen\n");
+    answer.n_taken = 1;
+    anew();
+    tell("Reload", &answer.base);
+    ck_assert_int_eq(sagactl("reload -o json"), EXIT_DONE);
+    assert_json(said, "{'needs_restart':['listen'],'taken':['retention']}");
+}
+END_TEST
+
 /* Whoever gives no name is who he is on this machine. */
 START_TEST(acts__are_somebodys)
 {
@@ -116,6 +142,7 @@ int main(void)
     tcase_add_loop_test(tc, acts__send_what_was_typed_and_say_what_was_done, 0, sizeof acts / sizeof acts[0]);
     tcase_add_test(tc, acts__some_need_a_reason);
     tcase_add_test(tc, acts__are_somebodys);
+    tcase_add_test(tc, reload__says_what_came_of_each_option);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -112,7 +112,46 @@ START_TEST(bulk__is_halted_and_goes_on)
         saga__v1__change_bulk_request__free_unpacked(request, NULL);
     }
     anew();
+    tell("ChangeBulk", &changed.base);
+    tell("ListBulks", &answer.base);
+    ck_assert_int_eq(sagactl("bulk r-1 pause --actor ann --fleet"), EXIT_DONE);
+    assert_asked(0, &saga__v1__change_bulk_request__descriptor,
+                 "{'actor':'ann','fleet':true,'id':'r-1','state':'BULK_STATE_PAUSED'}");
+    assert_asked(1, &saga__v1__list_bulks_request__descriptor, "{'fleet':true,'id':'r-1'}");
+    anew();
     ck_assert_int_eq(sagactl("bulk r-1 stop"), EXIT_USAGE);
+}
+END_TEST
+
+/* A program has every job of every loop, as the sidecar told it; and of no certain job none is waited for. */
+START_TEST(bulk__is_listed_for_a_program)
+{
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__ListBulksResponse answer;
+    Saga__V1__BulkJob room[JOBS], *list[JOBS];
+    static const char *const words[] = {"bulk -o json", "bulk retry-1 -o json", "bulk --wait -o json"};
+    jobs(&answer, room, list, &at);
+    room[0].state = SAGA__V1__BULK_STATE__BULK_STATE_RUNNING;
+    for (int i = 0; i < 3; i++) {
+        anew();
+        tell("ListBulks", &answer.base);
+        ck_assert_msg(sagactl(words[i]) == EXIT_DONE, "%s", complained);
+        json_t *document = json_loads(said, 0, NULL), *all = json_object_get(document, "jobs");
+        ck_assert_uint_eq(json_array_size(all), JOBS);
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(all, 0), "state")), "BULK_STATE_RUNNING");
+        json_decref(document);
+    }
+}
+END_TEST
+
+/* Before anything is begun what it would be about can be looked at, by the same question. */
+START_TEST(deadletters__can_be_looked_at_before)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    tell("ListDeadLetters", &answer.base);
+    SHOWS("deadletters skip --where true --definition order --fleet --reason r --dry-run", "No saga is stuck.\n");
+    assert_asked(0, &saga__v1__list_dead_letters_request__descriptor,
+                 "{'definition':'order','fleet':true,'page_size':1000,'where':'true'}");
 }
 END_TEST
 
@@ -161,6 +200,52 @@ START_TEST(deadletters__are_acted_on_together)
     ck_assert_ptr_nonnull(strstr(said, request->id));
     ck_assert_ptr_nonnull(strstr(said, "\"id\""));
     saga__v1__start_bulk_request__free_unpacked(request, NULL);
+}
+END_TEST
+
+/* What is begun, followed, changed or listed without some journals is told so, and the exit status says that something is missing. */
+START_TEST(bulk__says_which_journals_are_missing)
+{
+    static const struct {
+        const char *words, *methods[2];
+        int n_absent[2];
+    } cases[] = {
+        {"deadletters retry --where true --fleet --reason r", {"StartBulk"}, {1}},
+        {"deadletters retry --where true --fleet --reason r -o json", {"StartBulk"}, {1}},
+        {"deadletters retry --where true --fleet --reason r --name retry-1 --wait", {"StartBulk", "ListBulks"}, {1, 0}},
+        {"deadletters retry --where true --fleet --reason r --name retry-1 --wait", {"StartBulk", "ListBulks"}, {0, 1}},
+        {"bulk --fleet", {"ListBulks"}, {1}},
+        {"bulk retry-1 --fleet --wait", {"ListBulks"}, {1}},
+        {"bulk retry-1 pause --fleet", {"ChangeBulk", "ListBulks"}, {1, 0}}};
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__Absent absent = SAGA__V1__ABSENT__INIT, *list[] = {&absent};
+    Saga__V1__StartBulkResponse begun = SAGA__V1__START_BULK_RESPONSE__INIT;
+    Saga__V1__ChangeBulkResponse changed = SAGA__V1__CHANGE_BULK_RESPONSE__INIT;
+    Saga__V1__ListBulksResponse listed;
+    Saga__V1__BulkJob room[JOBS], *all[JOBS];
+    jobs(&listed, room, all, &at);
+    absent.journal = text("a");
+    absent.why = text("it is away");
+    begun.absent = changed.absent = listed.absent = list;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        for (int k = 0; k < 2 && cases[i].methods[k] != NULL; k++) {
+            size_t count = (size_t)cases[i].n_absent[k];
+            if (strcmp(cases[i].methods[k], "StartBulk") == 0) {
+                begun.n_absent = count;
+                tell("StartBulk", &begun.base);
+            } else if (strcmp(cases[i].methods[k], "ChangeBulk") == 0) {
+                changed.n_absent = count;
+                tell("ChangeBulk", &changed.base);
+            } else {
+                listed.n_absent = count;
+                tell("ListBulks", &listed.base);
+            }
+        }
+        ck_assert_msg(sagactl(cases[i].words) == EXIT_INCOMPLETE, "%zu: %s", i, complained);
+        ck_assert_msg(strstr(complained, "not in this: the journal a: it is away") != NULL, "%zu: %s", i, complained);
+        ck_assert_str_ne(said, "");
+    }
 }
 END_TEST
 
@@ -226,7 +311,10 @@ int main(void)
     tcase_add_test(tc, bulk__adds_up_what_loops_and_journals_have_done);
     tcase_add_test(tc, bulk__of_no_job);
     tcase_add_test(tc, bulk__is_halted_and_goes_on);
+    tcase_add_test(tc, bulk__is_listed_for_a_program);
+    tcase_add_test(tc, deadletters__can_be_looked_at_before);
     tcase_add_test(tc, deadletters__are_acted_on_together);
+    tcase_add_test(tc, bulk__says_which_journals_are_missing);
     tcase_add_test(tc, bulk__is_waited_for);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

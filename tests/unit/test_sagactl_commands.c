@@ -58,6 +58,67 @@ START_TEST(every_command__ends_as_the_call_did)
 }
 END_TEST
 
+/* An address that is none is a mistake of the command line, whichever command it is; the file is there so that it is not that one. */
+START_TEST(every_command__says_that_an_address_is_none)
+{
+    static const char *const commands[] = {"status",
+                                           "top --once",
+                                           "targets",
+                                           "list",
+                                           "list --request-id a",
+                                           "get 9f03c1d2a4b7-2a",
+                                           "why 9f03c1d2a4b7-2a",
+                                           "wait 9f03c1d2a4b7-2a",
+                                           "watch 9f03c1d2a4b7-2a",
+                                           "start a",
+                                           "start a --wait",
+                                           "cancel 9f03c1d2a4b7-2a",
+                                           "deadletters",
+                                           "deadletters --summary",
+                                           "deadletters retry --where true",
+                                           "retry --all",
+                                           "bulk",
+                                           "bulk a --wait",
+                                           "definitions",
+                                           "register FILE",
+                                           "register --dry-run FILE",
+                                           "register FILE FILE",
+                                           "schema list",
+                                           "schema register FILE --name a",
+                                           "schema reflect a x:1",
+                                           "graph a",
+                                           "input a",
+                                           "drill",
+                                           "slo",
+                                           "rules",
+                                           "fleet",
+                                           "audit",
+                                           "verify",
+                                           "authz explain",
+                                           "contract export --target a",
+                                           "reload"};
+    char path[] = "/tmp/saga-commands-XXXXXX", words[128];
+    write_file(path, "name: a\nversion: 1.0.0\nsteps:\n"
+                     "  - {name: s, target: t, action: /p.S/A, compensation: none}\n");
+    told_unopened = "\"x\" is no address";
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char *to = words;
+        for (const char *at = commands[i]; *at != '\0'; at++)
+            if (strncmp(at, "FILE", 4) == 0) {
+                to += sprintf(to, "%s", path);
+                at += 3;
+            } else {
+                *to++ = *at;
+            }
+        *to = '\0';
+        ck_assert_msg(sagactl(words) == EXIT_USAGE, "%s", words);
+        ck_assert_msg(strncmp(complained, "sagactl: \"x\" is no address", 26) == 0, "%s: %s", words, complained);
+        ck_assert_msg(said[0] == '\0', "%s: %s", words, said);
+    }
+    unlink(path);
+}
+END_TEST
+
 /* A word that a command does not know is none that it knows. */
 START_TEST(every_command__says_which_words_it_takes)
 {
@@ -144,6 +205,7 @@ START_TEST(every_command__tells_why_nobody_answers)
         {"127.0.0.1:1", "Socket closed", ": it closes every connection at once\n"},
         {"nobody:1", "DNS resolution failed for nobody:1", ": there is no such host\n"},
         {"127.0.0.1:1", "no connection in time", ": something takes connections there and says nothing\n"},
+        {"dns://tmp", "Connection refused", ": nothing listens there\n"},
         {"127.0.0.1:1", "No such file or directory", "sagactl: No such file or directory\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -160,55 +222,82 @@ START_TEST(every_command__tells_why_nobody_answers)
 }
 END_TEST
 
+/* Commands with what they are told: answers in which nothing is. */
+#define ANSWER(name) &saga__v1__##name##_response__descriptor
+static const struct {
+    const char *words, *methods[2];
+    const ProtobufCMessageDescriptor *answers[2];
+} answered[] = {
+    {"status", {"Check", "Status"}, {&grpc__health__v1__health_check_response__descriptor, ANSWER(status)}},
+    {"fleet", {"ListJournals"}, {ANSWER(list_journals)}},
+    {"fleet give a", {"GiveJournal"}, {ANSWER(give_journal)}},
+    {"slo", {"ListObjectives"}, {ANSWER(list_objectives)}},
+    {"rules", {"ListRules"}, {ANSWER(list_rules)}},
+    {"rules arm a", {"ChangeRule"}, {ANSWER(change_rule)}},
+    {"bulk", {"ListBulks"}, {ANSWER(list_bulks)}},
+    {"deadletters retry --where true", {"StartBulk"}, {ANSWER(start_bulk)}},
+    {"deadletters", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
+    {"deadletters --summary", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
+    {"retry --all", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
+    {"retry 9f03c1d2a4b7-2a", {"Retry"}, {ANSWER(retry)}},
+    {"breaker reset a --reason b", {"SetBreaker"}, {ANSWER(set_breaker)}},
+    {"hold a --reason b", {"HoldDefinition"}, {ANSWER(hold_definition)}},
+    {"forget a b", {"ForgetAnswer"}, {ANSWER(forget_answer)}},
+    {"audit", {"ListAudit"}, {ANSWER(list_audit)}},
+    {"list", {"List"}, {ANSWER(list)}},
+    {"definitions", {"ListDefinitions"}, {ANSWER(list_definitions)}},
+    {"schema list", {"ListSchemas"}, {ANSWER(list_schemas)}},
+    {"start a", {"Start"}, {ANSWER(start)}},
+    {"reload", {"Reload"}, {ANSWER(reload)}},
+    {"drill", {"ListFaults"}, {ANSWER(list_faults)}},
+    {"version", {NULL}, {NULL}},
+    {"runbook", {NULL}, {NULL}},
+    {"completion bash", {NULL}, {NULL}},
+    {"help", {NULL}, {NULL}},
+};
+
+/* Tells the answers of a row, which the caller frees. */
+static void tell_row(size_t row, ProtobufCMessage *answers[2])
+{
+    anew();
+    for (int k = 0; k < 2 && answered[row].methods[k] != NULL; k++) {
+        answers[k] = malloc(answered[row].answers[k]->sizeof_message);
+        ck_assert_ptr_nonnull(answers[k]);
+        protobuf_c_message_init(answered[row].answers[k], answers[k]);
+        tell(answered[row].methods[k], answers[k]);
+    }
+}
+
+/* A program that asks for JSON has one document, whatever it asked for. */
+START_TEST(every_command__speaks_json)
+{
+    for (size_t i = 0; i < sizeof answered / sizeof answered[0]; i++) {
+        ProtobufCMessage *answers[2] = {NULL, NULL};
+        char words[128];
+        tell_row(i, answers);
+        snprintf(words, sizeof words, "%s -o json", answered[i].words);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s: %s", words, complained);
+        json_t *document = json_loads(said, 0, NULL);
+        ck_assert_msg(document != NULL, "%s: %s", words, said);
+        json_decref(document);
+        free(answers[0]);
+        free(answers[1]);
+    }
+}
+END_TEST
+
 /* Whatever it was, output that is lost is said, and the exit status tells. */
 START_TEST(every_command__says_that_its_output_is_lost)
 {
-#define ANSWER(name) &saga__v1__##name##_response__descriptor
-    static const struct {
-        const char *words, *methods[2];
-        const ProtobufCMessageDescriptor *answers[2];
-    } cases[] = {
-        {"status", {"Check", "Status"}, {&grpc__health__v1__health_check_response__descriptor, ANSWER(status)}},
-        {"fleet", {"ListJournals"}, {ANSWER(list_journals)}},
-        {"fleet give a", {"GiveJournal"}, {ANSWER(give_journal)}},
-        {"slo", {"ListObjectives"}, {ANSWER(list_objectives)}},
-        {"rules", {"ListRules"}, {ANSWER(list_rules)}},
-        {"rules arm a", {"ChangeRule"}, {ANSWER(change_rule)}},
-        {"bulk", {"ListBulks"}, {ANSWER(list_bulks)}},
-        {"deadletters retry --where true", {"StartBulk"}, {ANSWER(start_bulk)}},
-        {"deadletters", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
-        {"deadletters --summary", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
-        {"retry --all", {"ListDeadLetters"}, {ANSWER(list_dead_letters)}},
-        {"retry 9f03c1d2a4b7-2a", {"Retry"}, {ANSWER(retry)}},
-        {"breaker reset a --reason b", {"SetBreaker"}, {ANSWER(set_breaker)}},
-        {"hold a --reason b", {"HoldDefinition"}, {ANSWER(hold_definition)}},
-        {"forget a b", {"ForgetAnswer"}, {ANSWER(forget_answer)}},
-        {"audit", {"ListAudit"}, {ANSWER(list_audit)}},
-        {"list", {"List"}, {ANSWER(list)}},
-        {"definitions", {"ListDefinitions"}, {ANSWER(list_definitions)}},
-        {"schema list", {"ListSchemas"}, {ANSWER(list_schemas)}},
-        {"start a", {"Start"}, {ANSWER(start)}},
-        {"reload", {"Reload"}, {ANSWER(reload)}},
-        {"drill", {"ListFaults"}, {ANSWER(list_faults)}},
-        {"version", {NULL}, {NULL}},
-        {"runbook", {NULL}, {NULL}},
-        {"completion bash", {NULL}, {NULL}},
-        {"help", {NULL}, {NULL}},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+    for (size_t i = 0; i < sizeof answered / sizeof answered[0]; i++)
         for (int json = 0; json < 2; json++) {
             ProtobufCMessage *answers[2] = {NULL, NULL};
             FILE *full = fopen("/dev/full", "w");
             char words[128];
             ck_assert_ptr_nonnull(full);
             setvbuf(full, NULL, _IONBF, 0);
-            anew();
-            for (int k = 0; k < 2 && cases[i].methods[k] != NULL; k++) {
-                answers[k] = malloc(cases[i].answers[k]->sizeof_message);
-                protobuf_c_message_init(cases[i].answers[k], answers[k]);
-                tell(cases[i].methods[k], answers[k]);
-            }
-            snprintf(words, sizeof words, "%s%s", cases[i].words, json ? " -o json" : "");
+            tell_row(i, answers);
+            snprintf(words, sizeof words, "%s%s", answered[i].words, json ? " -o json" : "");
             ck_assert_msg(sagactl_into(full, words) == EXIT_REFUSED, "%s", words);
             ck_assert_msg(complained[0] != '\0', "%s: not a word", words);
             fclose(full);
@@ -224,9 +313,11 @@ int main(void)
     TCase *tc = tcase_create("commands");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, every_command__says_which_words_it_takes);
+    tcase_add_test(tc, every_command__says_that_an_address_is_none);
     tcase_add_test(tc, every_command__says_why_there_was_no_answer);
     tcase_add_test(tc, every_command__ends_as_the_call_did);
     tcase_add_test(tc, every_command__tells_why_nobody_answers);
+    tcase_add_test(tc, every_command__speaks_json);
     tcase_add_test(tc, every_command__says_that_its_output_is_lost);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -61,6 +61,66 @@ START_TEST(contract__has_what_a_sidecar_has_taken)
 }
 END_TEST
 
+/* With a definition go the descriptors that it was registered with, once; of what calls the participant not neither is in it. */
+START_TEST(contract__has_the_descriptors_of_its_definitions)
+{
+    static const char calls[] = "name: x\nversion: 1.0.0\nsteps:\n"
+                                "  - {name: a, target: bank, action: /p.S/A, compensation: none}\n";
+    Saga__V1__ListDefinitionsResponse all = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+    Saga__V1__Definition d[3], *list[3];
+    Saga__V1__Schema schema = SAGA__V1__SCHEMA__INIT;
+    for (int i = 0; i < 3; i++) {
+        saga__v1__definition__init(&d[i]);
+        list[i] = &d[i];
+        d[i].name = text("x");
+        d[i].version = text(i == 0 ? "1.0.0" : i == 1 ? "2.0.0" : "3.0.0");
+        d[i].source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)calls, .len = sizeof calls - 1};
+        d[i].schema_hash = text(i < 2 ? "0123" : "");
+    }
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t) "abcd", .len = 4};
+    all.definitions = list;
+    all.n_definitions = 3;
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d[0].base);
+    tell("GetSchema", &schema.base);
+    tell("GetDefinition", &d[1].base);
+    tell("GetDefinition", &d[2].base);
+    ck_assert_msg(sagactl("contract export --target bank") == EXIT_DONE, "%s", complained);
+    assert_asked(1, &saga__v1__get_definition_request__descriptor, "{'name':'x','version':'1.0.0'}");
+    assert_asked(2, &saga__v1__get_schema_request__descriptor, "{'hash':'0123'}");
+    assert_asked(3, &saga__v1__get_definition_request__descriptor, "{'name':'x','version':'2.0.0'}");
+    json_t *contract = json_loads(said, 0, NULL);
+    assert_value(json_object_get(contract, "schemas"), "{'0123':'YWJjZA=='}");
+    ck_assert_str_eq(json_string_value(json_object_get(contract, "target")), "bank");
+    ck_assert_uint_eq(json_array_size(json_object_get(contract, "definitions")), 3);
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *one = json_array_get(json_object_get(contract, "definitions"), i);
+        ck_assert_str_eq(json_string_value(json_object_get(one, "version")), d[i].version);
+        ck_assert_int_eq(json_object_get(one, "schema") != NULL, i < 2);
+    }
+    json_decref(contract);
+    d[0].source.len = 8; /* cannot be read */
+    anew();
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d[0].base);
+    ck_assert_int_eq(sagactl("contract export --target bank"), EXIT_REFUSED);
+    ck_assert_ptr_nonnull(strstr(complained, "a definition of the contract cannot be read: "));
+    anew();
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d[1].base);
+    tell("GetSchema", NULL);
+    told[2].code = SAGA_E_PERMISSION_DENIED;
+    ck_assert_int_eq(sagactl("contract export --target bank"), EXIT_REFUSED);
+    ck_assert_str_eq(said, "");
+    /* Neither is asked for what another participant alone is called by. */
+    all.n_definitions = 1;
+    anew();
+    tell("ListDefinitions", &all.base);
+    tell("GetDefinition", &d[1].base);
+    ck_assert_int_eq(sagactl("contract export --target shop"), EXIT_NOT_FOUND);
+}
+END_TEST
+
 /* ---- check ---- */
 
 /* What a change breaks, and of how many definitions how many calls were looked at. */
@@ -72,6 +132,7 @@ START_TEST(contract__is_checked)
                      "more [method-removed]\ntrades.binpb: 1 error\n");
     ck_assert_str_eq(complained, "");
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract both.json -o json"), EXIT_REFUSED);
+    ck_assert_ptr_null(strstr(said, "not checked"));
     ck_assert_ptr_nonnull(strstr(said, "\"calls\": 2,\n  \"definitions\": 1\n"));
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract both.json -o sarif"), EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "\"ruleId\": \"method-removed\""));
@@ -127,6 +188,7 @@ int main(void)
     Suite *suite = suite_create("sagactl_contract");
     TCase *tc = tcase_create("contract");
     tcase_add_checked_fixture(tc, contract_setup, files_teardown);
+    tcase_add_test(tc, contract__has_the_descriptors_of_its_definitions);
     tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
     tcase_add_test(tc, contract__is_checked);
     tcase_add_test(tc, contract__is_refused);

@@ -207,6 +207,89 @@ START_TEST(schemas__are_shown_page_by_page)
 }
 END_TEST
 
+/* Each with the beginning of its hash, its day and its services, below one head; none are told of as that. */
+START_TEST(schemas__have_a_row_each)
+{
+    Saga__V1__ListSchemasResponse pages[2] = {SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT,
+                                              SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT};
+    Saga__V1__Schema s[2] = {SAGA__V1__SCHEMA__INIT, SAGA__V1__SCHEMA__INIT}, *all[] = {&s[0], &s[1]};
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    char *services[] = {text("shop.Stock"), text("shop.Orders")};
+    tell("ListSchemas", &pages[1].base);
+    SHOWS("schema list", "No schema is registered. Register one with: sagactl schema register FILE\n");
+    at.seconds = 1700000000;
+    s[0].name = text("shop");
+    s[0].hash = text("0123456789abcdef");
+    s[0].registered_at = &at;
+    s[0].message_count = 7;
+    s[0].services = services;
+    s[0].n_services = 2;
+    s[1].name = text("bank");
+    for (int i = 0; i < 2; i++) {
+        pages[i].schemas = all + i;
+        pages[i].n_schemas = 1;
+    }
+    pages[0].next_page_token = text("shop");
+    anew();
+    tell("ListSchemas", &pages[0].base);
+    tell("ListSchemas", &pages[1].base);
+    SHOWS("schema list", "NAME                  HASH          REGISTERED  MESSAGES  SERVICES\n"
+                         "shop                  0123456789ab  2023-11-14         7  shop.Stock, shop.Orders\n"
+                         "bank                                -                  0  \n");
+    assert_asked(0, &saga__v1__list_schemas_request__descriptor, "{'page_size':1000}");
+    anew();
+    tell("ListSchemas", &pages[1].base);
+    ck_assert_int_eq(sagactl("schema list -o json"), EXIT_DONE);
+    json_t *document = json_loads(said, 0, NULL);
+    ck_assert_uint_eq(json_array_size(json_object_get(document, "schemas")), 1);
+    json_decref(document);
+}
+END_TEST
+
+/* What a saga would be started with, field by field, is of the schema that the definition was registered with. */
+START_TEST(input__is_of_the_schema_of_the_definition)
+{
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    Saga__V1__Schema schema = SAGA__V1__SCHEMA__INIT;
+    schema.descriptors = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)shapes, .len = shapes_size};
+    d.input = text("shapes.Line");
+    d.schema_hash = text("0123");
+    tell("GetDefinition", &d.base);
+    tell("GetSchema", &schema.base);
+    ck_assert_msg(sagactl("input order --version 1.0.0") == EXIT_DONE, "%s", complained);
+    assert_asked(0, &saga__v1__get_definition_request__descriptor, "{'name':'order','version':'1.0.0'}");
+    assert_asked(1, &saga__v1__get_schema_request__descriptor, "{'hash':'0123'}");
+    json_t *document = json_loads(said, 0, NULL);
+    ck_assert_msg(json_object_get(document, "sku") != NULL && json_object_get(document, "quantity") != NULL, "%s",
+                  said);
+    json_decref(document);
+    /* Which may not be there; nor need there be a type at all, or descriptors that can be read. */
+    d.input = text("shapes.None");
+    anew();
+    tell("GetDefinition", &d.base);
+    tell("GetSchema", &schema.base);
+    ck_assert_int_eq(sagactl("input order"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: the sidecar's descriptors have no shapes.None\n");
+    schema.descriptors.len = 5;
+    anew();
+    tell("GetDefinition", &d.base);
+    tell("GetSchema", &schema.base);
+    ck_assert_int_eq(sagactl("input order"), EXIT_REFUSED);
+    ck_assert_ptr_nonnull(strstr(complained, "the sidecar's descriptors cannot be read: "));
+    anew();
+    tell("GetDefinition", &d.base);
+    tell("GetSchema", NULL);
+    told[1].code = SAGA_E_NOT_FOUND;
+    ck_assert_int_eq(sagactl("input order"), EXIT_NOT_FOUND);
+    d.input = text("");
+    anew();
+    tell("GetDefinition", &d.base);
+    ck_assert_int_eq(sagactl("input order"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: order does not say the type of its input (schema, input)\n");
+    ck_assert_str_eq(said, "");
+}
+END_TEST
+
 /* Each field with its type and number; what google.protobuf has is known. */
 START_TEST(schemas__show_what_is_their_own)
 {
@@ -300,6 +383,8 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, definitions__are_shown_page_by_page);
     tcase_add_test(tc, schemas__are_shown_page_by_page);
+    tcase_add_test(tc, schemas__have_a_row_each);
+    tcase_add_test(tc, input__is_of_the_schema_of_the_definition);
     tcase_add_test(tc, schemas__show_what_is_their_own);
     tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
     tcase_add_test(tc, definitions__let_nothing_steer_a_terminal);

@@ -26,6 +26,7 @@ static const struct {
 static struct {
     const char *services[5];
     bool only_older;   /* has reflection by its older name */
+    unsigned answers;  /* > 0: of so many questions, and then it has reflection no longer */
     bool says_nothing; /* its streams end without a message */
     bool other;        /* answers something else than it was asked */
     const char *error; /* answers that */
@@ -139,7 +140,8 @@ int __wrap_wire_stream_open(struct wire *w, const char *method, const ProtobufCM
                  : ASKS(FILE_CONTAINING_SYMBOL) ? q->file_containing_symbol
                                                 : q->file_by_filename);
     question_count++;
-    code_next = server.only_older && !older ? SAGA_E_UNIMPLEMENTED : server.code;
+    bool silent = server.answers > 0 && question_count > server.answers;
+    code_next = silent || (server.only_older && !older) ? SAGA_E_UNIMPLEMENTED : server.code;
     answer_next = code_next != SAGA_OK || server.says_nothing ? NULL : answered(q);
     *out = (struct wire_stream *)(uintptr_t)&server;
     return SAGA_OK;
@@ -228,6 +230,21 @@ START_TEST(reflect__knows_the_older_name)
 }
 END_TEST
 
+/* By which name it has reflection is found out once: what it refuses later it is not asked for by the other name. */
+START_TEST(reflect__stays_with_a_name)
+{
+    for (int older = 0; older < 2; older++) {
+        begin();
+        server.only_older = older;
+        server.answers = older ? 2 : 1;
+        ck_assert_int_eq(sagactl("schema reflect shop x:1"), EXIT_REFUSED);
+        ck_assert_int_eq(strncmp(complained, "sagactl: the server at x:1 has no reflection; ", 46), 0);
+        ck_assert_str_eq(questions[server.answers], older ? "older x:1: shop.A" : "x:1: shop.A");
+        ck_assert_str_eq(questions[question_count - 1], questions[server.answers]);
+    }
+}
+END_TEST
+
 /* What a server does not tell is not registered. */
 START_TEST(reflect__says_what_is_wrong_with_a_server)
 {
@@ -303,6 +320,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, reflect__asks_for_all_that_there_is_once);
     tcase_add_test(tc, reflect__knows_the_older_name);
+    tcase_add_test(tc, reflect__stays_with_a_name);
     tcase_add_test(tc, reflect__says_what_is_wrong_with_a_server);
     tcase_add_test(tc, reflect__holds_only_so_much);
     tcase_add_test(tc, reflect__heeds_the_time_given);

@@ -228,6 +228,21 @@ START_TEST(list__of_a_request)
 }
 END_TEST
 
+/* A request that nobody knows has no saga to be asked for. */
+START_TEST(list__of_a_request_that_is_not_known)
+{
+    static const char *const words[] = {"list --request-id r", "get --request-id r"};
+    for (int i = 0; i < 2; i++) {
+        anew();
+        tell("Find", NULL);
+        told[0].code = SAGA_E_NOT_FOUND;
+        ck_assert_int_eq(sagactl(words[i]), EXIT_NOT_FOUND);
+        ck_assert_str_eq(said, "");
+        ck_assert_str_eq(complained, "sagactl: it is refused\n");
+    }
+}
+END_TEST
+
 /* ---- dead letters ---- */
 
 /* How many there are is the count of those that are shown, and where there are more the next line to type is said. */
@@ -379,6 +394,63 @@ START_TEST(retry__of_all_goes_on_behind_a_refusal)
 }
 END_TEST
 
+/* The one step that was typed is what is tried, and what somebody was told of the first is shown of them all. */
+START_TEST(retry__of_all_names_the_step)
+{
+    Saga__V1__ListDeadLettersResponse answer = SAGA__V1__LIST_DEAD_LETTERS_RESPONSE__INIT;
+    Saga__V1__RetryResponse done = SAGA__V1__RETRY_RESPONSE__INIT;
+    Saga__V1__Saga sagas[2] = {SAGA__V1__SAGA__INIT, SAGA__V1__SAGA__INIT}, *list[] = {&sagas[0], &sagas[1]};
+    Saga__V1__Step steps[2] = {SAGA__V1__STEP__INIT, SAGA__V1__STEP__INIT}, *step_lists[2] = {&steps[0], &steps[1]};
+    for (int i = 0; i < 2; i++) {
+        sagas[i].id = text(i == 0 ? "9f03c1d2a4b7-2a" : "9f03c1d2a4b7-2b");
+        sagas[i].definition = text("order");
+        sagas[i].state = SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
+        sagas[i].stuck_step = steps[i].name = text("charge");
+        sagas[i].steps = &step_lists[i];
+        sagas[i].n_steps = 1;
+        steps[i].last_status = SAGA_E_UNAVAILABLE;
+        steps[i].last_message = text(i == 0 ? "the bank is shut" : "it still is");
+    }
+    answer.sagas = list;
+    answer.n_sagas = 2;
+    tell("ListDeadLetters", &answer.base);
+    tell("Retry", &done.base);
+    tell("Retry", &done.base);
+    ck_assert_int_eq(sagactl("retry --all --step charge --actor ann -o json"), EXIT_DONE);
+    assert_json(said, "{'found':2,'retried':2}");
+    assert_asked(1, &saga__v1__retry_request__descriptor,
+                 "{'actor':'ann','saga_id':'9f03c1d2a4b7-2a','step':'charge'}");
+    assert_asked(2, &saga__v1__retry_request__descriptor,
+                 "{'actor':'ann','saga_id':'9f03c1d2a4b7-2b','step':'charge'}");
+    anew();
+    tell("ListDeadLetters", &answer.base);
+    SHOWS("deadletters --summary",
+          "2 dead letters:\n     2  order, action of charge: UNAVAILABLE\n        the bank is shut\n"
+          "        sagactl retry --all --definition order --step charge --status UNAVAILABLE\n");
+}
+END_TEST
+
+/* Where not all of them could be found none is tried, and of a count nothing is said. */
+START_TEST(retry__of_all_needs_all)
+{
+    static const int codes[] = {SAGA_E_PERMISSION_DENIED, SAGA_E_NOT_FOUND, SAGA_E_UNAVAILABLE};
+    static const int statuses[] = {EXIT_REFUSED, EXIT_NOT_FOUND, EXIT_UNREACHABLE};
+    Saga__V1__ListDeadLettersResponse answer;
+    for (int i = 0; i < 3; i++)
+        for (int page = 0; page < 2; page++) {
+            anew();
+            told_letters(&answer);
+            answer.next_page_token = text("next");
+            if (page == 1)
+                tell("ListDeadLetters", &answer.base);
+            tell("ListDeadLetters", NULL);
+            told[page].code = codes[i];
+            ck_assert_int_eq(sagactl(page == 0 ? "retry --all" : "retry --all -o json"), statuses[i]);
+            ck_assert_str_eq(said, "");
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_sagas");
@@ -388,12 +460,15 @@ int main(void)
     tcase_add_test(tc, deadletters__are_counted);
     tcase_add_test(tc, deadletters__are_told_by_what_they_have_in_common);
     tcase_add_test(tc, retry__of_all_goes_on_behind_a_refusal);
+    tcase_add_test(tc, retry__of_all_names_the_step);
+    tcase_add_test(tc, retry__of_all_needs_all);
     tcase_add_test(tc, list__shows_a_page_and_those_that_are_paused);
     tcase_add_test(tc, list__proposes_the_next_page_of_the_same);
     tcase_add_test(tc, list__looks_behind_an_empty_page);
     tcase_add_test(tc, deadletters__are_asked_for_again_by_a_question_on_one_line);
     tcase_add_test(tc, lists__say_which_journals_are_missing);
     tcase_add_test(tc, list__of_a_request);
+    tcase_add_test(tc, list__of_a_request_that_is_not_known);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

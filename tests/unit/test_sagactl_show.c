@@ -353,6 +353,23 @@ START_TEST(show__lists_fit_80_columns)
 }
 END_TEST
 
+/* However long a name or a version is, the steps have room. */
+START_TEST(show__definitions_fit_80_columns)
+{
+    static char name[] = "a-definition-with-a-very-long-name-that-nobody-should-have-given-it",
+                version[] = "1.0.0-with-more-behind-it-than-any-version-has-a-need-of";
+    char *names[] = {TEXT("reserve"), TEXT("charge")};
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT, *list[] = {&d};
+    d.name = name;
+    d.version = version;
+    d.steps = names;
+    d.n_steps = 2;
+    show_definitions(&screen, list, 1);
+    ck_assert_str_eq(shown(), "NAME                        VERSION           REGISTERED  STEPS\n"
+                              "a-definition-with-a-ver...  1.0.0-with-mo...  -           reserve, charge\n");
+}
+END_TEST
+
 START_TEST(show__steps_fit_80_columns)
 {
     make_stuck();
@@ -584,6 +601,23 @@ START_TEST(json__durations)
 }
 END_TEST
 
+/* A number that may be missing is a number where it is there. */
+START_TEST(json__of_a_number_that_may_be_missing)
+{
+    Saga__V1__RetryPolicy policy = SAGA__V1__RETRY_POLICY__INIT;
+    Google__Protobuf__DoubleValue jitter = GOOGLE__PROTOBUF__DOUBLE_VALUE__INIT;
+    for (int there = 0; there < 2; there++) {
+        jitter.value = 0.25;
+        policy.jitter = there ? &jitter : NULL;
+        json_t *object = object_of(&policy.base), *value = json_object_get(object, "jitter");
+        ck_assert_int_eq(value != NULL, there);
+        ck_assert_int_eq(json_is_real(value), there);
+        ck_assert(!there || (json_real_value(value) > 0.24 && json_real_value(value) < 0.26));
+        json_decref(object);
+    }
+}
+END_TEST
+
 START_TEST(json__is_ascii_whatever_is_in_it)
 {
     saga.definition = TEXT("5 \xe2\x82\xac \033[2J \xff\xe2\x82 end");
@@ -713,6 +747,7 @@ int main(void)
     tcase_add_test(tests, show__numbers_from_a_newer_sidecar);
     tcase_add_test(tests, show__payloads_as_text_or_digits);
     tcase_add_test(tests, show__lists_fit_80_columns);
+    tcase_add_test(tests, show__definitions_fit_80_columns);
     tcase_add_test(tests, show__steps_fit_80_columns);
     tcase_add_test(tests, show__a_row_of_a_list);
     tcase_add_test(tests, show__how_it_ended_in_a_line);
@@ -725,6 +760,7 @@ int main(void)
     tcase_add_test(tests, json__bytes_are_base64);
     tcase_add_test(tests, json__fractions_have_as_many_digits_as_they_need);
     tcase_add_test(tests, json__durations);
+    tcase_add_test(tests, json__of_a_number_that_may_be_missing);
     tcase_add_test(tests, json__is_ascii_whatever_is_in_it);
     tcase_add_test(tests, json__mends_what_is_no_utf8);
     tcase_add_test(tests, json__an_unknown_enum_is_its_number);

@@ -10,10 +10,13 @@ START_TEST(start__sends_what_was_typed)
         const char *words, *input;
         int64_t seconds;
         int32_t nanos;
-    } cases[] = {
-        {"start order --input-text book", "book", 0, 0},          {"start order --input-hex 626f6f6b", "book", 0, 0},
-        {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0}, {"start order --deadline 1500ms", "", 1, 500000000},
-        {"start order --deadline 1ms", "", 0, 1000000},           {"start order", "", 0, 0}};
+    } cases[] = {{"start order --input-text book", "book", 0, 0},
+                 {"start order --input-hex 626f6f6b", "book", 0, 0},
+                 {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0},
+                 {"start order --input-hex 30:70:a0", "0p\xa0", 0, 0},
+                 {"start order --deadline 1500ms", "", 1, 500000000},
+                 {"start order --deadline 1ms", "", 0, 1000000},
+                 {"start order", "", 0, 0}};
     Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
     started.saga_id = text("9f03c1d2a4b7-2a");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -93,6 +96,43 @@ START_TEST(start__waits_longer_than_it_starts)
     tell("Start", &started.base);
     ck_assert_int_eq(sagactl("start order --timeout 20m"), EXIT_DONE);
     ck_assert_int_gt(asked_deadlines[0] - wire_now(), 10 * minute);
+}
+END_TEST
+
+/* With --wait as JSON there is one document: the saga, or where it runs on what names it; and each start has an id of its own. */
+START_TEST(start__that_waits_is_one_document)
+{
+    Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
+    Saga__V1__WaitResponse ended = SAGA__V1__WAIT_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    char ids[2][64];
+    started.saga_id = saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED;
+    for (int there = 0; there < 2; there++) {
+        ended.saga = there ? &saga : NULL;
+        anew();
+        tell("Start", &started.base);
+        tell("Wait", &ended.base);
+        ck_assert_int_eq(sagactl("start order --wait -o json"), there ? EXIT_COMPENSATED : EXIT_REFUSED);
+        json_t *document = json_loads(said, 0, NULL);
+        ck_assert_msg(document != NULL, "%s", said);
+        ck_assert_str_eq(json_string_value(json_object_get(document, there ? "id" : "saga_id")), "9f03c1d2a4b7-2a");
+        json_decref(document);
+        ck_assert_msg(there || strstr(complained, "the sidecar's answer holds no saga") != NULL, "%s", complained);
+        Saga__V1__StartRequest *request = ASKED(saga__v1__start_request, 0);
+        snprintf(ids[there], sizeof ids[0], "%s", request->request_id);
+        saga__v1__start_request__free_unpacked(request, NULL);
+    }
+    ck_assert_str_ne(ids[0], "");
+    ck_assert_str_ne(ids[0], ids[1]);
+    anew();
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_COMPENSATED);
+    ended.saga = NULL;
+    anew();
+    tell("Wait", &ended.base);
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: the sidecar's answer holds no saga\n");
 }
 END_TEST
 
@@ -225,6 +265,7 @@ int main(void)
     tcase_add_test(tc, wait__ends_as_the_saga_did);
     tcase_add_test(tc, wait__outlives_a_sidecar);
     tcase_add_test(tc, wait__fails_when_it_cannot_say_how_it_ended);
+    tcase_add_test(tc, start__that_waits_is_one_document);
     tcase_add_test(tc, start__refuses_what_is_no_input);
     tcase_add_test(tc, wait__says_at_once_that_nobody_is_there);
     suite_add_tcase(suite, tc);

@@ -140,6 +140,14 @@ START_TEST(status__adds_up_its_loops)
                                "definition refund is held for ?, by bob, the bank is shut: ") != NULL,
                   "%s", said);
     holds[1].since = &since[1];
+    /* Away for nobody knows how long: of that nothing is said. */
+    targets[0][0].unreachable_for = targets[1][0].unreachable_for = NULL;
+    targets[0][0].unreachable = true;
+    anew();
+    tell("Check", &health.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("status"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "target bank at bank:1: 4 of 16 calls in flight") != NULL, "%s", said);
     /* Of those that stand alike each has its place, and whoever reads JSON has the sums. */
     loops[2].stuck = 3;
     anew();
@@ -156,6 +164,47 @@ START_TEST(status__adds_up_its_loops)
     ck_assert_int_eq(json_integer_value(json_object_get(sums, "stuck")), 7);
     ck_assert_str_eq(json_string_value(json_object_get(sums, "health")), "SERVING");
     json_decref(sums);
+}
+END_TEST
+
+/* A journal that was taken over has its row, be it the only one, and be all of its sagas ended; where there is none there is no table. */
+START_TEST(status__has_a_table_of_what_was_taken_over)
+{
+    static const char head[] =
+        "\n     LIVE  GOING BACK   STUCK  PAUSED THE OLDEST  OF A JOURNAL TAKEN OVER (counted above, "
+        "too)\n",
+                      calm[] = "        0           0       0       0          -  calm\n",
+                      busy[] = "        9           2       0       3         2h  busy\n";
+    static const char *const counts[] = {": sagad 1.2.3, 1 loop\n", ": sagad 1.2.3, 1 loop, 1 journal taken over\n",
+                                         ": sagad 1.2.3, 1 loop, 2 journals taken over\n"};
+    Grpc__Health__V1__HealthCheckResponse health = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__INIT;
+    Google__Protobuf__Timestamp began = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    Saga__V1__StatusResponse answer = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loops[3], *list[3];
+    began.seconds = time(NULL) - 7230;
+    for (int i = 0; i < 3; i++) {
+        saga__v1__loop_status__init(&loops[i]);
+        loops[i].version = text("1.2.3");
+        list[i] = &loops[i];
+    }
+    loops[1].journal = text("calm");
+    loops[2].journal = text("busy");
+    loops[2].live = 9;
+    loops[2].compensating = 2;
+    loops[2].paused = 3;
+    loops[2].oldest_live = &began;
+    answer.loops = list;
+    for (size_t guests = 0; guests < 3; guests++) {
+        answer.n_loops = 1 + guests;
+        anew();
+        tell("Check", &health.base);
+        tell("Status", &answer.base);
+        ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, counts[guests]) != NULL, "%s", said);
+        ck_assert_msg((strstr(said, head) != NULL) == (guests > 0), "%s", said);
+        ck_assert_msg((strstr(said, calm) != NULL) == (guests > 0), "%s", said);
+        ck_assert_msg((strstr(said, busy) != NULL) == (guests > 1), "%s", said);
+    }
 }
 END_TEST
 
@@ -289,6 +338,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, status__says_whose_it_is);
     tcase_add_test(tc, status__adds_up_its_loops);
+    tcase_add_test(tc, status__has_a_table_of_what_was_taken_over);
     tcase_add_test(tc, status__has_the_heartbeats_of_every_loop);
     tcase_add_test(tc, status__counts_over_all_loops);
     suite_add_tcase(suite, tc);

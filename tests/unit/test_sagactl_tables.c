@@ -116,6 +116,118 @@ START_TEST(tables__completions_of_zsh_mark_what_would_part)
 }
 END_TEST
 
+/* Behind an option that takes an argument bash proposes what that may be; before a command it is passed over together with it. */
+START_TEST(tables__completions_of_bash_know_what_an_option_takes)
+{
+    char *text = NULL, line[600];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "bash"));
+    fclose(out);
+    char *skips = strstr(text, "case ${COMP_WORDS[i]} in\n      "), *skips_end = strstr(text, ") ((i++)) ;;\n");
+    ck_assert(skips != NULL && skips_end != NULL && skips < skips_end);
+    const char *options = strstr(text, "  case $prev in\n"), *rest = strstr(text, "\n    *)\n      case $command in\n");
+    ck_assert(options != NULL && rest != NULL && options < rest);
+    for (unsigned id = 0; id < OPTION_COUNT; id++) {
+        const struct option_row *row = &option_rows[id];
+        bool common = (OPTIONS_COMMON & OPTION_BIT(id)) != 0, shared = row->letter == '\0';
+        for (unsigned other = 0; other < OPTION_COUNT; other++)
+            shared = shared || (other != id && option_rows[other].letter == row->letter);
+        /* "    --state|-s) COMPREPLY=(": by its letter where no other option has it. */
+        int used = snprintf(line, sizeof line, "\n    --%s", row->name);
+        if (!shared)
+            used += snprintf(line + used, sizeof line - (size_t)used, "|-%c", row->letter);
+        used += snprintf(line + used, sizeof line - (size_t)used, ") COMPREPLY=(");
+        if (row->complete == COMPLETE_FILE)
+            snprintf(line + used, sizeof line - (size_t)used, "$(compgen -f -- \"$cur\")) ;;\n");
+        else if (row->complete == COMPLETE_VALUES) {
+            used += snprintf(line + used, sizeof line - (size_t)used, "$(compgen -W '");
+            for (size_t k = 0; row->values[k] != NULL; k++)
+                used += snprintf(line + used, sizeof line - (size_t)used, "%s%s", k > 0 ? " " : "", row->values[k]);
+            snprintf(line + used, sizeof line - (size_t)used, "' -- \"$cur\")) ;;\n");
+        } else if (row->complete == COMPLETE_NOTHING)
+            snprintf(line + used, sizeof line - (size_t)used, ") ;;\n");
+        else
+            snprintf(line + used, sizeof line - (size_t)used, "$(compgen -W \"$(sagactl -t 500ms ");
+        ck_assert_msg((strstr(text, line) != NULL) == (row->argument != NULL), "%s", line);
+        used = snprintf(line, sizeof line, "--%s", row->name);
+        if (row->letter != '\0')
+            used += snprintf(line + used, sizeof line - (size_t)used, "|-%c", row->letter);
+        const char *skip = strstr(skips, line);
+        while (skip != NULL && strchr("|)", skip[used]) == NULL)
+            skip = strstr(skip + 1, line);
+        ck_assert_msg(!(common && row->argument != NULL) || (skip != NULL && skip < skips_end), "%s", line);
+    }
+    free(text);
+}
+END_TEST
+
+/* An option is written by its name and by its letter, where it has one, each with whether an argument comes with it. */
+START_TEST(tables__completions_of_zsh_know_each_spelling)
+{
+    char *text = NULL, spelling[96];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "zsh"));
+    fclose(out);
+    for (unsigned id = 0; id < OPTION_COUNT; id++) {
+        const struct option_row *row = &option_rows[id];
+        snprintf(spelling, sizeof spelling, "\n        '*--%s%s[%.4s", row->name, row->argument != NULL ? "=" : "",
+                 row->help);
+        ck_assert_msg(strstr(text, spelling) != NULL, "%s", spelling);
+        snprintf(spelling, sizeof spelling, "\n        '*-%c%s[%.4s", row->letter, row->argument != NULL ? "+" : "",
+                 row->help);
+        ck_assert_msg(row->letter == '\0' || strstr(text, spelling) != NULL, "%s", spelling);
+    }
+    free(text);
+}
+END_TEST
+
+/* What an option takes is told behind it, in zsh and in fish. */
+START_TEST(tables__completions_tell_what_an_option_takes)
+{
+    for (int fish = 0; fish < 2; fish++) {
+        char *text = NULL, values[256], end[400];
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, fish ? "fish" : "zsh"));
+        fclose(out);
+        for (unsigned id = 0; id < OPTION_COUNT; id++) {
+            const struct option_row *row = &option_rows[id];
+            char begin[96], letter[8] = "";
+            size_t used = 0;
+            values[0] = '\0';
+            for (size_t k = 0; row->complete == COMPLETE_VALUES && row->values[k] != NULL; k++)
+                used += (size_t)snprintf(values + used, sizeof values - used, "%s%s", k > 0 ? " " : "", row->values[k]);
+            if (row->letter != '\0')
+                snprintf(letter, sizeof letter, " -s %c", row->letter);
+            if (fish) {
+                snprintf(begin, sizeof begin, " -l %s%s%s", row->name, letter,
+                         row->argument == NULL            ? ""
+                         : row->complete == COMPLETE_FILE ? " -r -F"
+                                                          : " -x");
+                snprintf(end, sizeof end, "%s%s%s -d '%.4s", values[0] != '\0' ? " -a '" : "", values,
+                         values[0] != '\0' ? "'" : "", row->help);
+            } else {
+                snprintf(begin, sizeof begin, "\n        '*--%s%s[%.4s", row->name, row->argument != NULL ? "=" : "",
+                         row->help);
+                snprintf(end, sizeof end, "]%s%s%s%s%s%s'", row->argument != NULL ? ":" : "",
+                         row->argument != NULL ? row->argument : "", row->argument != NULL ? ":" : "",
+                         row->complete == COMPLETE_FILE ? "_files"
+                         : values[0] != '\0'            ? "("
+                                                        : "",
+                         values, values[0] != '\0' ? ")" : "");
+            }
+            const char *at = strstr(text, begin), *line_end = at == NULL ? NULL : strchr(at + 1, '\n');
+            const char *there = at == NULL ? NULL : strstr(at + strlen(begin), end);
+            ck_assert_msg(there != NULL && there < line_end && (!fish || there == at + strlen(begin)), "%s ... %s",
+                          begin, end);
+        }
+        free(text);
+    }
+}
+END_TEST
+
 /* Between quotes fish takes an apostrophe for the end, unless it is marked; what stands behind a quoted text is the line's end. */
 START_TEST(tables__completions_of_fish_are_quoted_to_their_end)
 {
@@ -250,6 +362,9 @@ int main(void)
     tcase_add_test(tests, tables__the_manual_page_is_theirs);
     tcase_add_test(tests, tables__completions_name_everything);
     tcase_add_test(tests, tables__completions_of_zsh_mark_what_would_part);
+    tcase_add_test(tests, tables__completions_of_bash_know_what_an_option_takes);
+    tcase_add_test(tests, tables__completions_of_zsh_know_each_spelling);
+    tcase_add_test(tests, tables__completions_tell_what_an_option_takes);
     tcase_add_test(tests, tables__completions_of_fish_are_quoted_to_their_end);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     tcase_add_test(tests, tables__completions_ask_for_what_there_is);

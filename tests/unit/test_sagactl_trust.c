@@ -85,6 +85,15 @@ START_TEST(verify__says_what_is_whole_and_what_was_changed)
     ck_assert_int_eq(sagactl("verify"), EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "\nloop 1: CHANGED: frame 4 was changed\n"));
     ck_assert_str_eq(complained, "");
+    /* A program hears the same, and all of it. */
+    anew();
+    tell("Verify", &answer.base);
+    ck_assert_int_eq(sagactl("verify -o json"), EXIT_REFUSED);
+    json_t *document = json_loads(said, 0, NULL), *journals = json_object_get(document, "journals");
+    ck_assert_uint_eq(json_array_size(journals), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(journals, 0), "head")), "abc");
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(journals, 1), "finding")), "frame 4 was changed");
+    json_decref(document);
     one.head = text(""); /* what was changed may have no head, and was chained */
     anew();
     tell("Verify", &answer.base);
@@ -142,6 +151,10 @@ START_TEST(authz__says_what_one_may_do_and_by_which_rule)
     tell("Explain", &answer.base);
     ck_assert_int_eq(sagactl("authz explain --method Start"), EXIT_REFUSED);
     ck_assert_str_eq(said, "Start: denied\nGet with payloads: allowed\n");
+    anew();
+    tell("Explain", &answer.base);
+    ck_assert_int_eq(sagactl("authz explain --method Start -o json"), EXIT_REFUSED);
+    ck_assert_ptr_nonnull(strstr(said, "\"EXTENT_DENIED\""));
     verdicts[0].extent = SAGA__V1__EXTENT__EXTENT_ALLOWED;
     anew();
     tell("Explain", &answer.base);

@@ -125,6 +125,46 @@ START_TEST(why__says_since_when_an_undo_waits)
 }
 END_TEST
 
+/* Of a step whose event has no time, or that has none, nobody says since when it waits, and least of all since when another one does. */
+START_TEST(why__says_since_when_only_where_it_is_known)
+{
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step steps[3], *list[3];
+    Saga__V1__Event events[2], *timeline[2];
+    Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
+    static const char *const names[] = {"reserve", "charge", "send"};
+    at.seconds = time(NULL) - 3630;
+    for (int i = 0; i < 3; i++) {
+        saga__v1__step__init(&steps[i]);
+        list[i] = &steps[i];
+        steps[i].name = text(names[i]);
+        steps[i].waiting_for = text("its target");
+    }
+    for (int i = 0; i < 2; i++) {
+        saga__v1__event__init(&events[i]);
+        timeline[i] = &events[i];
+        events[i].step = text(names[i]);
+        events[i].type = SAGA__V1__EVENT_TYPE__EVENT_TYPE_ACTION_STARTED;
+    }
+    events[0].at = &at;
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.steps = list;
+    saga.n_steps = 3;
+    answer.saga = &saga;
+    answer.timeline = timeline;
+    answer.n_timeline = 2;
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+    ck_assert_msg(strstr(said, "the action of reserve\n  waits for  its target, since 1h ago\n") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "the action of charge\n  waits for  its target\n") != NULL, "%s", said);
+    ck_assert_msg(strstr(said, "the action of send\n  waits for  its target\n") != NULL, "%s", said);
+}
+END_TEST
+
 /* What may have happened is undone, the latest first; and of steps beyond what fits the count is told. */
 START_TEST(why__says_what_would_be_undone)
 {
@@ -280,6 +320,84 @@ START_TEST(why__says_when_its_journal_stalls)
 }
 END_TEST
 
+/* Whose it is, how it is and since when; why it is undone, and what was said; until when a step waits, and what it was told. */
+START_TEST(why__begins_with_the_saga)
+{
+    Google__Protobuf__Timestamp at[3];
+    Saga__V1__GetResponse answer = SAGA__V1__GET_RESPONSE__INIT;
+    Saga__V1__StatusResponse status = SAGA__V1__STATUS_RESPONSE__INIT;
+    Saga__V1__LoopStatus loop = SAGA__V1__LOOP_STATUS__INIT, *loops[] = {&loop};
+    Saga__V1__TargetStatus targets[2] = {SAGA__V1__TARGET_STATUS__INIT, SAGA__V1__TARGET_STATUS__INIT};
+    Saga__V1__TargetStatus *target_list[] = {&targets[0], &targets[1]};
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT;
+    Saga__V1__Step step = SAGA__V1__STEP__INIT, *steps[] = {&step};
+    static const int64_t from_now[] = {-7230, 7230, -3630};
+    for (int i = 0; i < 3; i++) {
+        google__protobuf__timestamp__init(&at[i]);
+        at[i].seconds = time(NULL) + from_now[i];
+    }
+    targets[0].name = text("mail");
+    targets[1].name = text("bank");
+    loop.targets = target_list;
+    loop.n_targets = 2;
+    status.loops = loops;
+    status.n_loops = 1;
+    step.name = text("charge");
+    step.target = text("bank");
+    step.compensation = SAGA__V1__COMPENSATION_STATE__COMPENSATION_STATE_OWED;
+    step.waiting_for = text("target bank, which cannot be reached");
+    step.waits_until = &at[1];
+    step.last_status = 14;
+    step.last_message = text("refused");
+    saga.id = text("9f03c1d2a4b7-2a");
+    saga.definition = text("order");
+    saga.version = text("1.0.0");
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATING;
+    saga.paused = true;
+    saga.started_at = &at[0];
+    saga.reason = SAGA__V1__REASON__REASON_ACTION_REJECTED;
+    saga.reason_step = text("send");
+    saga.reason_message = text("sold out");
+    saga.steps = steps;
+    saga.n_steps = 1;
+    answer.saga = &saga;
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a --utc") == EXIT_DONE, "%s", complained);
+    assert_asked(0, &saga__v1__get_request__descriptor, "{'saga_id':'9f03c1d2a4b7-2a'}");
+    static const char head[] = "9f03c1d2a4b7-2a  order 1.0.0  COMPENSATING, paused, started 2h ago\n"
+                               "  undone for action rejected at send\n  which said sold out\nthe undo of charge\n"
+                               "  waits for  target bank, which cannot be reached\n  until      ";
+    static const char *const parts[] = {" UTC, in 2h: then it is waited for no longer, and the step fails\n",
+                                        "\n  tried      0 attempts of its compensation\n"
+                                        "  was told   UNAVAILABLE: refused\ntarget bank",
+                                        "\nwhat you can do\n      sagactl resume 9f03c1d2a4b7-2a\n"};
+    ck_assert_msg(strncmp(said, head, strlen(head)) == 0, "%s", said);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        ck_assert_msg(strstr(said, parts[i]) != NULL, "%s is not in %s", parts[i], said);
+    ck_assert_ptr_null(strstr(said, "target mail"));
+    anew();
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_int_eq(sagactl("why 9f03c1d2a4b7-2a -o json"), EXIT_DONE);
+    json_t *document = json_loads(said, 0, NULL), *told_targets = json_object_get(document, "targets");
+    ck_assert_uint_eq(json_array_size(told_targets), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(told_targets, 0), "name")), "bank");
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(document, "saga"), "id")), "9f03c1d2a4b7-2a");
+    json_decref(document);
+    /* One that has ended waits for nothing. */
+    saga.paused = false;
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED;
+    saga.ended_at = &at[2];
+    anew();
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    SHOWS("why 9f03c1d2a4b7-2a", "9f03c1d2a4b7-2a  order 1.0.0  COMPENSATED, started 2h ago\n"
+                                 "  undone for action rejected at send\n  which said sold out\n  ended      1h ago\n"
+                                 "It waits for nothing. How it went: sagactl get 9f03c1d2a4b7-2a\n");
+}
+END_TEST
+
 /* What only comes after another step is not what keeps it; attempts are counted, and a breaker is closed once. */
 START_TEST(why__tells_what_keeps_it)
 {
@@ -328,10 +446,12 @@ int main(void)
     tcase_add_test(tc, why__tells_of_the_stuck_step_alone);
     tcase_add_test(tc, why__tells_a_deadline_that_counts);
     tcase_add_test(tc, why__says_since_when_an_undo_waits);
+    tcase_add_test(tc, why__says_since_when_only_where_it_is_known);
     tcase_add_test(tc, why__says_what_would_be_undone);
     tcase_add_test(tc, why__is_told_without_the_right_to_the_status);
     tcase_add_test(tc, why__tells_of_each_target_once);
     tcase_add_test(tc, why__says_when_its_journal_stalls);
+    tcase_add_test(tc, why__begins_with_the_saga);
     tcase_add_test(tc, why__tells_what_keeps_it);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
