@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -99,6 +100,12 @@ START_TEST(postgres_away__server_killed)
         int code;
         UNTIL((code = store->settle(store, &detail)) != STORE_PENDING);
         ck_assert(code == 0 || code == STORE_AMBIGUOUS);
+        UNTIL(link_state(((struct postgres_store *)store)->writer, NULL, NULL) == PG_LINK_DOWN);
+        advance(SPAN_S(600));
+        ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+        static const char late[] = "the lease of the journal could not be renewed in time: ";
+        ck_assert_int_eq(strncmp(detail.text, late, strlen(late)), 0);
+        ck_assert_uint_gt(strlen(detail.text), strlen(late)); /* the server's last words, or the system's */
         atomic_store(&held_us, 0);
         struct ended_row row;
         struct span *patience = &((struct postgres_store *)store)->timeout;
@@ -225,6 +232,23 @@ START_TEST(postgres_away__an_answer_that_does_not_come_is_not_waited_for)
 }
 END_TEST
 
+/* What could not be made is not gone on without. */
+START_TEST(postgres_away__without_files_there_is_no_link)
+{
+    const struct pg_link_options options = {.conninfo = "", .timeout = SPAN_S(1)};
+    struct rlimit files;
+    struct pg_link *l = NULL;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    int code = link_open(&options, &l);
+    files.rlim_cur = files.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    ck_assert_int_eq(code, E_SYSTEM);
+    ck_assert_ptr_null(l);
+}
+END_TEST
+
 static unsigned count_open(void)
 {
     unsigned count = 0;
@@ -268,6 +292,7 @@ int main(void)
     tcase_add_test(t, postgres_away__a_server_that_says_nothing_is_given_up);
     tcase_add_test(t, postgres_away__a_server_that_is_gone_is_not_tried_without_pause);
     tcase_add_test(t, postgres_away__an_answer_that_does_not_come_is_not_waited_for);
+    tcase_add_test(t, postgres_away__without_files_there_is_no_link);
     tcase_add_test(t, postgres_away__what_is_closed_leaves_nothing_open);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -171,6 +171,7 @@ START_TEST(postgres_hold__unrenewed_lease_holds_nothing)
     ck_assert_int_eq(store->settle(store, &detail), STORE_PENDING);
     advance(SPAN_MS(2700)); /* as a stopped process: nothing of ours runs; the last tenth is not used */
     ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    ck_assert_str_eq(detail.text, "the lease of the journal could not be renewed in time"); /* and no more is known */
     ck_assert_int_eq(store->settle(store, &detail), STORE_AMBIGUOUS); /* whoever has it now may have taken it over */
     ck_assert_int_eq(kill(writer, SIGCONT), 0);
     /* What was asked for now says that it is still ours. */

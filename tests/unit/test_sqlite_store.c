@@ -26,6 +26,8 @@ START_TEST(sqlite_store__fresh_one_holds_nothing)
     struct bytes records;
     ck_assert_int_eq(store->read_frame(store, 1, &records, &detail), E_CURSOR);
     ck_assert_int_eq(store->read_frame(store, 0, &records, &detail), E_CURSOR);
+    for (uint64_t from = 0; from < 2; from++)
+        ck_assert_int_eq(store->scan(store, from, NULL, NULL, &detail), 0);
 }
 END_TEST
 
