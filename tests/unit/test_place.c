@@ -111,6 +111,39 @@ START_TEST(place__a_saga_lives_where_its_tag_says)
 }
 END_TEST
 
+static size_t held; /* bytes */
+
+static void *take_counted(void *self, size_t size)
+{
+    (void)self;
+    held += size;
+    return malloc(size);
+}
+
+static void give_back_counted(void *self, void *at, size_t size)
+{
+    (void)self;
+    ck_assert_uint_le(size, held);
+    held -= size;
+    free(at);
+}
+
+/* However many there are: what they took is given back, each with the size that it was taken with. */
+START_TEST(place__tags_give_back_what_they_took)
+{
+    const struct memory counted = {.take = take_counted, .give_back = give_back_counted};
+    struct tags tags = {0};
+    for (unsigned i = 0; i < 200; i++) {
+        ck_assert_int_eq(tags_add(&tags, &counted, i, 1), 0);
+        ck_assert_uint_eq(held, tags.room * sizeof *tags.all);
+    }
+    tags_finish(&tags, &counted);
+    ck_assert_uint_eq(held, 0);
+    ck_assert_int_eq(tags_find(&tags, 1), -1);
+    tags_finish(&tags, &counted); /* of none */
+}
+END_TEST
+
 START_TEST(place__what_a_journal_told_stands_above_the_bits)
 {
     struct tags tags = {0};
@@ -138,6 +171,7 @@ int main(void)
     tcase_add_test(tc, place__the_mixed_hash_has_fixed_places_too);
     tcase_add_test(tc, place__numbered_requests_are_shared_out_evenly);
     tcase_add_test(tc, place__a_saga_lives_where_its_tag_says);
+    tcase_add_test(tc, place__tags_give_back_what_they_took);
     tcase_add_test(tc, place__what_a_journal_told_stands_above_the_bits);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -3,7 +3,9 @@
 #include "tests/support/until.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -98,6 +100,12 @@ START_TEST(postgres_away__server_killed)
         int code;
         UNTIL((code = store->settle(store, &detail)) != STORE_PENDING);
         ck_assert(code == 0 || code == STORE_AMBIGUOUS);
+        UNTIL(link_state(((struct postgres_store *)store)->writer, NULL, NULL) == PG_LINK_DOWN);
+        advance(SPAN_S(600));
+        ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+        static const char late[] = "the lease of the journal could not be renewed in time: ";
+        ck_assert_int_eq(strncmp(detail.text, late, strlen(late)), 0);
+        ck_assert_uint_gt(strlen(detail.text), strlen(late)); /* the server's last words, or the system's */
         atomic_store(&held_us, 0);
         struct ended_row row;
         struct span *patience = &((struct postgres_store *)store)->timeout;
@@ -121,17 +129,33 @@ START_TEST(postgres_away__server_killed)
 }
 END_TEST
 
-/* A server that takes a connection and never says a word: no start waits for it longer than it may. */
-START_TEST(postgres_away__a_server_that_says_nothing_is_given_up)
+/* A server that is nothing but its socket, in a folder that is made; how it is reached. */
+static int listen_in(char *folder, char conninfo[160])
 {
-    char folder[] = "/tmp/saga-silent-XXXXXX", conninfo[160];
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    struct postgres_store_options options = place_options(&server, "silent");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(at.sun_path, sizeof at.sun_path, "%s/.s.PGSQL.5432", folder);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert(fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 100) == 0);
-    snprintf(conninfo, sizeof conninfo, "host=%s user=test dbname=postgres", folder);
+    snprintf(conninfo, 160, "host=%s user=test dbname=postgres", folder);
+    return fd;
+}
+
+static void stop_listening(int fd, const char *folder)
+{
+    char path[108];
+    snprintf(path, sizeof path, "%s/.s.PGSQL.5432", folder);
+    close(fd);
+    unlink(path);
+    rmdir(folder);
+}
+
+/* A server that takes a connection and never says a word: no start waits for it longer than it may. */
+START_TEST(postgres_away__a_server_that_says_nothing_is_given_up)
+{
+    char folder[] = "/tmp/saga-silent-XXXXXX", conninfo[160];
+    struct postgres_store_options options = place_options(&server, "silent");
+    int fd = listen_in(folder, conninfo);
     ck_assert_int_eq(postgres_store_migrate(conninfo, SPAN_MS(50), stderr, &detail), E_JOURNAL);
     ck_assert_str_eq(detail.text, "the database server does not answer");
     ck_assert_int_eq(postgres_store_look(conninfo, "silent", SPAN_MS(50), &store, &state, &detail), E_JOURNAL);
@@ -143,9 +167,36 @@ START_TEST(postgres_away__a_server_that_says_nothing_is_given_up)
     ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
     ck_assert_int_ge(pg_now() - begun_us, options.patience.us); /* it is tried again until then */
     store = NULL;
-    close(fd);
-    unlink(at.sun_path);
-    rmdir(folder);
+    stop_listening(fd, folder);
+}
+END_TEST
+
+/* Takes the next connection, and ends it. */
+static void turn_away(int fd)
+{
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&at, 1, 20000), 1);
+    close(accept(fd, NULL, NULL));
+}
+
+/* What is handed over meanwhile is a reason to try at once, but once: behind it the server is left alone for as long as before. */
+START_TEST(postgres_away__a_server_that_is_gone_is_not_tried_without_pause)
+{
+    char folder[] = "/tmp/saga-gone-XXXXXX", conninfo[160];
+    struct pg_link *l;
+    int fd = listen_in(folder, conninfo);
+    const struct pg_link_options options = {.conninfo = conninfo, .writer = true, .timeout = SPAN_S(20)};
+    ck_assert_int_eq(link_open(&options, &l), 0);
+    turn_away(fd);
+    struct pg_job *job = job_create(PG_RENEW);
+    ck_assert_int_eq(link_submit(l, job), 0);
+    int64_t begun_us = pg_now();
+    for (int i = 0; i < 6; i++)
+        turn_away(fd);
+    ck_assert_int_ge(pg_now() - begun_us, 3 * 20000); /* three of these pauses at least are whole */
+    ck_assert_int_eq(link_ask(l, job, 0), PG_JOB_WAITING);
+    link_close(l);
+    stop_listening(fd, folder);
 }
 END_TEST
 
@@ -178,6 +229,23 @@ START_TEST(postgres_away__an_answer_that_does_not_come_is_not_waited_for)
     UNTIL((code = store->find_ended(store, 2, &row, &detail)) != STORE_PENDING);
     ck_assert_int_eq(code, E_SAGA_NOT_FOUND);
     store->tell(store, NULL, NULL);
+}
+END_TEST
+
+/* What could not be made is not gone on without. */
+START_TEST(postgres_away__without_files_there_is_no_link)
+{
+    const struct pg_link_options options = {.conninfo = "", .timeout = SPAN_S(1)};
+    struct rlimit files;
+    struct pg_link *l = NULL;
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    int code = link_open(&options, &l);
+    files.rlim_cur = files.rlim_max;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+    ck_assert_int_eq(code, E_SYSTEM);
+    ck_assert_ptr_null(l);
 }
 END_TEST
 
@@ -222,7 +290,9 @@ int main(void)
     tcase_add_test(t, postgres_away__what_the_socket_did_not_take_goes_when_it_does);
     tcase_add_test(t, postgres_away__server_killed);
     tcase_add_test(t, postgres_away__a_server_that_says_nothing_is_given_up);
+    tcase_add_test(t, postgres_away__a_server_that_is_gone_is_not_tried_without_pause);
     tcase_add_test(t, postgres_away__an_answer_that_does_not_come_is_not_waited_for);
+    tcase_add_test(t, postgres_away__without_files_there_is_no_link);
     tcase_add_test(t, postgres_away__what_is_closed_leaves_nothing_open);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

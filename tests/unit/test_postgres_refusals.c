@@ -67,7 +67,7 @@ START_TEST(postgres_refusals__what_is_promised_is_told)
 }
 END_TEST
 
-/* Nor are tables made by one who may not even read them: that they cannot be read is not that there are none. */
+/* It ends the start, which waits for nothing that time would mend. Nor are tables made by one who may not even read them: that they cannot be read is not that there are none. */
 START_TEST(postgres_refusals__a_role_that_may_not)
 {
     char conninfo[256];
@@ -75,6 +75,8 @@ START_TEST(postgres_refusals__a_role_that_may_not)
     place_query(&server, "create role poor login");
     snprintf(conninfo, sizeof conninfo, "host=%s user=poor dbname=postgres", server.folder);
     options.conninfo = conninfo;
+    options.waits = wait_for_words; /* a start would wait as long as it is told to */
+    options.self = (void *)(uintptr_t) "";
     ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
     store = NULL;
     ck_assert_str_eq(detail.field, "store");

@@ -237,6 +237,9 @@ START_TEST(postgres_server__tables_are_never_made_silently)
     ck_assert_int_eq(postgres_store_print_sql(PG_SCHEMA_VERSION, out), E_ARGUMENT); /* there is nothing to do */
     fclose(out);
     ck_assert_ptr_null(strstr(sql, "the tables have version"));
+    static const char for_none[] =
+        "-- The tables of sagad, version " NUMBER(PG_SCHEMA_VERSION) ". For a database that has none of them yet.\n";
+    ck_assert_int_eq(strncmp(sql, for_none, strlen(for_none)), 0);
     for (unsigned from = 1; from < PG_SCHEMA_VERSION; from++) { /* for no other tables than those it is for */
         char *later = NULL, words[80];
         out = open_memstream(&later, &size);
@@ -244,6 +247,9 @@ START_TEST(postgres_server__tables_are_never_made_silently)
         fclose(out);
         snprintf(words, sizeof words, "and this is for those of version %u' as integer)", from);
         ck_assert_ptr_nonnull(strstr(later, words));
+        snprintf(words, sizeof words, "-- The tables of sagad, from version %u to %u. Sidecars that know no ", from,
+                 (unsigned)PG_SCHEMA_VERSION);
+        ck_assert_int_eq(strncmp(later, words, strlen(words)), 0);
         free(later);
     }
     PGconn *db = PQconnectdb(conninfo);

@@ -34,6 +34,57 @@ START_TEST(postgres_store__two_are_on_the_way)
 }
 END_TEST
 
+static int count_frame(void *self, uint64_t number, struct bytes records)
+{
+    ck_assert_uint_eq(number, ++*(unsigned *)self);
+    ck_assert_uint_gt(records.size, 0);
+    return 0;
+}
+
+START_TEST(postgres_store__fresh_one_holds_nothing)
+{
+    unsigned count = 0;
+    struct bytes records;
+    open_as(place_options(&server, "fresh"));
+    ck_assert(state.first_frame == 0 && state.last_frame == 0 && state.oldest_live_frame == 0 && state.serial_max == 0);
+    for (uint64_t from = 0; from < 2; from++) {
+        ck_assert_int_eq(store->scan(store, from, count_frame, &count, &detail), 0);
+        ck_assert_int_eq(store->read_frame(store, from, &records, &detail), E_CURSOR);
+    }
+    ck_assert_uint_eq(count, 0);
+}
+END_TEST
+
+/* As a check does of a journal that somebody else holds, and goes on writing. */
+START_TEST(postgres_store__a_look_shows_what_is_there)
+{
+    struct store *beside;
+    struct store_state seen;
+    struct bytes records;
+    unsigned count = 0;
+    open_as(place_options(&server, "looked at"));
+    for (uint64_t number = 1; number <= 3; number++)
+        commit_ended(number);
+    struct store_commit fourth = frame(4);
+    fourth.oldest_live_frame = 2;
+    fourth.audit = (struct audit_row){.seq = 1, .at.us = 1, .body = bytes_of_text("somebody")};
+    ck_assert_int_eq(commit_in_time(store, &fourth, &detail), 0);
+    ck_assert_int_eq(postgres_store_look(server.conninfo, "looked at", SPAN_S(20), &beside, &seen, &detail), 0);
+    ck_assert(seen.first_frame == 1 && seen.last_frame == 4 && seen.oldest_live_frame == 2);
+    ck_assert(seen.serial_max == 3 && seen.audit_last == 1 && seen.epoch == state.epoch);
+    ck_assert_int_eq(commit_one(5), 0);
+    ck_assert_int_eq(beside->scan(beside, 1, count_frame, &count, &detail), 0);
+    ck_assert_uint_eq(count, 4); /* as it was when the look began */
+    ck_assert_int_eq(beside->read_frame(beside, 2, &records, &detail), 0);
+    ck_assert_int_eq(beside->read_frame(beside, 5, &records, &detail), E_CURSOR);
+    beside->close(beside);
+    ck_assert_int_eq(store->check(store, &detail), 0);
+    ck_assert_int_eq(postgres_store_look(server.conninfo, "nobody's", SPAN_S(20), &beside, &seen, &detail), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "store_journal");
+    ck_assert_str_eq(detail.text, "the database has no journal of this name");
+}
+END_TEST
+
 static int add_version(void *self, const struct subject_row *row)
 {
     *(unsigned *)self += (unsigned)row->version;
@@ -456,6 +507,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, postgres_store__does_as_the_others_do);
+    tcase_add_test(t, postgres_store__fresh_one_holds_nothing);
+    tcase_add_test(t, postgres_store__a_look_shows_what_is_there);
     tcase_add_test(t, postgres_store__two_are_on_the_way);
     tcase_add_test(t, postgres_store__subjects_are_the_last_of_their_name);
     tcase_add_test(t, postgres_store__more_than_is_asked_for_at_once_is_read_whole);

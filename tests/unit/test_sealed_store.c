@@ -600,6 +600,54 @@ START_TEST(sealed__both_chains_go_along_what_is_on_the_way)
 }
 END_TEST
 
+static int take_next(void *self, uint64_t number, struct bytes records)
+{
+    ck_assert_uint_eq(number, ++*(uint64_t *)self);
+    ck_assert_int_eq(codec_time(records).us, (int64_t)number * 1000);
+    return codec_check(records, &detail);
+}
+
+/* Frames that are committed together are sealed each for itself, with what comes beside them. */
+START_TEST(sealed__frames_of_one_commit_are_opened_one_by_one)
+{
+    enum { FRAMES = 5 };
+    static uint8_t at[FRAMES * 1024];
+    size_t cuts[FRAMES - 1], to = 0;
+    struct bytes got;
+    if ((_i & 1) == 0)
+        encryption.count = 0;
+    if ((_i & 2) == 0)
+        chain.count = 0;
+    for (unsigned i = 0; i < FRAMES; i++) {
+        to += frame_make(at + to, i + 1, 1, 100 + i, (struct instant){.us = (i + 1) * 1000}).size;
+        if (i < FRAMES - 1)
+            cuts[i] = to;
+    }
+    const struct store_commit c = {.frame = 1,
+                                   .records = bytes_of(at, to),
+                                   .cuts = cuts,
+                                   .cut_count = FRAMES - 1,
+                                   .audit = {.seq = 1, .at.us = 1, .body = bytes_of_text("done")}};
+    open_sealed();
+    ck_assert_int_eq(store->commit(store, &c, &detail), 0);
+    commit_audit(2, "done again");
+    for (int again = 0; again < 2; again++) {
+        uint64_t last = 0;
+        for (uint64_t number = 1; number <= FRAMES; number++) {
+            ck_assert_int_eq(store->read_frame(store, number, &got, &detail), 0);
+            ck_assert(bytes_equal(got, store_commit_frame(&c, number - 1)));
+        }
+        ck_assert_int_eq(store->scan(store, 1, take_next, &last, &detail), 0);
+        ck_assert_uint_eq(last, FRAMES);
+        ck_assert_str_eq(look(NULL), "");
+        close_store();
+        open_sealed();
+        ck_assert_uint_eq(state.last_frame, FRAMES);
+    }
+    close_store();
+}
+END_TEST
+
 static int take_first_frame(void *self, const struct subject_row *row)
 {
     uint64_t *first = self;
@@ -1040,6 +1088,7 @@ int main(void)
     tcase_add_test(tests, sealed__what_was_not_kept_is_forgotten);
     tcase_add_test(tests, sealed__both_chains_go_along_what_is_on_the_way);
     tcase_add_test(tests, sealed__keys_are_taken_over_one_commit_at_a_time);
+    tcase_add_loop_test(tests, sealed__frames_of_one_commit_are_opened_one_by_one, 0, 4);
     tcase_add_test(tests, sealed__a_key_is_of_the_first_frame_that_is_on_the_way);
     tcase_add_test(tests, sealed__a_look_goes_on_behind_what_was_dropped);
     tcase_add_test(tests, sealed__a_chain_whose_beginning_was_replaced_is_found);

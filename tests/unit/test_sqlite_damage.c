@@ -482,8 +482,10 @@ START_TEST(sqlite_damage__flipped_bit_in_a_frame)
     open_store();
     struct bytes records;
     assert_frame(1, 300, 1000);
-    assert_refused(store->read_frame(store, 2, &records, &detail));
-    ck_assert_ptr_nonnull(strstr(detail.text, "frame 2"));
+    for (int again = 0; again < 2; again++) { /* what is damaged is not remembered as sound */
+        assert_refused(store->read_frame(store, 2, &records, &detail));
+        ck_assert_ptr_nonnull(strstr(detail.text, "frame 2"));
+    }
     assert_refused(store->scan(store, 1, ignore, NULL, &detail));
 }
 END_TEST

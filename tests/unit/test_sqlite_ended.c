@@ -237,6 +237,29 @@ START_TEST(sqlite_ended__list_by_time)
 }
 END_TEST
 
+/* Where retention has taken all serials up to one: those that started too late are passed over all the same, and not looked at one by one. */
+START_TEST(sqlite_ended__list_by_time_of_what_retention_left)
+{
+    struct listed listed;
+    open_store();
+    for (uint64_t serial = 150; serial <= 400; serial++) {
+        struct ended_row row = ended(serial, SAGA_COMMITTED, serial % 3 == 0 ? "order" : "transfer", "");
+        row.definition = serial % 3 == 0 ? 1 : 2;
+        commit_ended(&row, 1);
+    }
+    struct ended_query query = every();
+    query.examine_max = 1;
+    for (int64_t second = 150; second <= 400; second += 25) {
+        query.started_before.us = second * 1000000 + 1;
+        ck_assert_uint_eq(list(query, &listed), (uint64_t)second);
+        ck_assert(listed.count == 1 && listed.serials[0] == (uint64_t)second);
+    }
+    query.started_before.us = 150 * 1000000;
+    ck_assert_uint_eq(list(query, &listed), 0);
+    ck_assert_uint_eq(listed.count, 0);
+}
+END_TEST
+
 START_TEST(sqlite_ended__list_in_pages)
 {
     struct listed listed;
@@ -284,6 +307,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_ended__names_of_more_definitions_than_are_remembered);
     tcase_add_test(t, sqlite_ended__list_filters);
     tcase_add_test(t, sqlite_ended__list_by_time);
+    tcase_add_test(t, sqlite_ended__list_by_time_of_what_retention_left);
     tcase_add_test(t, sqlite_ended__list_in_pages);
     suite_add_tcase(s, t);
     return s;

@@ -26,6 +26,8 @@ START_TEST(sqlite_store__fresh_one_holds_nothing)
     struct bytes records;
     ck_assert_int_eq(store->read_frame(store, 1, &records, &detail), E_CURSOR);
     ck_assert_int_eq(store->read_frame(store, 0, &records, &detail), E_CURSOR);
+    for (uint64_t from = 0; from < 2; from++)
+        ck_assert_int_eq(store->scan(store, from, NULL, NULL, &detail), 0);
 }
 END_TEST
 
@@ -594,6 +596,23 @@ START_TEST(sqlite_store__drop_of_frames_spreads_and_keeps)
 }
 END_TEST
 
+/* Where a start begins to read is never moved back. */
+START_TEST(sqlite_store__retention_before_what_lives_leaves_it_there)
+{
+    bool more;
+    open_store();
+    commit_frames(1, 10);
+    ck_assert_int_eq(store->commit(store, &(struct store_commit){.oldest_live_frame = 8}, &detail), 0);
+    for (uint64_t keep_from = 3; keep_from <= 7; keep_from += 2) {
+        ck_assert_int_eq(store->drop(store, INSTANT_NEVER, keep_from, 100, &more, &detail), 0);
+        ck_assert_uint_eq(store->first_frame(store), keep_from);
+    }
+    reopen();
+    ck_assert_uint_eq(state.first_frame, 7);
+    ck_assert_uint_eq(state.oldest_live_frame, 8);
+}
+END_TEST
+
 START_TEST(sqlite_store__drop_of_ended_rows)
 {
     open_store();
@@ -659,6 +678,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_store__another_program_s_connection_is_kept_out);
     tcase_add_test(t, sqlite_store__full_takes_nothing_and_goes_on_when_there_is_room);
     tcase_add_test(t, sqlite_store__drop_of_frames_spreads_and_keeps);
+    tcase_add_test(t, sqlite_store__retention_before_what_lives_leaves_it_there);
     tcase_add_test(t, sqlite_store__is_set_up_as_it_says);
     tcase_add_test(t, sqlite_store__serials_go_on_from_the_highest);
     tcase_add_test(t, sqlite_store__drop_of_ended_rows);

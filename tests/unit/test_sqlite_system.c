@@ -91,6 +91,30 @@ START_TEST(sqlite_system__a_log_that_is_replaced_takes_nothing)
 }
 END_TEST
 
+/* What was saved once and is not put back is not written over: it may hold more. */
+START_TEST(sqlite_system__what_was_saved_before_stays)
+{
+    char saved[128], text[8] = "";
+    snprintf(saved, sizeof saved, "%s.rescued", path);
+    open_store();
+    commit_frames(1, 3);
+    ck_assert_int_eq(store->check(store, &detail), 0);
+    int fd = open(saved, O_CREAT | O_RDWR, 0600);
+    ck_assert_int_eq(write(fd, "before", 6), 6);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
+    ck_assert_ptr_nonnull(strstr(detail.text, "put the files back as they were"));
+    close_store();
+    struct stat st;
+    ck_assert_int_eq(stat(saved, &st), 0);
+    ck_assert_int_eq(st.st_size, 6);
+    ck_assert_int_eq(pread(fd, text, sizeof text, 0), 6);
+    ck_assert_str_eq(text, "before");
+    close(fd);
+    ck_assert_int_eq(unlink(saved), 0);
+}
+END_TEST
+
 /* What the system lets no file grow beyond is a full disk, and no broken one. */
 START_TEST(sqlite_system__a_limit_on_files_is_a_full_disk)
 {
@@ -304,6 +328,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, sqlite_system__a_journal_that_is_removed_takes_nothing, 0, 2);
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
     tcase_add_test(t, sqlite_system__a_log_that_is_replaced_takes_nothing);
+    tcase_add_test(t, sqlite_system__what_was_saved_before_stays);
     tcase_add_test(t, sqlite_system__a_limit_on_files_is_a_full_disk);
     tcase_add_test(t, sqlite_system__a_full_log_is_copied);
     tcase_add_test(t, sqlite_system__a_limit_on_files_keeps_nobody_from_starting);
