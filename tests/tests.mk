@@ -47,7 +47,7 @@ $(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clo
 	rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy log_write)
 $(B)/tests/unit/test_keys: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
-$(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
+$(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create,--wrap=dlsym
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
 $(B)/tests/unit/test_client_settings: LINK_MORE := -Wl,--wrap=grpc_channel_create,--wrap=pthread_create
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks rehearse sagas slo start status trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \

@@ -6,6 +6,7 @@ import random
 import re
 import resource
 import shutil
+import signal
 import socket
 import sqlite3
 import stat
@@ -280,6 +281,40 @@ class Process(Case):
             finally:
                 process.terminate()
                 self.assertEqual(0, process.wait(PATIENCE_S))
+
+    def test_who_reads_its_log_goes_away(self):
+        """It goes on serving, and ends as it is told to."""
+        with tempfile.TemporaryDirectory() as directory:
+            process = subprocess.Popen([SAGAD], cwd=directory, stderr=subprocess.PIPE, text=True)
+            try:
+                for line in process.stderr:
+                    if "msg=ready" in line:
+                        break
+                process.stderr.close()
+                client = Client("unix:" + os.path.join(directory, "sagad-data/sagad.sock"))
+                saga = client.Begin(name="unheard").saga_id
+                process.send_signal(signal.SIGHUP)  # of which the log has a line
+                client.Abort(saga_id=saga)
+                self.assertEqual("COMPENSATED", state_name(client.Get(saga_id=saga).saga))
+                client.close()
+            finally:
+                process.terminate()
+                self.assertEqual(0, process.wait(PATIENCE_S))
+
+    def test_takes_all_the_files_that_it_may_have(self):
+        """Each connection is one, and systems start programs with room for few."""
+        with tempfile.TemporaryDirectory() as directory:
+            process = subprocess.Popen([SAGAD], cwd=directory, stderr=subprocess.PIPE, text=True,
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512)))
+            try:
+                for line in process.stderr:
+                    if "msg=ready" in line:
+                        break
+                self.assertEqual((512, 512), resource.prlimit(process.pid, resource.RLIMIT_NOFILE))
+            finally:
+                process.terminate()
+                self.assertEqual(0, process.wait(PATIENCE_S))
+                process.stderr.close()
 
     def test_check_reads_the_definitions(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -947,7 +947,17 @@ START_TEST(fleet__a_journal_is_asked_for_by_its_name)
 }
 END_TEST
 
-/* What is so in each guest, under its journal's name. */
+static char *written(void)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(metrics_write(&loop.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
+    fclose(out);
+    return text;
+}
+
+/* What is so in each guest, under its journal's name, until it is given up. */
 START_TEST(fleet__guests_are_counted)
 {
     static const char *const expected[] = {
@@ -959,8 +969,6 @@ START_TEST(fleet__guests_are_counted)
         "\nsagad_guest_oldest_stuck_saga_age_seconds{journal=\"a\"} 2.5\n",
         "\nsagad_guest_oldest_deferred_saga_age_seconds{journal=\"a\"} 0\n",
     };
-    char *text;
-    size_t size;
     add_row("a", false, 1);
     open_fleet();
     struct loop *there = &serves(0)->loop;
@@ -972,11 +980,17 @@ START_TEST(fleet__guests_are_counted)
     atomic_store(&there->oldest_stuck_us, at.us - 2500000);
     ck_assert_int_eq(metrics_create(100, &loop.vitals.metrics), 0);
     fleet_count(&loop, at);
-    FILE *out = open_memstream(&text, &size);
-    ck_assert_int_eq(metrics_write(&loop.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
-    fclose(out);
+    char *text = written();
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         ck_assert_msg(strstr(text, expected[i]) != NULL, "%s is not in %s", expected[i], text);
+    free(text);
+    rows[0].wanted = true;
+    turn();
+    UNTIL((fleet_turn(&loop), home.rooms[1] == NULL));
+    fleet_count(&loop, at);
+    text = written();
+    ck_assert_ptr_nonnull(strstr(text, "\nsagad_guests 0\n"));
+    ck_assert_msg(strstr(text, "journal=\"a\"") == NULL, "%s", text);
     free(text);
     metrics_destroy(loop.vitals.metrics);
 }

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LOOPS = 2 };
 
@@ -175,6 +176,25 @@ START_TEST(loop_open__what_earlier_lives_left_is_known)
 }
 END_TEST
 
+/* Who else may connect to its unix socket is what the configuration says, once there are rules for them. */
+START_TEST(loop_open__a_unix_socket_has_the_mode_of_its_access)
+{
+    static const struct {
+        const char *options;
+        mode_t mode;
+    } rows[] = {
+        {"", 0600},
+        {"unix_access: owner\n", 0600},
+        {"unix_access: group\nauthorization: [{who: anyone, may: [service]}]\n", 0660},
+        {"unix_access: everybody\nauthorization: [{who: anyone, may: [service]}]\n", 0666},
+    };
+    struct stat st;
+    world_open_sidecar(&w, rows[_i].options);
+    ck_assert_int_eq(stat(w.address + 5, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, rows[_i].mode);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("loop_open");
@@ -184,6 +204,7 @@ int main(void)
     tcase_add_test(t, loop_open__each_option_reaches_its_part);
     tcase_add_test(t, loop_open__each_loop_has_its_number_and_its_share);
     tcase_add_loop_test(t, loop_open__what_earlier_lives_left_is_known, 1, LOOPS + 1);
+    tcase_add_loop_test(t, loop_open__a_unix_socket_has_the_mode_of_its_access, 0, 4);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -20,6 +20,12 @@ START_TEST(spans__ids_follow_from_the_saga)
     trace_parent_of(&t, &attempt, text);
     ck_assert(!t.has_parent && t.sampled);
     ck_assert_str_eq(text, "00-3e912738aa3b6ee778bb8cfa71494507-3bda197559bf1b3f-01");
+    /* The log has the same, by themselves. */
+    char trace[2 * TRACE_ID_SIZE + 1], span[2 * SPAN_ID_SIZE + 1];
+    trace_id_text(&t, trace);
+    span_id_text(&attempt, span);
+    ck_assert_str_eq(trace, "3e912738aa3b6ee778bb8cfa71494507");
+    ck_assert_str_eq(span, "3bda197559bf1b3f");
 }
 END_TEST
 

@@ -246,6 +246,48 @@ START_TEST(tracing__with_a_saga_all_of_it_is_forgotten)
 }
 END_TEST
 
+/* A line of the log names the span of what it tells, and a call names the span that it is. */
+START_TEST(tracing__the_log_and_calls_name_the_spans)
+{
+    static const struct record rows[] = {
+        {.type = RECORD_ACTION_FAILED, .step = 0, .attempt = 1},
+        {.type = RECORD_ACTION_FAILED, .step = 1, .attempt = 2},
+        {.type = RECORD_COMPENSATION_FAILED, .step = 1, .attempt = 2},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct record r = rows[i];
+        uint8_t phase = r.type == RECORD_ACTION_FAILED ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION, id[TRACE_ID_SIZE];
+        const struct call_effect call = {.saga = saga->id, .step = r.step, .phase = phase, .attempt = r.attempt};
+        struct tracing_ids ids;
+        char text[TRACEPARENT_SIZE], expected[TRACEPARENT_SIZE];
+        r.saga = saga->id;
+        record(r.type, 30, r);
+        take();
+        ck_assert_uint_eq(made_count, 1);
+        ck_assert(tracing_ids(t, saga, &r, phase, &ids));
+        otlp_id(bytes_of_text(ids.trace), id, TRACE_ID_SIZE);
+        ck_assert_mem_eq(id, made[0]->trace_id.data, TRACE_ID_SIZE);
+        otlp_id(bytes_of_text(ids.span), id, SPAN_ID_SIZE);
+        ck_assert_mem_eq(id, made[0]->span_id.data, SPAN_ID_SIZE);
+        snprintf(expected, sizeof expected, "00-%s-%s-01", ids.trace, ids.span);
+        ck_assert(bytes_equal(tracing_parent(t, &call, text), bytes_of_text(expected)));
+        drop();
+    }
+    /* What is of no attempt is of the saga. */
+    struct tracing_ids of_end, of_step;
+    const struct record end = {.type = RECORD_ENDED, .saga = saga->id, .step = RECORD_NO_STEP};
+    const struct record skipped = {.type = RECORD_STUCK, .saga = saga->id, .step = 0};
+    ck_assert(tracing_ids(t, saga, &end, 0, &of_end) && tracing_ids(t, saga, &skipped, SAGA_PHASE_ACTION, &of_step));
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
+    take();
+    uint8_t id[SPAN_ID_SIZE];
+    otlp_id(bytes_of_text(of_end.span), id, SPAN_ID_SIZE);
+    ck_assert_mem_eq(id, made[0]->span_id.data, SPAN_ID_SIZE);
+    ck_assert_str_eq(of_step.span, of_end.span);
+    drop();
+}
+END_TEST
+
 /* What began in a former life is shown from when it is known. */
 START_TEST(tracing__what_began_before_is_shown_from_when_it_is_known)
 {
@@ -322,6 +364,7 @@ int main(void)
     tcase_add_test(c, tracing__what_finds_no_room_is_counted);
     tcase_add_test(c, tracing__undo_has_spans_of_its_own);
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
+    tcase_add_test(c, tracing__the_log_and_calls_name_the_spans);
     tcase_add_test(c, tracing__what_began_before_is_shown_from_when_it_is_known);
     tcase_add_test(c, tracing__a_step_that_began_before_is_shown_whole);
     tcase_add_test(c, tracing__one_that_is_stuck_says_so_each_time);
