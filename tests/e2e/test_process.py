@@ -6,7 +6,6 @@ import random
 import re
 import resource
 import shutil
-import signal
 import socket
 import sqlite3
 import stat
@@ -282,24 +281,17 @@ class Process(Case):
                 process.terminate()
                 self.assertEqual(0, process.wait(PATIENCE_S))
 
-    def test_who_reads_its_log_goes_away(self):
-        """It goes on serving, and ends as it is told to."""
-        with tempfile.TemporaryDirectory() as directory:
-            process = subprocess.Popen([SAGAD], cwd=directory, stderr=subprocess.PIPE, text=True)
-            try:
-                for line in process.stderr:
-                    if "msg=ready" in line:
-                        break
-                process.stderr.close()
-                client = Client("unix:" + os.path.join(directory, "sagad-data/sagad.sock"))
-                saga = client.Begin(name="unheard").saga_id
-                process.send_signal(signal.SIGHUP)  # of which the log has a line
-                client.Abort(saga_id=saga)
-                self.assertEqual("COMPENSATED", state_name(client.Get(saga_id=saga).saga))
-                client.close()
-            finally:
-                process.terminate()
-                self.assertEqual(0, process.wait(PATIENCE_S))
+    def test_nobody_reads_what_it_says(self):
+        """What ended it is told by its exit status, and not by a signal, when whoever read its words has gone."""
+        for arguments, status in ((["-f", "/nowhere/sagad.yaml"], 2), (["-n", "-f", "/nowhere/sagad.yaml"], 2), (["--options"], 0)):
+            with self.subTest(arguments=arguments):
+                reads, writes = os.pipe()
+                os.close(reads)
+                try:
+                    done = subprocess.run([SAGAD, *arguments], stdout=writes, stderr=writes, timeout=PATIENCE_S)
+                finally:
+                    os.close(writes)
+                self.assertEqual(status, done.returncode)
 
     def test_takes_all_the_files_that_it_may_have(self):
         """Each connection is one, and systems start programs with room for few."""
