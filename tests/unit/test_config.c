@@ -937,6 +937,34 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
 }
 END_TEST
 
+/* What an entry is for is named as definitions, or for rules of remediation as steps, are: up to so many bytes. */
+START_TEST(config__entries_are_named_as_what_they_are_for)
+{
+    static const struct {
+        const char *option, *entry;
+        int most;
+    } rows[] = {{"objectives", "success: 99", NAME_BYTES_MAX},
+                {"synthetics", "every: 1m", NAME_BYTES_MAX},
+                {"definition_limits", "starts_per_second: 5", NAME_BYTES_MAX},
+                {"remediation", "when: \"deadletters > 0\", do: page, url: \"http://a\"", STEP_NAME_BYTES_MAX}};
+    char name[NAME_BYTES_MAX + 2], text[512];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int kind = 0; kind < 4; kind++) { /* as long as may be, one byte more, two words, and none */
+            int size = kind == 0 ? rows[i].most : kind == 1 ? rows[i].most + 1 : kind == 2 ? 3 : 0;
+            memset(name, 'n', sizeof name);
+            name[1] = kind == 2 ? ' ' : 'n';
+            name[size] = '\0';
+            snprintf(text, sizeof text, "%s: {\"%s\": {%s}}\n", rows[i].option, name, rows[i].entry);
+            struct config *c = NULL;
+            int code = config_read_text(bytes_of_text(text), &c, &detail);
+            ck_assert_msg(code == (kind == 0 ? 0 : E_ARGUMENT), "%s: %s", text, detail.text);
+            ck_assert_msg(kind == 0 || strstr(detail.text, "letters, digits, '-', '_' and '.'") != NULL, "%s: %s", text,
+                          detail.text);
+            config_destroy(c);
+        }
+}
+END_TEST
+
 /* Each number of an entry has its bounds, and is refused beyond them whatever else the entry says. */
 START_TEST(config__numbers_of_entries_have_bounds)
 {
@@ -1085,6 +1113,8 @@ START_TEST(config__what_must_not_be_above_may_be_equal)
     /* The one of two that stands in the file is the one that is told of. */
     assert_refused(TARGET("breaker_volume: 4, breaker_probes: 5"), "targets.a.breaker_volume", 1, 53,
                    "breaker_volume (4) of target a must not be below breaker_probes (5)");
+    assert_refused(TARGET("breaker_open: 8s, breaker_open_max: 7s"), "targets.a.breaker_open_max", 1, 73,
+                   "breaker_open_max (7s) of target a must not be below breaker_open (8s)");
     config_destroy(read_text("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 9}}\n"));
     assert_refused("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 10}}\n",
                    "definition_limits.shop.live_sagas_max", 2, 44, "must not be above that of all (9)");
@@ -1200,6 +1230,7 @@ int main(void)
     tcase_add_test(whole, config__what_an_entry_says_is_what_is_kept);
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
+    tcase_add_test(whole, config__entries_are_named_as_what_they_are_for);
     tcase_add_test(whole, config__numbers_of_entries_have_bounds);
     tcase_add_test(whole, config__reads_files);
     tcase_add_test(whole, config__a_difference_in_any_option_is_one);
