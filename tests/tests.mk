@@ -71,7 +71,7 @@ $(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap
 $(B)/tests/unit/test_loop_open: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_create relay_create core_open rpc_create sqlite_store_open)
 $(B)/tests/unit/test_loop: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise \
 	postgres_store_tell_live trust_look certificates_version certificates_not_after \
-	rpc_targets_renew)
+	rpc_targets_renew sealed_store_old_keys)
 $(B)/tests/unit/test_reload: LINK_MORE := -Wl,--wrap=policy_read,--wrap=policy_destroy,--wrap=config_read,--wrap=config_destroy
 $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
 $(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file

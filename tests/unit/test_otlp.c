@@ -387,6 +387,12 @@ START_TEST(otlp__a_histogram_has_buckets_sum_and_example)
     Otlp__HistogramDataPoint *h = otlp__histogram_data_point__unpack(NULL, metric->histogram->data_points[0].len,
                                                                      metric->histogram->data_points[0].data);
     ck_assert_uint_eq(h->count, 3);
+    ck_assert_uint_eq(h->n_attributes, 2);
+    ck_assert_str_eq(h->attributes[0]->key, "definition");
+    ck_assert_str_eq(h->attributes[0]->value->string_value, "a");
+    ck_assert_str_eq(h->attributes[1]->key, "state");
+    ck_assert_str_eq(h->attributes[1]->value->string_value, "COMMITTED");
+    ck_assert_uint_eq(h->time_unix_nano, (uint64_t)NOW.us * 1000);
     ck_assert_double_eq_tol(h->sum, 9000.021, 1e-9);
     ck_assert_uint_eq(h->n_bucket_counts, h->n_explicit_bounds + 1);
     ck_assert_uint_eq(h->bucket_counts[0], 1);
