@@ -571,6 +571,45 @@ START_TEST(config__defaults_make_way_for_lower_maxima)
 }
 END_TEST
 
+/* What is said of a breaker changes no default that goes with it, and makes the others go along. */
+START_TEST(config__what_is_not_said_of_a_breaker_goes_along)
+{
+    static const struct {
+        const char *said;
+        uint32_t volume, probes;
+        int64_t open_ms, open_max_ms, slow_ms;
+    } rows[] = {
+        {"timeout: 30s", 20, 3, 5000, 120000, 5000},
+        {"breaker_probes: 5", 20, 5, 5000, 120000, 5000},
+        {"breaker_probes: 20", 20, 20, 5000, 120000, 5000},
+        {"breaker_probes: 21", 21, 21, 5000, 120000, 5000},
+        {"breaker_volume: 3", 3, 3, 5000, 120000, 5000},
+        {"breaker_volume: 2", 2, 2, 5000, 120000, 5000},
+        {"breaker_volume: 900", 900, 3, 5000, 120000, 5000},
+        {"breaker_open: 119s", 20, 3, 119000, 120000, 5000},
+        {"breaker_open: 3m", 20, 3, 180000, 180000, 5000},
+        {"breaker_open_max: 6s", 20, 3, 5000, 6000, 5000},
+        {"breaker_open_max: 1s", 20, 3, 1000, 1000, 5000},
+        {"timeout: 4s", 20, 3, 5000, 120000, 2000},
+        {"timeout: 2ms", 20, 3, 5000, 120000, 1},
+        {"timeout: 4s, breaker_slow_call: 3s", 20, 3, 5000, 120000, 3000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "targets: {a: {address: localhost:80, %s}}\n", rows[i].said);
+        struct config *c = read_text(text);
+        const struct config_target *t = &c->targets[0];
+        ck_assert_msg(t->breaker_volume == rows[i].volume && t->breaker_probes == rows[i].probes &&
+                          t->breaker_open.us == rows[i].open_ms * 1000 &&
+                          t->breaker_open_max.us == rows[i].open_max_ms * 1000 &&
+                          t->breaker_slow_call.us == rows[i].slow_ms * 1000,
+                      "%s: %u, %u, %ld, %ld, %ld", rows[i].said, t->breaker_volume, t->breaker_probes,
+                      (long)t->breaker_open.us, (long)t->breaker_open_max.us, (long)t->breaker_slow_call.us);
+        config_destroy(c);
+    }
+}
+END_TEST
+
 START_TEST(config__targets_are_addresses_or_mappings)
 {
     struct config *c = read_text(
@@ -1220,6 +1259,7 @@ int main(void)
     tcase_add_test(whole, config__what_definitions_of_before_take_is_as_it_was);
     tcase_add_test(whole, config__the_socket_follows_the_data);
     tcase_add_test(whole, config__defaults_make_way_for_lower_maxima);
+    tcase_add_test(whole, config__what_is_not_said_of_a_breaker_goes_along);
     tcase_add_test(whole, config__targets_are_addresses_or_mappings);
     tcase_add_test(whole, config__what_is_not_yaml_is_refused);
     tcase_add_test(whole, config__options_must_go_together);

@@ -278,7 +278,7 @@ START_TEST(remedies_act__a_job_has_the_same_name_until_it_is_cancelled)
     ck_assert_str_eq(start->where, "true");
     ck_assert_str_eq(start->definition, "order");
     ck_assert_double_eq(start->per_second, 2);
-    ck_assert_str_eq(start->actor, "rule calm");
+    SAYS_WHO(Saga__V1__StartBulkRequest);
     all_answer();
     acts(CONFIG_REMEDY_RETRY, REMEDY_ORDER_UNDO);
     const Saga__V1__ChangeBulkRequest *change = (const void *)asked;

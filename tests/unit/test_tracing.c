@@ -184,6 +184,46 @@ START_TEST(tracing__each_says_what_it_is)
 }
 END_TEST
 
+/* A heartbeat is told apart in all that it has, as in the log. */
+START_TEST(tracing__a_heartbeat_says_so)
+{
+    const struct saga *known = saga;
+    struct saga copy = *saga;
+    copy.synthetic = true;
+    saga = &copy;
+    record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14});
+    record(RECORD_ACTION_ENDED, 150, (struct record){.attempt = 2, .action_state = SAGA_ACTION_DONE});
+    record(RECORD_STUCK, 70, (struct record){.step = 1, .reason = REASON_COMPENSATION_FAILED});
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
+    saga = known;
+    take();
+    ck_assert_uint_eq(made_count, 5);
+    for (size_t i = 0; i < made_count; i++)
+        ck_assert_msg(strstr(attributes(i), " saga.definition=two saga.synthetic=true saga.s") != NULL, "%s",
+                      attributes(i));
+    drop();
+}
+END_TEST
+
+/* What was over and is tried again, as people ask for, begins then. */
+START_TEST(tracing__what_is_tried_again_begins_anew)
+{
+    const struct record failed = {.compensation_state = SAGA_COMPENSATION_FAILED, .status = 13};
+    for (int i = 0; i < 2; i++) {
+        struct record r = failed;
+        r.attempt = (uint16_t)(i + 1);
+        record(RECORD_COMPENSATION_STARTED, 100 * i + 10, (struct record){.attempt = r.attempt});
+        record(RECORD_COMPENSATION_ENDED, 100 * i + 20, r);
+    }
+    take();
+    ck_assert_uint_eq(made_count, 4);
+    is(1, "undo a", 10, 20, -1);
+    is(2, "p.S/UndoA", 110, 120, 3);
+    is(3, "undo a", 110, 120, -1);
+    drop();
+}
+END_TEST
+
 /* What finds no room is counted, once. */
 START_TEST(tracing__what_finds_no_room_is_counted)
 {
@@ -361,6 +401,8 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did);
     tcase_add_test(c, tracing__each_says_what_it_is);
+    tcase_add_test(c, tracing__a_heartbeat_says_so);
+    tcase_add_test(c, tracing__what_is_tried_again_begins_anew);
     tcase_add_test(c, tracing__what_finds_no_room_is_counted);
     tcase_add_test(c, tracing__undo_has_spans_of_its_own);
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
