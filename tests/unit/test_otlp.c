@@ -49,6 +49,11 @@ START_TEST(otlp__an_id_is_its_digits)
     uint8_t id[2];
     ck_assert(otlp_id(bytes_of_text("0aF7"), id, 2) == false);
     ck_assert(!otlp_id(bytes_of_text("0000"), id, 2));
+    for (unsigned at = 0; at < 4; at++) {
+        char hex[] = "0af7";
+        hex[at] = 'g';
+        ck_assert_msg(!otlp_id(bytes_of_text(hex), id, 2), "%s", hex);
+    }
     ck_assert(!otlp_id(bytes_of_text("0af"), id, 2));
     ck_assert(!otlp_id(bytes_of_text("0af7a"), id, 2));
     ck_assert(!otlp_id(bytes_of_text("0af70a"), id, 2));
@@ -402,7 +407,10 @@ START_TEST(otlp__a_histogram_has_buckets_sum_and_example)
     ck_assert_uint_eq(h->start_time_unix_nano, (uint64_t)STARTED.us * 1000);
     ck_assert_double_eq(h->exemplars[0]->as_double, 0.02);
     ck_assert_uint_eq(h->exemplars[0]->time_unix_nano, (uint64_t)NOW.us * 1000);
-    ck_assert_mem_eq(h->exemplars[0]->trace_id.data, "\x0a\xf7\x65\x19", 4);
+    uint8_t id[16];
+    ck_assert(otlp_id(bytes_of_text(TRACE), id, sizeof id));
+    ck_assert_uint_eq(h->exemplars[0]->trace_id.len, sizeof id);
+    ck_assert_mem_eq(h->exemplars[0]->trace_id.data, id, sizeof id);
     otlp__histogram_data_point__free_unpacked(h, NULL);
     otlp__metric__free_unpacked(metric, NULL);
     metric = metric_at(list, 1);

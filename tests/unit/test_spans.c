@@ -163,6 +163,8 @@ START_TEST(spans__what_was_added_is_what_is_sent)
     Otlp__Span *said = otlp__span__unpack(NULL, packed.len, packed.data);
     ck_assert_ptr_nonnull(said);
     ck_assert_str_eq(said->name, "shop.P/Do");
+    ck_assert_int_eq(said->kind, OTLP__SPAN_KIND__SPAN_KIND_CLIENT);
+    ck_assert_int_eq(said->status->code, OTLP__STATUS_CODE__STATUS_CODE_ERROR);
     ck_assert_str_eq(said->status->message, "bad ??byte");
     ck_assert_uint_eq(said->start_time_unix_nano, 2000000);
     ck_assert_uint_eq(said->end_time_unix_nano, 2000000); /* never before its start */

@@ -22,7 +22,7 @@ static char addresses[MADE][32];
 static int rpc_fails;
 static enum spread_policy policies[MADE];
 static char expected[MADE][32]; /* who must be there; "": whoever */
-static const char *whose; /* the last of them, as the connection keeps it */
+static const char *whose;       /* the last of them, as the connection keeps it */
 static uint32_t burst;
 static uint32_t may_be_out; /* as the engine was told last */
 static unsigned number, let_go_last;

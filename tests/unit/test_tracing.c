@@ -184,6 +184,23 @@ START_TEST(tracing__each_says_what_it_is)
 }
 END_TEST
 
+/* Which step turned a saga back is said of it as a whole. */
+START_TEST(tracing__a_saga_says_what_turned_it_back)
+{
+    const struct saga *known = saga;
+    struct saga copy = *saga;
+    copy.reason = REASON_ACTION_REJECTED;
+    copy.reason_step = 1;
+    saga = &copy;
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMPENSATED});
+    saga = known;
+    take();
+    ck_assert_ptr_nonnull(strstr(attributes(0), " saga.reason_step=b"));
+    failed_with(0, record_reason_name(REASON_ACTION_REJECTED));
+    drop();
+}
+END_TEST
+
 /* A heartbeat is told apart in all that it has, as in the log. */
 START_TEST(tracing__a_heartbeat_says_so)
 {
@@ -367,10 +384,11 @@ START_TEST(tracing__one_that_is_stuck_says_so_each_time)
 {
     record(RECORD_STUCK, 70, (struct record){.reason = REASON_COMPENSATION_FAILED});
     record(RECORD_STUCK, 90, (struct record){.reason = REASON_COMPENSATION_FAILED});
+    record(RECORD_ENDED, 95, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_RESOLVED});
     take();
-    ck_assert_uint_eq(made_count, 2);
-    is(0, "stuck", 70, 70, -1);
-    is(1, "stuck", 90, 90, -1);
+    ck_assert_uint_eq(made_count, 3);
+    is(0, "stuck", 70, 70, 2);
+    is(1, "stuck", 90, 90, 2);
     ck_assert_int_ne(memcmp(made[0]->span_id.data, made[1]->span_id.data, SPAN_ID_SIZE), 0);
     drop();
 }
@@ -401,6 +419,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did);
     tcase_add_test(c, tracing__each_says_what_it_is);
+    tcase_add_test(c, tracing__a_saga_says_what_turned_it_back);
     tcase_add_test(c, tracing__a_heartbeat_says_so);
     tcase_add_test(c, tracing__what_is_tried_again_begins_anew);
     tcase_add_test(c, tracing__what_finds_no_room_is_counted);
