@@ -47,7 +47,7 @@ $(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clo
 	rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy log_write)
 $(B)/tests/unit/test_keys: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
-$(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create
+$(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create,--wrap=dlsym
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
 $(B)/tests/unit/test_client_settings: LINK_MORE := -Wl,--wrap=grpc_channel_create,--wrap=pthread_create
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \
@@ -72,7 +72,7 @@ $(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap
 $(B)/tests/unit/test_loop_open: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_create relay_create core_open rpc_create sqlite_store_open)
 $(B)/tests/unit/test_loop: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise \
 	postgres_store_tell_live trust_look certificates_version certificates_not_after \
-	rpc_targets_renew)
+	rpc_targets_renew sealed_store_old_keys)
 $(B)/tests/unit/test_reload: LINK_MORE := -Wl,--wrap=policy_read,--wrap=policy_destroy,--wrap=config_read,--wrap=config_destroy
 $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
 $(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file

@@ -281,6 +281,33 @@ class Process(Case):
                 process.terminate()
                 self.assertEqual(0, process.wait(PATIENCE_S))
 
+    def test_nobody_reads_what_it_says(self):
+        """What ended it is told by its exit status, and not by a signal, when whoever read its words has gone."""
+        for arguments, status in ((["-f", "/nowhere/sagad.yaml"], 2), (["-n", "-f", "/nowhere/sagad.yaml"], 2), (["--options"], 0)):
+            with self.subTest(arguments=arguments):
+                reads, writes = os.pipe()
+                os.close(reads)
+                try:
+                    done = subprocess.run([SAGAD, *arguments], stdout=writes, stderr=writes, timeout=PATIENCE_S)
+                finally:
+                    os.close(writes)
+                self.assertEqual(status, done.returncode)
+
+    def test_takes_all_the_files_that_it_may_have(self):
+        """Each connection is one, and systems start programs with room for few."""
+        with tempfile.TemporaryDirectory() as directory:
+            process = subprocess.Popen([SAGAD], cwd=directory, stderr=subprocess.PIPE, text=True,
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 512)))
+            try:
+                for line in process.stderr:
+                    if "msg=ready" in line:
+                        break
+                self.assertEqual((512, 512), resource.prlimit(process.pid, resource.RLIMIT_NOFILE))
+            finally:
+                process.terminate()
+                self.assertEqual(0, process.wait(PATIENCE_S))
+                process.stderr.close()
+
     def test_check_reads_the_definitions(self):
         with tempfile.TemporaryDirectory() as directory:
             files = [os.path.join(directory, name) for name in ("definitions/one.yaml", "sagad.yaml")]

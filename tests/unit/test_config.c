@@ -571,6 +571,45 @@ START_TEST(config__defaults_make_way_for_lower_maxima)
 }
 END_TEST
 
+/* What is said of a breaker changes no default that goes with it, and makes the others go along. */
+START_TEST(config__what_is_not_said_of_a_breaker_goes_along)
+{
+    static const struct {
+        const char *said;
+        uint32_t volume, probes;
+        int64_t open_ms, open_max_ms, slow_ms;
+    } rows[] = {
+        {"timeout: 30s", 20, 3, 5000, 120000, 5000},
+        {"breaker_probes: 5", 20, 5, 5000, 120000, 5000},
+        {"breaker_probes: 20", 20, 20, 5000, 120000, 5000},
+        {"breaker_probes: 21", 21, 21, 5000, 120000, 5000},
+        {"breaker_volume: 3", 3, 3, 5000, 120000, 5000},
+        {"breaker_volume: 2", 2, 2, 5000, 120000, 5000},
+        {"breaker_volume: 900", 900, 3, 5000, 120000, 5000},
+        {"breaker_open: 119s", 20, 3, 119000, 120000, 5000},
+        {"breaker_open: 3m", 20, 3, 180000, 180000, 5000},
+        {"breaker_open_max: 6s", 20, 3, 5000, 6000, 5000},
+        {"breaker_open_max: 1s", 20, 3, 1000, 1000, 5000},
+        {"timeout: 4s", 20, 3, 5000, 120000, 2000},
+        {"timeout: 2ms", 20, 3, 5000, 120000, 1},
+        {"timeout: 4s, breaker_slow_call: 3s", 20, 3, 5000, 120000, 3000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[256];
+        snprintf(text, sizeof text, "targets: {a: {address: localhost:80, %s}}\n", rows[i].said);
+        struct config *c = read_text(text);
+        const struct config_target *t = &c->targets[0];
+        ck_assert_msg(t->breaker_volume == rows[i].volume && t->breaker_probes == rows[i].probes &&
+                          t->breaker_open.us == rows[i].open_ms * 1000 &&
+                          t->breaker_open_max.us == rows[i].open_max_ms * 1000 &&
+                          t->breaker_slow_call.us == rows[i].slow_ms * 1000,
+                      "%s: %u, %u, %ld, %ld, %ld", rows[i].said, t->breaker_volume, t->breaker_probes,
+                      (long)t->breaker_open.us, (long)t->breaker_open_max.us, (long)t->breaker_slow_call.us);
+        config_destroy(c);
+    }
+}
+END_TEST
+
 START_TEST(config__targets_are_addresses_or_mappings)
 {
     struct config *c = read_text(
@@ -937,6 +976,34 @@ START_TEST(config__what_does_not_go_together_in_an_entry_is_refused)
 }
 END_TEST
 
+/* What an entry is for is named as definitions, or for rules of remediation as steps, are: up to so many bytes. */
+START_TEST(config__entries_are_named_as_what_they_are_for)
+{
+    static const struct {
+        const char *option, *entry;
+        int most;
+    } rows[] = {{"objectives", "success: 99", NAME_BYTES_MAX},
+                {"synthetics", "every: 1m", NAME_BYTES_MAX},
+                {"definition_limits", "starts_per_second: 5", NAME_BYTES_MAX},
+                {"remediation", "when: \"deadletters > 0\", do: page, url: \"http://a\"", STEP_NAME_BYTES_MAX}};
+    char name[NAME_BYTES_MAX + 2], text[512];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (int kind = 0; kind < 4; kind++) { /* as long as may be, one byte more, two words, and none */
+            int size = kind == 0 ? rows[i].most : kind == 1 ? rows[i].most + 1 : kind == 2 ? 3 : 0;
+            memset(name, 'n', sizeof name);
+            name[1] = kind == 2 ? ' ' : 'n';
+            name[size] = '\0';
+            snprintf(text, sizeof text, "%s: {\"%s\": {%s}}\n", rows[i].option, name, rows[i].entry);
+            struct config *c = NULL;
+            int code = config_read_text(bytes_of_text(text), &c, &detail);
+            ck_assert_msg(code == (kind == 0 ? 0 : E_ARGUMENT), "%s: %s", text, detail.text);
+            ck_assert_msg(kind == 0 || strstr(detail.text, "letters, digits, '-', '_' and '.'") != NULL, "%s: %s", text,
+                          detail.text);
+            config_destroy(c);
+        }
+}
+END_TEST
+
 /* Each number of an entry has its bounds, and is refused beyond them whatever else the entry says. */
 START_TEST(config__numbers_of_entries_have_bounds)
 {
@@ -1085,6 +1152,8 @@ START_TEST(config__what_must_not_be_above_may_be_equal)
     /* The one of two that stands in the file is the one that is told of. */
     assert_refused(TARGET("breaker_volume: 4, breaker_probes: 5"), "targets.a.breaker_volume", 1, 53,
                    "breaker_volume (4) of target a must not be below breaker_probes (5)");
+    assert_refused(TARGET("breaker_open: 8s, breaker_open_max: 7s"), "targets.a.breaker_open_max", 1, 73,
+                   "breaker_open_max (7s) of target a must not be below breaker_open (8s)");
     config_destroy(read_text("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 9}}\n"));
     assert_refused("live_sagas_max: 9\ndefinition_limits: {shop: {live_sagas_max: 10}}\n",
                    "definition_limits.shop.live_sagas_max", 2, 44, "must not be above that of all (9)");
@@ -1190,6 +1259,7 @@ int main(void)
     tcase_add_test(whole, config__what_definitions_of_before_take_is_as_it_was);
     tcase_add_test(whole, config__the_socket_follows_the_data);
     tcase_add_test(whole, config__defaults_make_way_for_lower_maxima);
+    tcase_add_test(whole, config__what_is_not_said_of_a_breaker_goes_along);
     tcase_add_test(whole, config__targets_are_addresses_or_mappings);
     tcase_add_test(whole, config__what_is_not_yaml_is_refused);
     tcase_add_test(whole, config__options_must_go_together);
@@ -1200,6 +1270,7 @@ int main(void)
     tcase_add_test(whole, config__what_an_entry_says_is_what_is_kept);
     tcase_add_test(whole, config__a_difference_in_any_field_is_one);
     tcase_add_test(whole, config__what_does_not_go_together_in_an_entry_is_refused);
+    tcase_add_test(whole, config__entries_are_named_as_what_they_are_for);
     tcase_add_test(whole, config__numbers_of_entries_have_bounds);
     tcase_add_test(whole, config__reads_files);
     tcase_add_test(whole, config__a_difference_in_any_option_is_one);

@@ -42,7 +42,8 @@ START_TEST(config_print__options_are_printed)
     ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 16MiB\n"));
     ck_assert_ptr_nonnull(strstr(text, "\n  log_level: info  # error, warn, info or debug\n"));
     for (const char *start = text, *end; (end = strchr(start, '\n')) != NULL; start = end + 1)
-        ck_assert_msg(end - start <= 160, "a line is long: %.*s", (int)(end - start), start);
+        ck_assert_msg(end - start <= (strncmp(start, "    ", 4) == 0 ? 100 : 160), "a line is long: %.*s",
+                      (int)(end - start), start);
     free(text);
 }
 END_TEST

@@ -32,6 +32,9 @@ static _Atomic int64_t now_us;
 static struct fleet_row rows[JOURNALS];
 static bool guest_of_ours[JOURNALS];
 static unsigned row_count;
+static struct fleet_row abandoned; /* a journal that nobody came back to; without a name there is none */
+static unsigned removals, sweeps;
+static bool more_to_sweep;
 static int database;
 static bool anew;
 static bool (*stops)(void *self); /* how it hears that nobody wants its answer any more */
@@ -192,15 +195,14 @@ int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, flee
     return database == 0 ? 0 : error_set(detail, database, "", "away");
 }
 
-/* Nobody is away for so long here. */
 int __wrap_postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
                                     void *self, struct error_detail *detail)
 {
     (void)f;
-    (void)take;
-    (void)self;
     ck_assert_str_eq(own, "own");
     ck_assert_int_ge(kept.us, ADOPT_KEPT_MIN.us);
+    if (abandoned.name != NULL && database == 0)
+        take(self, &abandoned);
     return database == 0 ? 0 : error_set(detail, database, "", "away");
 }
 
@@ -208,10 +210,12 @@ int __wrap_postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t
                                  struct error_detail *detail)
 {
     (void)f;
-    (void)kept;
-    (void)removed;
     (void)detail;
-    ck_abort_msg("%d %d is removed", (int)id, (int)epoch);
+    ck_assert_int_eq(kept.us, ADOPT_KEPT_MIN.us);
+    ck_assert(abandoned.name != NULL && id == abandoned.id && epoch == abandoned.epoch);
+    abandoned.name = NULL;
+    *removed = true;
+    removals++;
     return 0;
 }
 
@@ -219,8 +223,9 @@ int __wrap_postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept
                                 struct error_detail *detail)
 {
     (void)f;
-    (void)audit_kept;
-    *more = false;
+    ck_assert_int_eq(audit_kept.us, config.audit_retention.us);
+    *more = more_to_sweep;
+    sweeps++;
     return database == 0 ? 0 : error_set(detail, database, "", "away");
 }
 
@@ -450,8 +455,12 @@ static struct world_guest *serves(unsigned k)
 static void setup(void)
 {
     log_open(&(struct log_options){.level = LOG_LEVEL_ERROR, .fd = open("/dev/null", O_WRONLY)});
-    config = (struct config){
-        .fleet = "ours", .store = "", .fleet_takeovers_max = 2, .fleet_identity = "", .store_timeout = SPAN_S(9)};
+    config = (struct config){.fleet = "ours",
+                             .store = "",
+                             .fleet_takeovers_max = 2,
+                             .fleet_identity = "",
+                             .store_timeout = SPAN_S(9),
+                             .audit_retention = SPAN_S(77)};
     home.config = &config;
     home.count = home.places = 1;
     home.rooms[0] = (struct rpc *)(void *)&home_room;
@@ -591,6 +600,61 @@ START_TEST(fleet__one_in_which_nothing_lives_is_given_up_after_a_while)
     pass(ADOPT_IDLE);
     turn();
     ck_assert(atomic_load(&g->stop));
+}
+END_TEST
+
+/* What is left of journals goes: piece after piece while there is more, and else about once a minute. */
+START_TEST(fleet__what_is_left_behind_is_swept)
+{
+    open_fleet();
+    ck_assert_uint_eq(sweeps, 1);
+    more_to_sweep = true;
+    look();
+    ck_assert_uint_eq(sweeps, 1);
+    pass(SPAN_S(120));
+    for (unsigned i = 2; i < 5; i++) {
+        turn();
+        ck_assert_uint_eq(sweeps, i);
+        pass((struct span){.us = 999999});
+        turn();
+        ck_assert_uint_eq(sweeps, i);
+        pass((struct span){.us = 1});
+        more_to_sweep = i < 3;
+    }
+    ck_assert_uint_eq(removals, 0);
+}
+END_TEST
+
+/* A journal is removed when all in it has ended and nobody came back to it for long enough; the next one soon after. */
+START_TEST(fleet__what_nobody_came_back_to_is_removed)
+{
+    const int64_t long_ago = -(ADOPT_KEPT_MIN.us / 1000);
+    static const struct {
+        int64_t late_ms;
+        uint64_t live;
+        bool held, removed;
+    } cases[] = {{1, 0, false, true}, {-1, 0, false, false}, {1, 1, false, false}, {1, 0, true, false}};
+    open_fleet();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        abandoned = (struct fleet_row){.name = "gone",
+                                       .carrier = "",
+                                       .address = "",
+                                       .needs = "",
+                                       .program = "",
+                                       .id = 7 + i,
+                                       .epoch = 3,
+                                       .lease_ms = long_ago - cases[i].late_ms,
+                                       .live = cases[i].live,
+                                       .held = cases[i].held};
+        removals = 0;
+        pass(SPAN_S(120));
+        turn();
+        ck_assert_msg((removals == 1) == cases[i].removed, "%zu", i);
+        unsigned before = sweeps;
+        pass(SPAN_S(1));
+        turn();
+        ck_assert_msg((sweeps == before + 1) == cases[i].removed, "%zu", i);
+    }
 }
 END_TEST
 
@@ -947,11 +1011,22 @@ START_TEST(fleet__a_journal_is_asked_for_by_its_name)
 }
 END_TEST
 
-/* What is so in each guest, under its journal's name. */
+static char *written(void)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_int_eq(metrics_write(&loop.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
+    fclose(out);
+    return text;
+}
+
+/* What is so in each guest, under its journal's name, until it is given up. */
 START_TEST(fleet__guests_are_counted)
 {
     static const char *const expected[] = {
         "\nsagad_guests 1\n",
+        "\nsagad_takeovers_total 1\n",
         "\nsagad_guest_sagas_live{journal=\"a\"} 5\n",
         "\nsagad_guest_sagas_compensating{journal=\"a\"} 6\n",
         "\nsagad_guest_sagas_stuck{journal=\"a\"} 7\n",
@@ -959,9 +1034,8 @@ START_TEST(fleet__guests_are_counted)
         "\nsagad_guest_oldest_stuck_saga_age_seconds{journal=\"a\"} 2.5\n",
         "\nsagad_guest_oldest_deferred_saga_age_seconds{journal=\"a\"} 0\n",
     };
-    char *text;
-    size_t size;
     add_row("a", false, 1);
+    ck_assert_int_eq(metrics_create(100, &loop.vitals.metrics), 0);
     open_fleet();
     struct loop *there = &serves(0)->loop;
     const struct instant at = {.us = 900000000};
@@ -970,13 +1044,19 @@ START_TEST(fleet__guests_are_counted)
     atomic_store(&there->stuck, 7);
     atomic_store(&there->oldest_us, at.us - 1500000);
     atomic_store(&there->oldest_stuck_us, at.us - 2500000);
-    ck_assert_int_eq(metrics_create(100, &loop.vitals.metrics), 0);
+    fleet_turn(&loop);
     fleet_count(&loop, at);
-    FILE *out = open_memstream(&text, &size);
-    ck_assert_int_eq(metrics_write(&loop.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
-    fclose(out);
+    char *text = written();
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         ck_assert_msg(strstr(text, expected[i]) != NULL, "%s is not in %s", expected[i], text);
+    free(text);
+    rows[0].wanted = true;
+    turn();
+    UNTIL((fleet_turn(&loop), home.rooms[1] == NULL));
+    fleet_count(&loop, at);
+    text = written();
+    ck_assert_ptr_nonnull(strstr(text, "\nsagad_guests 0\n"));
+    ck_assert_msg(strstr(text, "journal=\"a\"") == NULL, "%s", text);
     free(text);
     metrics_destroy(loop.vitals.metrics);
 }
@@ -993,6 +1073,8 @@ int main(void)
     tcase_add_test(t, fleet__an_answer_that_nobody_will_hear_keeps_no_guest);
     tcase_add_test(t, fleet__one_that_lasts_gives_the_journal_its_tries_back_once);
     tcase_add_test(t, fleet__one_in_which_nothing_lives_is_given_up_after_a_while);
+    tcase_add_test(t, fleet__what_is_left_behind_is_swept);
+    tcase_add_test(t, fleet__what_nobody_came_back_to_is_removed);
     tcase_add_test(t, fleet__no_more_are_taken_than_may_be);
     tcase_add_test(t, fleet__what_is_being_opened_is_not_taken_again);
     tcase_add_test(t, fleet__what_is_being_opened_when_all_end_never_serves);

@@ -56,6 +56,7 @@ static const Saga__V1__LoopStatus *loop_status(void)
     static Saga__V1__LoopStatus m;
     saga__v1__loop_status__init(&m);
     ck_assert(lately_fill(&s, &arena, &m));
+    ck_assert(protobuf_c_message_check(&m.base)); /* it can be sent */
     return &m;
 }
 

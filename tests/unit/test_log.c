@@ -93,6 +93,22 @@ START_TEST(log__values_cannot_forge_anything)
 }
 END_TEST
 
+/* Without quotes stands what readers of logfmt take for a word, and nothing else, wherever in it a byte is. */
+START_TEST(log__logfmt_quotes_what_is_no_word)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool word = byte > ' ' && byte <= '~' && strchr("\"=\\", (int)byte) == NULL;
+        for (unsigned at = 0; at < 3; at++) {
+            char value[] = "abc";
+            value[at] = (char)byte;
+            const struct log_field field = LOG_BYTES("v", bytes_of(value, 3));
+            log_line(LOG_FORMAT_LOGFMT, AT, LOG_LEVEL_INFO, "x", &field, 1, line);
+            ck_assert_msg((strstr(line, " v=\"") == NULL) == word, "%u at %u: %s", byte, at, line);
+        }
+    }
+}
+END_TEST
+
 START_TEST(log__what_is_not_utf8_is_replaced)
 {
     assert_json(bytes_of_text("a\xff"
@@ -448,6 +464,7 @@ int main(void)
     tcase_add_test(lines, log__logfmt_is_one_line_of_pairs);
     tcase_add_test(lines, log__json_is_one_object);
     tcase_add_test(lines, log__values_cannot_forge_anything);
+    tcase_add_test(lines, log__logfmt_quotes_what_is_no_word);
     tcase_add_test(lines, log__what_is_not_utf8_is_replaced);
     tcase_add_test(lines, log__every_byte_gives_valid_json);
     tcase_add_test(lines, log__long_values_are_cut);

@@ -7,6 +7,7 @@
 #include "tests/support/sidecar_world.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 static struct sidecar_world w;
 static _Atomic uint64_t version; /* of the certificates */
 static atomic_uint looked, renewals;
+static atomic_uint old_keys; /* that the journal needs */
 static _Atomic int64_t now_us = INT64_C(1700000000000000);
 
 /* How often each was done, what it says from now on, and how often there is more to do. */
@@ -42,6 +44,7 @@ void __wrap_trust_look(struct certificates *c);
 uint64_t __wrap_certificates_version(struct certificates *c);
 int64_t __wrap_certificates_not_after(struct certificates *c);
 void __wrap_rpc_targets_renew(struct rpc *r);
+uint32_t __wrap_sealed_store_old_keys(struct store *s);
 
 struct instant __wrap_clock_now(const struct clock *c)
 {
@@ -65,6 +68,12 @@ int64_t __wrap_certificates_not_after(struct certificates *c)
 {
     ck_assert_ptr_eq(c, &version);
     return INT64_C(4000000000);
+}
+
+uint32_t __wrap_sealed_store_old_keys(struct store *s)
+{
+    (void)s;
+    return atomic_load(&old_keys);
 }
 
 void __wrap_rpc_targets_renew(struct rpc *r)
@@ -273,6 +282,34 @@ START_TEST(loop__damage_is_looked_for)
 }
 END_TEST
 
+static void hear_of_keys(void *self, const struct log_entry *entry)
+{
+    if (strstr(entry->text, "those behind it can be taken out") != NULL)
+        hear(self, entry);
+}
+
+/* Who changed the keys of encryption waits for the line that the ones before can be taken out: once each time, and not while one is needed. */
+START_TEST(loop__it_is_told_when_old_keys_are_needed_no_more)
+{
+    static const struct {
+        uint32_t needed;
+        unsigned told;
+    } rows[] = {{2, 0}, {1, 0}, {0, 1}, {0, 1}, {3, 1}, {0, 2}, {0, 2}};
+    atomic_store(&old_keys, 2);
+    world_open_sidecar(&w, "loops: 1\n");
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_keys, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        atomic_store(&old_keys, rows[i].needed);
+        turn();
+        turn();
+        ck_assert_msg(atomic_load(&told) == rows[i].told, "%zu: %u: %s", i, atomic_load(&told), line);
+    }
+    log_listen(NULL, NULL);
+    ck_assert_msg(strstr(line, "level=info") != NULL && strstr(line, " loop=0\n") != NULL, "%s", line);
+}
+END_TEST
+
 /* Every loop connects anew with those that are in force now, and no more often than they change. */
 START_TEST(loop__renewed_certificates_are_followed)
 {
@@ -318,9 +355,17 @@ START_TEST(loop__the_database_hears_how_many_live)
     ck_assert(atomic_load(&s->live) == 3 && atomic_load(&s->real_live) == 3);
     ck_assert(atomic_load(&s->compensating) == 1 && atomic_load(&s->stuck) == 0);
     ck_assert_int_eq(atomic_load(&s->oldest_us), began.us);
+    struct world_call until_stuck; /* what undoes it, nobody there knows */
     world_begin(&w, id);
+    world_wait_start(&w, &until_stuck, id, true, 0);
+    ck_assert_int_eq(world_enlist(&w, id, "a", "itself", 4, 0, &error), SAGA_OK);
+    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_OK);
+    ck_assert_int_eq(world_wait_end(&until_stuck), SAGA_OK);
+    pass(SPAN_MS(900));
+    turn();
+    ck_assert(atomic_load(&s->real_live) == 4 && atomic_load(&s->stuck) == 1);
     ck_assert_int_eq(world_stop_sidecar(&w), 0); /* the last word is what it leaves behind */
-    ck_assert_uint_eq(atomic_load(&live), 4);
+    ck_assert_uint_eq(atomic_load(&live), 4);    /* the one that is stuck waits for a person, wherever it is */
 }
 END_TEST
 
@@ -334,6 +379,7 @@ int main(void)
     tcase_add_test(t, loop__what_upkeep_may_meet);
     tcase_add_test(t, loop__a_journal_that_is_gone_is_noticed);
     tcase_add_test(t, loop__damage_is_looked_for);
+    tcase_add_test(t, loop__it_is_told_when_old_keys_are_needed_no_more);
     tcase_add_test(t, loop__renewed_certificates_are_followed);
     tcase_add_test(t, loop__the_database_hears_how_many_live);
     suite_add_tcase(s, t);

@@ -8,6 +8,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { LOOPS = 2 };
 
@@ -18,6 +19,7 @@ static struct core_options cores[LOOPS];
 static struct rpc_options rooms[LOOPS];
 static struct sqlite_store_options stores[LOOPS];
 static unsigned opened[5];
+static struct admission_options bounds[LOOPS]; /* of the one definition that has some */
 static bool unknown = true;
 
 /* ---- tests.mk wraps these ---- */
@@ -38,6 +40,7 @@ WRAPPED(relay_create, options, relays, 1, (void)0, (const struct relay_options *
         (options, out))
 /* Until it has been read nobody knows how many live in it. */
 WRAPPED(core_open, options, cores, 2,
+        bounds[opened[2] - 1] = options->limit_count == 1 ? options->limits[0].options : (struct admission_options){0};
         unknown &= atomic_load(&((struct loop *)world->self)->live) == POSTGRES_LIVE_UNKNOWN,
         (const struct core_options *options, const struct memory *memory, struct store *store,
          const struct store_state *state, struct catalog *catalog, const struct core_world *world, struct instant now,
@@ -131,7 +134,8 @@ END_TEST
 START_TEST(loop_open__each_loop_has_its_number_and_its_share)
 {
     world_open_sidecar(&w, "loops: 2\nlive_sagas_max: 101\nmemory_bytes_max: 800MiB\njournal_bytes_max: 200MiB\n"
-                           "last_good_answers_max: 107\n");
+                           "last_good_answers_max: 107\n"
+                           "definition_limits: {shop: {live_sagas_max: 5, starts_per_second: 7, starts_burst: 9}}\n");
     all_are_opened(LOOPS);
     for (unsigned i = 0; i < LOOPS; i++) {
         unsigned k = LOOPS - 1 - i;
@@ -141,6 +145,9 @@ START_TEST(loop_open__each_loop_has_its_number_and_its_share)
         ck_assert_uint_eq(cores[i].engine.tag % SAGA_LOOPS_MAX, k);
         ck_assert_uint_eq(cores[i].engine.live_sagas_max, k == 0 ? 51 : 50);
         ck_assert_uint_eq(cores[i].engine.recall.answers_max, k == 0 ? 54 : 53);
+        ck_assert_uint_eq(bounds[i].live_max, k == 0 ? 3 : 2);
+        ck_assert_uint_eq(bounds[i].starts.per_second, k == 0 ? 4 : 3);
+        ck_assert_uint_eq(bounds[i].starts.burst, k == 0 ? 5 : 4);
         ck_assert_uint_eq(rooms[i].outgoing_bytes_max, 50 << 20);
         ck_assert_uint_eq(rooms[i].incoming_bytes_max, 100 << 20); /* of the whole process */
         ck_assert_uint_eq(stores[i].size_bytes_max, 100 << 20);
@@ -175,6 +182,25 @@ START_TEST(loop_open__what_earlier_lives_left_is_known)
 }
 END_TEST
 
+/* Who else may connect to its unix socket is what the configuration says, once there are rules for them. */
+START_TEST(loop_open__a_unix_socket_has_the_mode_of_its_access)
+{
+    static const struct {
+        const char *options;
+        mode_t mode;
+    } rows[] = {
+        {"", 0600},
+        {"unix_access: owner\n", 0600},
+        {"unix_access: group\nauthorization: [{who: anyone, may: [service]}]\n", 0660},
+        {"unix_access: everybody\nauthorization: [{who: anyone, may: [service]}]\n", 0666},
+    };
+    struct stat st;
+    world_open_sidecar(&w, rows[_i].options);
+    ck_assert_int_eq(stat(w.address + 5, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, rows[_i].mode);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("loop_open");
@@ -184,6 +210,7 @@ int main(void)
     tcase_add_test(t, loop_open__each_option_reaches_its_part);
     tcase_add_test(t, loop_open__each_loop_has_its_number_and_its_share);
     tcase_add_loop_test(t, loop_open__what_earlier_lives_left_is_known, 1, LOOPS + 1);
+    tcase_add_loop_test(t, loop_open__a_unix_socket_has_the_mode_of_its_access, 0, 4);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -49,6 +49,11 @@ START_TEST(otlp__an_id_is_its_digits)
     uint8_t id[2];
     ck_assert(otlp_id(bytes_of_text("0aF7"), id, 2) == false);
     ck_assert(!otlp_id(bytes_of_text("0000"), id, 2));
+    for (unsigned at = 0; at < 4; at++) {
+        char hex[] = "0af7";
+        hex[at] = 'g';
+        ck_assert_msg(!otlp_id(bytes_of_text(hex), id, 2), "%s", hex);
+    }
     ck_assert(!otlp_id(bytes_of_text("0af"), id, 2));
     ck_assert(!otlp_id(bytes_of_text("0af7a"), id, 2));
     ck_assert(!otlp_id(bytes_of_text("0af70a"), id, 2));
@@ -387,6 +392,12 @@ START_TEST(otlp__a_histogram_has_buckets_sum_and_example)
     Otlp__HistogramDataPoint *h = otlp__histogram_data_point__unpack(NULL, metric->histogram->data_points[0].len,
                                                                      metric->histogram->data_points[0].data);
     ck_assert_uint_eq(h->count, 3);
+    ck_assert_uint_eq(h->n_attributes, 2);
+    ck_assert_str_eq(h->attributes[0]->key, "definition");
+    ck_assert_str_eq(h->attributes[0]->value->string_value, "a");
+    ck_assert_str_eq(h->attributes[1]->key, "state");
+    ck_assert_str_eq(h->attributes[1]->value->string_value, "COMMITTED");
+    ck_assert_uint_eq(h->time_unix_nano, (uint64_t)NOW.us * 1000);
     ck_assert_double_eq_tol(h->sum, 9000.021, 1e-9);
     ck_assert_uint_eq(h->n_bucket_counts, h->n_explicit_bounds + 1);
     ck_assert_uint_eq(h->bucket_counts[0], 1);
@@ -396,7 +407,10 @@ START_TEST(otlp__a_histogram_has_buckets_sum_and_example)
     ck_assert_uint_eq(h->start_time_unix_nano, (uint64_t)STARTED.us * 1000);
     ck_assert_double_eq(h->exemplars[0]->as_double, 0.02);
     ck_assert_uint_eq(h->exemplars[0]->time_unix_nano, (uint64_t)NOW.us * 1000);
-    ck_assert_mem_eq(h->exemplars[0]->trace_id.data, "\x0a\xf7\x65\x19", 4);
+    uint8_t id[16];
+    ck_assert(otlp_id(bytes_of_text(TRACE), id, sizeof id));
+    ck_assert_uint_eq(h->exemplars[0]->trace_id.len, sizeof id);
+    ck_assert_mem_eq(h->exemplars[0]->trace_id.data, id, sizeof id);
     otlp__histogram_data_point__free_unpacked(h, NULL);
     otlp__metric__free_unpacked(metric, NULL);
     metric = metric_at(list, 1);

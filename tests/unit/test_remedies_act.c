@@ -207,6 +207,14 @@ static void answers(int status)
     remedies.keeping = false;
 }
 
+/* In whose name it is asked for, and after what: that is what an audit shows. */
+#define SAYS_WHO(Request) \
+    do { \
+        const Request *m_ = (const void *)asked; \
+        ck_assert_str_eq(m_->actor, "rule calm"); \
+        ck_assert_str_eq(m_->reason, "it \"burns\""); \
+    } while (0)
+
 /* Each loop does it, one after another. */
 static void all_answer(void)
 {
@@ -227,13 +235,14 @@ START_TEST(remedies_act__each_act_is_asked_for_and_taken_back)
     ck_assert_int_eq(asked_method, METHOD_HOLD_DEFINITION);
     ck_assert_str_eq(hold->definition, "order");
     ck_assert(!hold->release && !hold->own);
-    ck_assert_str_eq(hold->actor, "rule calm");
-    ck_assert_str_eq(hold->reason, "it \"burns\"");
+    SAYS_WHO(Saga__V1__HoldDefinitionRequest);
     all_answer();
     ck_assert_str_eq(result, "acted");
     acts(CONFIG_REMEDY_HOLD, REMEDY_ORDER_UNDO);
     hold = (const void *)asked;
     ck_assert(hold->release && hold->own);
+    ck_assert_str_eq(hold->definition, "order");
+    SAYS_WHO(Saga__V1__HoldDefinitionRequest);
     result[0] = '\0';
     all_answer();
     ck_assert_str_eq(result, "");
@@ -242,14 +251,19 @@ START_TEST(remedies_act__each_act_is_asked_for_and_taken_back)
     ck_assert_int_eq(asked_method, METHOD_SET_BREAKER);
     ck_assert_str_eq(breaker->target, "bank");
     ck_assert_int_eq(breaker->act, SAGA__V1__BREAKER_ACT__BREAKER_ACT_TRIP);
+    SAYS_WHO(Saga__V1__SetBreakerRequest);
     all_answer();
     acts(CONFIG_REMEDY_TRIP, REMEDY_ORDER_UNDO);
-    ck_assert_int_eq(((const Saga__V1__SetBreakerRequest *)(const void *)asked)->act,
-                     SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET);
+    breaker = (const void *)asked;
+    ck_assert_str_eq(breaker->target, "bank");
+    ck_assert_int_eq(breaker->act, SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET);
+    SAYS_WHO(Saga__V1__SetBreakerRequest);
     all_answer();
     acts(CONFIG_REMEDY_RESET, REMEDY_ORDER_ACT);
-    ck_assert_int_eq(((const Saga__V1__SetBreakerRequest *)(const void *)asked)->act,
-                     SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET);
+    breaker = (const void *)asked;
+    ck_assert_str_eq(breaker->target, "bank");
+    ck_assert_int_eq(breaker->act, SAGA__V1__BREAKER_ACT__BREAKER_ACT_RESET);
+    SAYS_WHO(Saga__V1__SetBreakerRequest);
     all_answer();
 }
 END_TEST
@@ -264,13 +278,14 @@ START_TEST(remedies_act__a_job_has_the_same_name_until_it_is_cancelled)
     ck_assert_str_eq(start->where, "true");
     ck_assert_str_eq(start->definition, "order");
     ck_assert_double_eq(start->per_second, 2);
-    ck_assert_str_eq(start->actor, "rule calm");
+    SAYS_WHO(Saga__V1__StartBulkRequest);
     all_answer();
     acts(CONFIG_REMEDY_RETRY, REMEDY_ORDER_UNDO);
     const Saga__V1__ChangeBulkRequest *change = (const void *)asked;
     ck_assert_int_eq(asked_method, METHOD_CHANGE_BULK);
     ck_assert_str_eq(change->id, "rule-calm-1234");
     ck_assert_int_eq(change->state, SAGA__V1__BULK_STATE__BULK_STATE_CANCELLED);
+    ck_assert_str_eq(change->actor, "rule calm");
     all_answer();
 }
 END_TEST
@@ -373,6 +388,25 @@ START_TEST(remedies_act__what_is_decided_is_durable_before_it_is_asked_for)
 }
 END_TEST
 
+/* Something else may have come to be so while it was being kept. */
+START_TEST(remedies_act__what_was_kept_and_waits_no_more_is_not_asked_for)
+{
+    config.act = CONFIG_REMEDY_HOLD;
+    remedies_carry_out(&s);
+    remedies_kept(&s, 0);
+    order = REMEDY_ORDER_NONE;
+    remedies_ask(&s);
+    ck_assert(asks == 0 && !remedies.durable);
+    order = REMEDY_ORDER_ACT;
+    rule.out = true;
+    remedies_ask(&s);
+    rule.out = false;
+    rule.page = 7;
+    remedies_ask(&s);
+    ck_assert_uint_eq(asks, 0);
+}
+END_TEST
+
 START_TEST(remedies_act__what_there_is_no_memory_to_wait_for_ends_the_loop)
 {
     config.act = CONFIG_REMEDY_HOLD;
@@ -422,6 +456,7 @@ int main(void)
     tcase_add_test(tc, remedies_act__a_page_says_what_it_is_about);
     tcase_add_test(tc, remedies_act__nothing_is_asked_for_that_is_not_kept_or_at_the_end);
     tcase_add_test(tc, remedies_act__what_is_decided_is_durable_before_it_is_asked_for);
+    tcase_add_test(tc, remedies_act__what_was_kept_and_waits_no_more_is_not_asked_for);
     tcase_add_test(tc, remedies_act__what_there_is_no_memory_to_wait_for_ends_the_loop);
     tcase_add_test(tc, remedies_act__a_rule_that_is_gone_is_there_until_its_answer);
     suite_add_tcase(suite, tc);

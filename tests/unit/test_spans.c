@@ -20,6 +20,12 @@ START_TEST(spans__ids_follow_from_the_saga)
     trace_parent_of(&t, &attempt, text);
     ck_assert(!t.has_parent && t.sampled);
     ck_assert_str_eq(text, "00-3e912738aa3b6ee778bb8cfa71494507-3bda197559bf1b3f-01");
+    /* The log has the same, by themselves. */
+    char trace[2 * TRACE_ID_SIZE + 1], span[2 * SPAN_ID_SIZE + 1];
+    trace_id_text(&t, trace);
+    span_id_text(&attempt, span);
+    ck_assert_str_eq(trace, "3e912738aa3b6ee778bb8cfa71494507");
+    ck_assert_str_eq(span, "3bda197559bf1b3f");
 }
 END_TEST
 
@@ -157,6 +163,8 @@ START_TEST(spans__what_was_added_is_what_is_sent)
     Otlp__Span *said = otlp__span__unpack(NULL, packed.len, packed.data);
     ck_assert_ptr_nonnull(said);
     ck_assert_str_eq(said->name, "shop.P/Do");
+    ck_assert_int_eq(said->kind, OTLP__SPAN_KIND__SPAN_KIND_CLIENT);
+    ck_assert_int_eq(said->status->code, OTLP__STATUS_CODE__STATUS_CODE_ERROR);
     ck_assert_str_eq(said->status->message, "bad ??byte");
     ck_assert_uint_eq(said->start_time_unix_nano, 2000000);
     ck_assert_uint_eq(said->end_time_unix_nano, 2000000); /* never before its start */

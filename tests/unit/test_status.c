@@ -414,6 +414,7 @@ START_TEST(status__definitions_that_are_bounded_are_told)
     families[2] = (struct admission){.live = 42, .options = {.starts = {.per_second = 60}}};
     const Saga__V1__LoopStatus *m = told();
     ck_assert_uint_eq(m->n_definition_limits, 2);
+    ck_assert(protobuf_c_message_check(&m->base)); /* it can be sent, with all that is in it */
     const Saga__V1__DefinitionLimit *few = m->definition_limits[0], *slow = m->definition_limits[1];
     ck_assert_str_eq(few->definition, "few");
     ck_assert(few->live == 41 && few->live_max == 50 && few->starts_per_second == 0);

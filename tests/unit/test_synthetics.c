@@ -173,6 +173,7 @@ static const Saga__V1__SyntheticStatus *told(void)
     static Saga__V1__LoopStatus m;
     saga__v1__loop_status__init(&m);
     ck_assert(synthetics_fill(&s, &arena, &m));
+    ck_assert(protobuf_c_message_check(&m.base)); /* it can be sent */
     return m.n_synthetics == 0 ? NULL : m.synthetics[0];
 }
 

@@ -22,6 +22,7 @@ static char addresses[MADE][32];
 static int rpc_fails;
 static enum spread_policy policies[MADE];
 static char expected[MADE][32]; /* who must be there; "": whoever */
+static const char *whose;       /* the last of them, as the connection keeps it */
 static uint32_t burst;
 static uint32_t may_be_out; /* as the engine was told last */
 static unsigned number, let_go_last;
@@ -63,7 +64,7 @@ int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, s
     policies[made] = to->policy;
     number = to->number;
     at = to->address;
-    const char *who = to->credentials->expected;
+    const char *who = whose = to->credentials->expected;
     snprintf(expected[made], sizeof expected[made], "%s", who == NULL ? "" : who);
     *out = (struct rpc_target *)(void *)&places[made++];
     return 0;
@@ -226,14 +227,17 @@ END_TEST
 START_TEST(targets__a_connection_is_made_as_its_target_says)
 {
     struct config_target changed = target_of("a", "tls://localhost:1");
+    char who[] = "spiffe://x/y";
     const struct config after = config_of(&changed, 1);
     ck_assert_int_eq(policies[0], SPREAD_ROUND_ROBIN);
-    changed.identity = "spiffe://x/y";
+    changed.identity = who;
     changed.load_balancing_policy = CONFIG_PICK_FIRST;
     targets_take(&s, &with_a, &after);
     ck_assert_uint_eq(made, 2);
     ck_assert_str_eq(expected[1], "spiffe://x/y");
     ck_assert_int_eq(policies[1], SPREAD_PICK_FIRST);
+    who[0] = '?'; /* the next reload takes the words of the configuration away, and not those of the connection */
+    ck_assert_str_eq(whose, "spiffe://x/y");
     struct config_target spread = changed;
     spread.load_balancing_policy = CONFIG_ROUND_ROBIN;
     spread.identity = "";

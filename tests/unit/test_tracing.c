@@ -184,6 +184,63 @@ START_TEST(tracing__each_says_what_it_is)
 }
 END_TEST
 
+/* Which step turned a saga back is said of it as a whole. */
+START_TEST(tracing__a_saga_says_what_turned_it_back)
+{
+    const struct saga *known = saga;
+    struct saga copy = *saga;
+    copy.reason = REASON_ACTION_REJECTED;
+    copy.reason_step = 1;
+    saga = &copy;
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMPENSATED});
+    saga = known;
+    take();
+    ck_assert_ptr_nonnull(strstr(attributes(0), " saga.reason_step=b"));
+    failed_with(0, record_reason_name(REASON_ACTION_REJECTED));
+    drop();
+}
+END_TEST
+
+/* A heartbeat is told apart in all that it has, as in the log. */
+START_TEST(tracing__a_heartbeat_says_so)
+{
+    const struct saga *known = saga;
+    struct saga copy = *saga;
+    copy.synthetic = true;
+    saga = &copy;
+    record(RECORD_ACTION_FAILED, 30, (struct record){.attempt = 1, .status = 14});
+    record(RECORD_ACTION_ENDED, 150, (struct record){.attempt = 2, .action_state = SAGA_ACTION_DONE});
+    record(RECORD_STUCK, 70, (struct record){.step = 1, .reason = REASON_COMPENSATION_FAILED});
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
+    saga = known;
+    take();
+    ck_assert_uint_eq(made_count, 5);
+    for (size_t i = 0; i < made_count; i++)
+        ck_assert_msg(strstr(attributes(i), " saga.definition=two saga.synthetic=true saga.s") != NULL, "%s",
+                      attributes(i));
+    drop();
+}
+END_TEST
+
+/* What was over and is tried again, as people ask for, begins then. */
+START_TEST(tracing__what_is_tried_again_begins_anew)
+{
+    const struct record failed = {.compensation_state = SAGA_COMPENSATION_FAILED, .status = 13};
+    for (int i = 0; i < 2; i++) {
+        struct record r = failed;
+        r.attempt = (uint16_t)(i + 1);
+        record(RECORD_COMPENSATION_STARTED, 100 * i + 10, (struct record){.attempt = r.attempt});
+        record(RECORD_COMPENSATION_ENDED, 100 * i + 20, r);
+    }
+    take();
+    ck_assert_uint_eq(made_count, 4);
+    is(1, "undo a", 10, 20, -1);
+    is(2, "p.S/UndoA", 110, 120, 3);
+    is(3, "undo a", 110, 120, -1);
+    drop();
+}
+END_TEST
+
 /* What finds no room is counted, once. */
 START_TEST(tracing__what_finds_no_room_is_counted)
 {
@@ -246,6 +303,48 @@ START_TEST(tracing__with_a_saga_all_of_it_is_forgotten)
 }
 END_TEST
 
+/* A line of the log names the span of what it tells, and a call names the span that it is. */
+START_TEST(tracing__the_log_and_calls_name_the_spans)
+{
+    static const struct record rows[] = {
+        {.type = RECORD_ACTION_FAILED, .step = 0, .attempt = 1},
+        {.type = RECORD_ACTION_FAILED, .step = 1, .attempt = 2},
+        {.type = RECORD_COMPENSATION_FAILED, .step = 1, .attempt = 2},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct record r = rows[i];
+        uint8_t phase = r.type == RECORD_ACTION_FAILED ? SAGA_PHASE_ACTION : SAGA_PHASE_COMPENSATION, id[TRACE_ID_SIZE];
+        const struct call_effect call = {.saga = saga->id, .step = r.step, .phase = phase, .attempt = r.attempt};
+        struct tracing_ids ids;
+        char text[TRACEPARENT_SIZE], expected[TRACEPARENT_SIZE];
+        r.saga = saga->id;
+        record(r.type, 30, r);
+        take();
+        ck_assert_uint_eq(made_count, 1);
+        ck_assert(tracing_ids(t, saga, &r, phase, &ids));
+        otlp_id(bytes_of_text(ids.trace), id, TRACE_ID_SIZE);
+        ck_assert_mem_eq(id, made[0]->trace_id.data, TRACE_ID_SIZE);
+        otlp_id(bytes_of_text(ids.span), id, SPAN_ID_SIZE);
+        ck_assert_mem_eq(id, made[0]->span_id.data, SPAN_ID_SIZE);
+        snprintf(expected, sizeof expected, "00-%s-%s-01", ids.trace, ids.span);
+        ck_assert(bytes_equal(tracing_parent(t, &call, text), bytes_of_text(expected)));
+        drop();
+    }
+    /* What is of no attempt is of the saga. */
+    struct tracing_ids of_end, of_step;
+    const struct record end = {.type = RECORD_ENDED, .saga = saga->id, .step = RECORD_NO_STEP};
+    const struct record skipped = {.type = RECORD_STUCK, .saga = saga->id, .step = 0};
+    ck_assert(tracing_ids(t, saga, &end, 0, &of_end) && tracing_ids(t, saga, &skipped, SAGA_PHASE_ACTION, &of_step));
+    record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMMITTED});
+    take();
+    uint8_t id[SPAN_ID_SIZE];
+    otlp_id(bytes_of_text(of_end.span), id, SPAN_ID_SIZE);
+    ck_assert_mem_eq(id, made[0]->span_id.data, SPAN_ID_SIZE);
+    ck_assert_str_eq(of_step.span, of_end.span);
+    drop();
+}
+END_TEST
+
 /* What began in a former life is shown from when it is known. */
 START_TEST(tracing__what_began_before_is_shown_from_when_it_is_known)
 {
@@ -285,10 +384,11 @@ START_TEST(tracing__one_that_is_stuck_says_so_each_time)
 {
     record(RECORD_STUCK, 70, (struct record){.reason = REASON_COMPENSATION_FAILED});
     record(RECORD_STUCK, 90, (struct record){.reason = REASON_COMPENSATION_FAILED});
+    record(RECORD_ENDED, 95, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_RESOLVED});
     take();
-    ck_assert_uint_eq(made_count, 2);
-    is(0, "stuck", 70, 70, -1);
-    is(1, "stuck", 90, 90, -1);
+    ck_assert_uint_eq(made_count, 3);
+    is(0, "stuck", 70, 70, 2);
+    is(1, "stuck", 90, 90, 2);
     ck_assert_int_ne(memcmp(made[0]->span_id.data, made[1]->span_id.data, SPAN_ID_SIZE), 0);
     drop();
 }
@@ -319,9 +419,13 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, tracing__each_attempt_begins_when_it_left_and_the_step_when_its_first_did);
     tcase_add_test(c, tracing__each_says_what_it_is);
+    tcase_add_test(c, tracing__a_saga_says_what_turned_it_back);
+    tcase_add_test(c, tracing__a_heartbeat_says_so);
+    tcase_add_test(c, tracing__what_is_tried_again_begins_anew);
     tcase_add_test(c, tracing__what_finds_no_room_is_counted);
     tcase_add_test(c, tracing__undo_has_spans_of_its_own);
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
+    tcase_add_test(c, tracing__the_log_and_calls_name_the_spans);
     tcase_add_test(c, tracing__what_began_before_is_shown_from_when_it_is_known);
     tcase_add_test(c, tracing__a_step_that_began_before_is_shown_whole);
     tcase_add_test(c, tracing__one_that_is_stuck_says_so_each_time);

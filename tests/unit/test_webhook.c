@@ -2,6 +2,7 @@
 #include "sidecar/runtime/webhook.h"
 
 #include "sidecar/observe/log.h"
+#include "sidecar/runtime/curl.h"
 #include "tests/support/until.h"
 
 #include <check.h>
@@ -89,6 +90,38 @@ START_TEST(webhook__loads_libcurl_and_nothing_else_does)
     ck_assert_ptr_null(dlopen("libcurl.so.4", RTLD_NOW | RTLD_NOLOAD));
     webhook_close(opened());
     ck_assert_ptr_nonnull(dlopen("libcurl.so.4", RTLD_NOW | RTLD_NOLOAD));
+}
+END_TEST
+
+/* Functions, of which a libcurl may lack one. */
+static const char *lacks = "";
+
+void *__real_dlsym(void *library, const char *name);
+void *__wrap_dlsym(void *library, const char *name);
+
+void *__wrap_dlsym(void *library, const char *name)
+{
+    return __real_dlsym(library, strcmp(name, lacks) == 0 ? "curl_of_tomorrow" : name);
+}
+
+/* Whichever it is, the configuration is refused: the first page would end the sidecar. */
+START_TEST(webhook__a_libcurl_that_lacks_a_function_is_none)
+{
+#define NAME(name) "curl_" #name,
+    static const char *const names[] = {CURL_FUNCTIONS(NAME)};
+#undef NAME
+    struct webhook *w;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct error_detail detail = {.text = ""};
+        lacks = names[i];
+        ck_assert_msg(webhook_ready(&detail) == E_SYSTEM, "%s", lacks);
+        ck_assert_str_eq(detail.field, "remediation");
+        ck_assert_ptr_nonnull(strstr(detail.text, "libcurl cannot be loaded: "));
+        ck_assert_ptr_nonnull(strstr(detail.text, "curl_of_tomorrow"));
+        ck_assert_int_eq(webhook_open(&w, &detail), E_SYSTEM);
+    }
+    lacks = "";
+    webhook_close(opened());
 }
 END_TEST
 
@@ -280,6 +313,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_set_timeout(c, 60);
     tcase_add_test(c, webhook__loads_libcurl_and_nothing_else_does);
+    tcase_add_test(c, webhook__a_libcurl_that_lacks_a_function_is_none);
     tcase_add_test(c, webhook__without_memory_there_is_none);
     tcase_add_test(c, webhook__without_a_thread_there_is_none);
     tcase_add_test(c, webhook__posts_what_it_is_told);
