@@ -680,11 +680,15 @@ START_TEST(fleetwide_far__one_is_asked_by_its_name)
     saga__v1__list_request__free_unpacked(m, NULL);
     answers_nothing(0);
     saga__v1__list_response__free_unpacked(listed(call), NULL);
-    call = list_of("j2");
-    ck_assert(call->ended);
-    ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
-    ck_assert_str_eq(call->field, "journal");
-    api_world_free(call);
+    /* Whole: neither the beginning of a name, nor one that goes on. */
+    static const char *const unknown[] = {"j2", "j", "j11", "J1"};
+    for (unsigned i = 0; i < 4; i++) {
+        call = list_of(unknown[i]);
+        ck_assert_msg(call->ended, "%s", unknown[i]);
+        ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+        ck_assert_str_eq(call->field, "journal");
+        api_world_free(call);
+    }
     all[1].place = 0; /* it is here */
     call = list_of("j1");
     api_world_settle(&w);
