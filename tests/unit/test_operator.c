@@ -579,6 +579,7 @@ START_TEST(operator__each_method_is_explained)
     unsigned gets = 0;
     for (size_t i = 0; i < r->n_verdicts; i++) {
         ck_assert_int_eq(r->verdicts[i]->extent, SAGA__V1__EXTENT__EXTENT_ALLOWED);
+        ck_assert_uint_eq(r->verdicts[i]->n_rules, 0); /* nobody has written any */
         if (strcmp(r->verdicts[i]->method, "Get") == 0)
             ck_assert_int_eq(r->verdicts[i]->payloads, gets++);
         else

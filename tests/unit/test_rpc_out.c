@@ -322,6 +322,10 @@ START_TEST(rpc_out__status_that_the_peer_sent_is_an_answer)
         greet();
         fake_headers(&peer, true, "grpc-status", all[i].text, "saga-function", "ended", NULL);
         check_peer("with the participant's word", all[i].status, SAGA_REACH_ANSWERED);
+        greet(); /* nobody else's word, and none that is not known */
+        fake_headers(&peer, true, "grpc-status", all[i].text, "x-function", "ended", "y-function", "not-begun",
+                     "saga-function", "begun", NULL);
+        check_peer("with other words", all[i].status, saga_reach_of_status(all[i].status, NULL));
         begin_peer();
         fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", all[i].text,
                      "saga-function", "not-begun", NULL);

@@ -290,6 +290,33 @@ START_TEST(subscribers__catching_up_waits_for_the_journal)
 }
 END_TEST
 
+static int (*read_near)(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail);
+
+static int read_slowly(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    w.now = instant_after(w.now, SPAN_MS(1));
+    return read_near(s, frame, records, detail);
+}
+
+/* Whatever it is that takes the time: here the frames alone do, both while they are looked for and while they are shown. */
+START_TEST(subscribers__catching_up_is_cut_by_the_time_of_its_frames)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    begin_long(id, 200);
+    read_near = w.loop[0].store->read_frame;
+    w.loop[0].store->read_frame = read_slowly;
+    w.longest = (struct span){0};
+    struct world_call *one = watch(id, ""), *all = watch("", "1.0");
+    ck_assert_uint_eq(take_all(one, "long", NULL, NULL), 201);
+    ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 200);
+    ck_assert_int_ge(w.longest.us, 1000);
+    ck_assert_int_le(w.longest.us, 20000);
+    cancel(one);
+    cancel(all);
+}
+END_TEST
+
 START_TEST(subscribers__catching_up_is_cut_by_time)
 {
     char id[SAGA_ID_TEXT_SIZE];
@@ -702,6 +729,7 @@ int main(void)
     tcase_add_test(tc, subscribers__names_are_waited_for);
     tcase_add_test(tc, subscribers__catching_up_waits_for_the_journal);
     tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
+    tcase_add_test(tc, subscribers__catching_up_is_cut_by_the_time_of_its_frames);
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
     tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
