@@ -636,6 +636,31 @@ START_TEST(rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all)
 }
 END_TEST
 
+/* What was read is on its way no more, though its answer takes its time. */
+START_TEST(rpc_out__what_was_read_makes_room)
+{
+    enum { COUNT = 5, SIZE = 600 };
+    static char request[SIZE + 1];
+    struct world_answer answers[COUNT];
+    memset(request, 'x', SIZE);
+    w.options.outgoing_bytes_max = 4000; /* of which one target has a fourth */
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Hold", request, SPAN_S(60), &answers[i]);
+    WORLD_UNTIL(&w, w.held_count == COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        rpc_reply(w.held[i].call, bytes_of_text("y"));
+        w.held[i].call = NULL;
+    }
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, answers[i].count == 1);
+        ck_assert_int_eq(answers[i].status, 0);
+    }
+    world_close(&w);
+}
+END_TEST
+
 /* Held calls leave in their order as room comes, and none is lost. */
 START_TEST(rpc_out__what_is_held_leaves_when_it_is_taken)
 {
@@ -953,6 +978,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
     tcase_add_test(tc, rpc_out__what_a_target_does_not_take_is_bounded);
     tcase_add_test(tc, rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all);
+    tcase_add_test(tc, rpc_out__what_was_read_makes_room);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
     tcase_add_test(tc, rpc_out__what_waited_for_a_connection_leaves_in_pieces);
     tcase_add_test(tc, rpc_out__what_leaves_in_pieces_is_not_late);
