@@ -689,7 +689,9 @@ START_TEST(fleetwide_far__one_is_asked_by_its_name)
         ck_assert_str_eq(call->field, "journal");
         api_world_free(call);
     }
-    all[1].place = 0; /* it is here */
+    all[1].place = 0; /* it is here, and needs no address then, nor is it passed on */
+    all[1].address = "";
+    is_forwarded = true;
     call = list_of("j1");
     api_world_settle(&w);
     ck_assert_uint_eq(far_count, 1);

@@ -536,6 +536,12 @@ START_TEST(operator__a_request_id_that_is_looked_for_has_bounds)
     saga__v1__find_response__free_unpacked(r, NULL);
     m.request_id = text_of("");
     refused(METHOD_FIND, &m.base, "request_id");
+    m.request_id = text_of("other");
+    struct world_call *call = api_world_ask(&w, 0, METHOD_FIND, &m.base);
+    api_world_settle(&w);
+    ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+    ck_assert_ptr_nonnull(strstr(call->message, "no saga was started with this request_id"));
+    api_world_free(call);
 }
 END_TEST
 

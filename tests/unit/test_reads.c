@@ -734,6 +734,19 @@ START_TEST(reads__refuse_what_is_out_of_bounds)
     Saga__V1__ListDeadLettersRequest d = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
     d.page_token = (char *)(uintptr_t) "0x1";
     api_world_refused(&w, 0, METHOD_LIST_DEAD_LETTERS, &d.base, "INVALID_ARGUMENT", "page_token");
+    d.page_token = (char *)(uintptr_t) "";
+    Saga__V1__ListDefinitionsRequest definitions = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
+    Saga__V1__ListSchemasRequest schemas = SAGA__V1__LIST_SCHEMAS_REQUEST__INIT;
+    for (int wrong = 0; wrong < 2; wrong++) {
+        d.page_size = definitions.page_size = schemas.page_size = wrong == 0 ? -1 : 1001;
+        api_world_refused(&w, 0, METHOD_LIST_DEAD_LETTERS, &d.base, "INVALID_ARGUMENT", "page_size");
+        api_world_refused(&w, 0, METHOD_LIST_DEFINITIONS, &definitions.base, "INVALID_ARGUMENT", "page_size");
+        api_world_refused(&w, 0, METHOD_LIST_SCHEMAS, &schemas.base, "INVALID_ARGUMENT", "page_size");
+    }
+    definitions.page_size = schemas.page_size = 1000;
+    definitions.page_token = schemas.page_token = (char *)(uintptr_t) "-";
+    api_world_refused(&w, 0, METHOD_LIST_DEFINITIONS, &definitions.base, "INVALID_ARGUMENT", "page_token");
+    api_world_refused(&w, 0, METHOD_LIST_SCHEMAS, &schemas.base, "INVALID_ARGUMENT", "page_token");
     Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
     get.saga_id = ids[0];
     get.page_token = (char *)(uintptr_t) "77.1";

@@ -646,18 +646,25 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     for (int i = 0; i < 4; i++)
         pause_and_resume(id);
     w.now = instant_after(w.now, SPAN_S(3700));
-    for (int k = 0; k < 3; k++) { /* what is moved first is dropped once it is durable elsewhere */
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    begin.name = (char *)(uintptr_t) "long";
+    struct world_call *beside = NULL; /* begins in the frame that the copies are in, behind them */
+    for (int k = 0; k < 3; k++) {     /* what is moved first is dropped once it is durable elsewhere */
         ck_assert_int_eq(core_maintain(w.loop[0].core, w.now, &more, &detail), 0);
+        if (k == 0)
+            beside = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
         api_world_settle(&w);
     }
+    ck_assert(beside->ended && beside->status == 0);
+    api_world_free(beside);
     ck_assert(!more);
     for (int i = 0; i < 10; i++)
         pause_and_resume(id);
-    /* Whoever watches all, and was cut within what was moved, is told no more of that. */
-    for (unsigned index = 0; index < 9; index++) {
+    /* Whoever watches all, and was cut within what was moved, is told no more of that, and all that is behind it. */
+    for (unsigned index = 0; index <= 10; index++) {
         snprintf(cursor, sizeof cursor, "%llx.%x", (unsigned long long)w.loop[0].durable_frame - 20, index);
         struct world_call *all = watch("", cursor);
-        ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 2 * 10);
+        ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 2 * 10 + (index < 10));
         cancel(all);
     }
     for (int late = 0; late < 2; late++) {
