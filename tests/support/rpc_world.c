@@ -1,6 +1,8 @@
 /* rpc_world.c - the owner of the room under test, and the plain client before it. */
 #include "tests/support/rpc_world.h"
 
+#include "sidecar/base/account.h"
+
 #include <check.h>
 #include <grpc/byte_buffer_reader.h>
 #include <grpc/grpc_security.h>
@@ -185,6 +187,7 @@ void world_close(struct world *w)
     rpc_stop(w->rpc);
     WORLD_UNTIL(w, rpc_idle(w->rpc));
     rpc_destroy(w->rpc);
+    ck_assert_uint_eq(atomic_load(&account.leaving), 0); /* what was sent has been counted out */
     grpc_channel_destroy(w->channel);
     grpc_completion_queue_shutdown(w->queue);
     while (grpc_completion_queue_next(w->queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).type != GRPC_QUEUE_SHUTDOWN)

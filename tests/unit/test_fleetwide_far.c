@@ -27,6 +27,7 @@ struct far {
 
 static struct api_world w;
 static struct relay_journal all[JOURNALS_MAX];
+static const struct relay_journal *instead; /* of those; NULL: they are */
 static unsigned count;
 static struct far fars[4 * JOURNALS_MAX];
 static unsigned far_count;
@@ -75,7 +76,7 @@ bool __wrap_rpc_call_is_forwarded(const struct rpc_call *call)
 static int journals(void *self, const struct relay_journal **out, unsigned *n, struct error_detail *detail)
 {
     (void)self;
-    *out = all;
+    *out = instead != NULL ? instead : all;
     *n = count;
     return known == 0 || known == STORE_PENDING ? known : error_set(detail, known, "", "");
 }
@@ -658,6 +659,32 @@ START_TEST(fleetwide_far__a_job_that_is_elsewhere_alone_is_changed)
 }
 END_TEST
 
+/* So many and no more are asked together; nobody has these. */
+START_TEST(fleetwide_far__journals_have_a_bound)
+{
+    static struct relay_journal many[RELAY_JOURNALS_MAX + 1];
+    static char names[RELAY_JOURNALS_MAX + 1][8];
+    for (unsigned i = 0; i <= RELAY_JOURNALS_MAX; i++) {
+        snprintf(names[i], sizeof names[0], "j%u", i);
+        many[i] = (struct relay_journal){
+            .id = 10 + i, .name = names[i], .carrier = "", .address = "", .live = 1, .place = -1};
+    }
+    instead = many;
+    count = RELAY_JOURNALS_MAX + 1;
+    struct world_call *call = list("", 10);
+    ck_assert(call->ended);
+    ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+    ck_assert_str_eq(call->field, "fleet");
+    api_world_free(call);
+    count = RELAY_JOURNALS_MAX;
+    call = list("", 10);
+    Saga__V1__ListResponse *r = listed(call);
+    ck_assert_uint_eq(r->n_absent, RELAY_JOURNALS_MAX);
+    saga__v1__list_response__free_unpacked(r, NULL);
+    ck_assert_uint_eq(far_count, 0);
+}
+END_TEST
+
 /* ---- one journal ---- */
 
 static struct world_call *list_of(const char *journal)
@@ -680,12 +707,18 @@ START_TEST(fleetwide_far__one_is_asked_by_its_name)
     saga__v1__list_request__free_unpacked(m, NULL);
     answers_nothing(0);
     saga__v1__list_response__free_unpacked(listed(call), NULL);
-    call = list_of("j2");
-    ck_assert(call->ended);
-    ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
-    ck_assert_str_eq(call->field, "journal");
-    api_world_free(call);
-    all[1].place = 0; /* it is here */
+    /* Whole: neither the beginning of a name, nor one that goes on. */
+    static const char *const unknown[] = {"j2", "j", "j11", "J1"};
+    for (unsigned i = 0; i < 4; i++) {
+        call = list_of(unknown[i]);
+        ck_assert_msg(call->ended, "%s", unknown[i]);
+        ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+        ck_assert_str_eq(call->field, "journal");
+        api_world_free(call);
+    }
+    all[1].place = 0; /* it is here, and needs no address then, nor is it passed on */
+    all[1].address = "";
+    is_forwarded = true;
     call = list_of("j1");
     api_world_settle(&w);
     ck_assert_uint_eq(far_count, 1);
@@ -768,6 +801,7 @@ int main(void)
     tcase_add_test(t, fleetwide_far__a_job_that_the_first_refuses_is_nowhere);
     tcase_add_test(t, fleetwide_far__a_job_says_whose_it_is);
     tcase_add_test(t, fleetwide_far__a_job_that_is_elsewhere_alone_is_changed);
+    tcase_add_test(t, fleetwide_far__journals_have_a_bound);
     tcase_add_test(t, fleetwide_far__one_is_asked_by_its_name);
     tcase_add_test(t, fleetwide_far__one_is_watched_without_an_end);
     tcase_add_test(t, fleetwide_far__one_that_nobody_has_is_wished_for);

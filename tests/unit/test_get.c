@@ -109,6 +109,37 @@ START_TEST(get__pages_have_each_event_once_and_the_latest_first)
 }
 END_TEST
 
+/* An event of a step has its name, of a saga that is live and of one that has ended; and who did what, and why. */
+START_TEST(get__events_tell_of_which_step_they_are)
+{
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    abort.saga_id = id;
+    enlist();
+    pause_or_resume(true);
+    pause_or_resume(false);
+    for (int ended = 0; ended < 2; ended++) {
+        Saga__V1__GetResponse *r = get();
+        char steps[16] = "";
+        int acts = 0;
+        for (size_t i = 0; i < r->n_timeline; i++) {
+            const Saga__V1__Event *e = r->timeline[i];
+            ck_assert_str_eq(e->definition, "order");
+            if (e->type == SAGA__V1__EVENT_TYPE__EVENT_TYPE_STEP_ENLISTED)
+                strncat(steps, e->step, sizeof steps - strlen(steps) - 1);
+            else if (e->actor[0] == '\0')
+                continue;
+            else if (strcmp(e->actor, "anna") == 0)
+                acts += strcmp(e->message, "lunch") == 0;
+        }
+        ck_assert_str_eq(steps, "abcd");
+        ck_assert_int_ge(acts, 1);
+        drop(r);
+        if (!ended)
+            protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    }
+}
+END_TEST
+
 /* A long history is gathered in pieces, and another is served between two of them. */
 START_TEST(get__a_long_history_does_not_hold_the_loop)
 {
@@ -213,6 +244,7 @@ int main(void)
     TCase *tc = tcase_create("get");
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, get__pages_have_each_event_once_and_the_latest_first);
+    tcase_add_test(tc, get__events_tell_of_which_step_they_are);
     tcase_add_test(tc, get__a_long_history_does_not_hold_the_loop);
     tcase_add_test(tc, get__pages_have_bounds);
     tcase_add_test(tc, get__tokens_that_no_page_gave_are_refused);

@@ -118,6 +118,14 @@ START_TEST(holds__what_is_wrong_is_refused_by_its_field)
     ck_assert_uint_eq(count(), 0);
     ck_assert_int_eq(set(true, "one", "anna", longest), 0);
     ck_assert(held("one"));
+    /* To let go of one needs no reason; one that is given has its bound, as has who asks. */
+    ck_assert_int_eq(set(false, "one", "anna", too_long), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "reason");
+    ck_assert_int_eq(set(false, "one", long_text + (sizeof long_text - 1 - 129), ""), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "actor");
+    ck_assert(held("one"));
+    ck_assert_int_eq(set(false, "one", long_text + (sizeof long_text - 1 - 128), longest), 0);
+    ck_assert(!held("one"));
 }
 END_TEST
 

@@ -121,6 +121,37 @@ START_TEST(known__the_journal_tells_how_many_a_loop_had)
 }
 END_TEST
 
+/* An enlisted one has the steps that it was told of, in its own order. */
+START_TEST(known__the_journal_tells_which_steps_were_enlisted)
+{
+    static const char *const steps[] = {"first", "second", "third", ""};
+    char id[SAGA_ID_TEXT_SIZE];
+    struct view_names names;
+    struct error_detail detail;
+    struct record r = {.step = 0};
+    api_world_begin(&w, 0, "trip", "", id);
+    ck_assert(saga_id_parse(id, strlen(id), &r.saga));
+    for (int i = 0; i < 3; i++) {
+        Saga__V1__EnlistRequest enlist = SAGA__V1__ENLIST_REQUEST__INIT;
+        Saga__V1__Enlistment enlistment = SAGA__V1__ENLISTMENT__INIT, *list = &enlistment;
+        enlist.saga_id = id;
+        enlistment.step = (char *)(uintptr_t)steps[i];
+        enlist.n_enlist = 1;
+        enlist.enlist = &list;
+        protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ENLIST, &enlist.base), NULL);
+    }
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    abort.saga_id = id;
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    ck_assert_ptr_null(engine_find(core_engine(w.loop[0].core), r.saga.serial));
+    for (; r.step < sizeof steps / sizeof steps[0]; r.step++) {
+        ck_assert_int_eq(known_find(n, &r, &names, &detail), 0);
+        ck_assert(bytes_equal(names.definition, bytes_of_text("trip")));
+        ck_assert(bytes_equal(names.step, bytes_of_text(steps[r.step])));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("known");
@@ -132,6 +163,7 @@ int main(void)
     tcase_add_test(tc, known__what_goes_by_again_is_known_once);
     tcase_add_test(tc, known__a_definition_names_its_steps);
     tcase_add_test(tc, known__the_journal_tells_how_many_a_loop_had);
+    tcase_add_test(tc, known__the_journal_tells_which_steps_were_enlisted);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

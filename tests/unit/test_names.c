@@ -198,6 +198,26 @@ START_TEST(names__address_that_is_added_has_its_share_within_seconds)
 }
 END_TEST
 
+/* Wherever it stands in the answer, before or behind one that is known. */
+START_TEST(names__address_that_is_added_is_called_wherever_it_stands)
+{
+    start_peers(2);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    ck_assert_int_eq(call(target).status, 9);
+    for (w.rpc->chance = 0; w.rpc->chance < 2; w.rpc->chance++)
+        for (unsigned count = 2; count >= 1; count--) {
+            atomic_store(&dns.last[1], count == 2 ? 3 : 0);
+            WORLD_UNTIL(&w, !target->looking_up);
+            target->look_up_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+            ck_assert_int_eq(call(target).status, 9);
+            WORLD_UNTIL(&w, target->way_count == count);
+        }
+    end(2);
+}
+END_TEST
+
 /* Where a connection was lost, the name is looked up with the next call, and not only when it is due again: whoever was there may have moved. */
 START_TEST(names__a_lost_connection_has_the_name_looked_up_sooner)
 {
@@ -531,6 +551,7 @@ int main(void)
     tcase_add_test(tc, names__all_addresses_are_called_in_turn);
     tcase_add_test(tc, names__pick_first_calls_one_as_long_as_it_is_there);
     tcase_add_test(tc, names__address_that_is_added_has_its_share_within_seconds);
+    tcase_add_test(tc, names__address_that_is_added_is_called_wherever_it_stands);
     tcase_add_test(tc, names__a_lost_connection_has_the_name_looked_up_sooner);
     tcase_add_test(tc, names__a_name_server_that_is_away_takes_no_address_away);
     tcase_add_test(tc, names__one_that_is_unknown_by_now_is_called_while_it_is_connected);

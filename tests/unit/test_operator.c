@@ -536,6 +536,12 @@ START_TEST(operator__a_request_id_that_is_looked_for_has_bounds)
     saga__v1__find_response__free_unpacked(r, NULL);
     m.request_id = text_of("");
     refused(METHOD_FIND, &m.base, "request_id");
+    m.request_id = text_of("other");
+    struct world_call *call = api_world_ask(&w, 0, METHOD_FIND, &m.base);
+    api_world_settle(&w);
+    ck_assert_str_eq(call->reason, "SAGA_NOT_FOUND");
+    ck_assert_ptr_nonnull(strstr(call->message, "no saga was started with this request_id"));
+    api_world_free(call);
 }
 END_TEST
 
@@ -579,6 +585,7 @@ START_TEST(operator__each_method_is_explained)
     unsigned gets = 0;
     for (size_t i = 0; i < r->n_verdicts; i++) {
         ck_assert_int_eq(r->verdicts[i]->extent, SAGA__V1__EXTENT__EXTENT_ALLOWED);
+        ck_assert_uint_eq(r->verdicts[i]->n_rules, 0); /* nobody has written any */
         if (strcmp(r->verdicts[i]->method, "Get") == 0)
             ck_assert_int_eq(r->verdicts[i]->payloads, gets++);
         else

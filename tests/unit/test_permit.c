@@ -596,6 +596,52 @@ START_TEST(permit__explain_tells_how_far_a_rule_goes)
 }
 END_TEST
 
+/* Of oneself all that is known of a caller counts, whatever a rule names him by. */
+START_TEST(permit__explain_knows_who_asks)
+{
+    static const struct rpc_peer here = {.transport = RPC_TRANSPORT_UNIX,
+                                         .role = 1,
+                                         .has_user = true,
+                                         .uid = 7,
+                                         .gid = 8},
+                                 plain = {.transport = RPC_TRANSPORT_TCP, .role = 2, .identity = ""},
+                                 tls = {.transport = RPC_TRANSPORT_TLS, .role = 3, .identity = "spiffe://a/b"};
+    static const struct {
+        struct who who;
+        const struct rpc_peer *yes, *no;
+    } rows[] = {
+        {{.kind = WHO_UID, .number = 7}, &here, &tls},
+        {{.kind = WHO_GID, .number = 8}, &here, &plain},
+        {{.kind = WHO_SPIFFE, .text = "spiffe://a/b"}, &tls, &plain},
+        {{.kind = WHO_WAY, .number = CALLER_UNIX}, &here, &plain},
+        {{.kind = WHO_WAY, .number = CALLER_PLAINTEXT}, &plain, &tls},
+        {{.kind = WHO_WAY, .number = CALLER_TLS}, &tls, &here},
+        {{.kind = WHO_LISTENER, .number = 1}, &here, &plain},
+        {{.kind = WHO_LISTENER, .number = 2}, &plain, &here},
+        {{.kind = WHO_LISTENER, .number = 3}, &tls, &plain},
+    };
+    Saga__V1__ExplainRequest m = SAGA__V1__EXPLAIN_REQUEST__INIT;
+    m.method = (char *)(uintptr_t) "Retry";
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct authz_rule rules[] = {{.who = &rows[i].who, .who_count = 1, .rights = RIGHT_OPERATOR},
+                                     {.who = everybody, .who_count = 1, .rights = RIGHT_VIEWER}};
+        api_world_init(&w, 1);
+        w.authz = (struct authz){.rules = rules, .count = 2, .given = true};
+        authz_prepare(&w.authz, rules);
+        api_world_start(&w);
+        for (int no = 0; no < 2; no++) {
+            w.peer = no ? *rows[i].no : *rows[i].yes;
+            Saga__V1__ExplainResponse *r = api_world_get(&w, 0, METHOD_EXPLAIN, &m.base);
+            Saga__V1__Extent extent = no ? SAGA__V1__EXTENT__EXTENT_DENIED : SAGA__V1__EXTENT__EXTENT_ALLOWED;
+            ck_assert_msg(r->verdicts[0]->extent == extent, "%zu, %d: %d", i, no, (int)r->verdicts[0]->extent);
+            ck_assert_uint_eq(r->verdicts[0]->n_rules, no ? 0 : 1);
+            saga__v1__explain_response__free_unpacked(r, NULL);
+        }
+        api_world_close(&w);
+    }
+}
+END_TEST
+
 /* About oneself everybody may ask; about others, by the rules, who may read the audit trail. */
 START_TEST(permit__explain_tells_of_others_to_few)
 {
@@ -849,6 +895,7 @@ int main(void)
     tcase_add_loop_test(tc, permit__a_rule_about_definitions_is_about_their_sagas, 1, 3);
     tcase_add_test(tc, permit__what_is_said_of_a_limited_rule_is_so);
     tcase_add_test(tc, permit__explain_tells_how_far_a_rule_goes);
+    tcase_add_test(tc, permit__explain_knows_who_asks);
     tcase_add_test(tc, permit__explain_tells_of_others_to_few);
     tcase_add_loop_test(tc, permit__a_rule_about_tags_is_about_their_sagas, 1, 3);
     tcase_add_loop_test(tc, permit__a_service_sees_its_own_sagas_alone, 1, 3);

@@ -532,14 +532,36 @@ START_TEST(reads__a_list_is_of_so_many_tags)
 }
 END_TEST
 
-static void start_tagged(const char *sku)
+static void begin_tags(void)
 {
-    uint8_t room[32];
-    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
-    struct bytes input = shapes_line(bytes_of_text(sku), room);
-    m.definition = (char *)(uintptr_t) "tagged";
-    m.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)input.at, .len = input.size};
-    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_START, &m.base), NULL);
+    api_world_start(&w);
+    api_world_add_schema(&w);
+    api_world_register(&w,
+                       "name: tagged\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
+                       "tags: {tenant: =input.sku, known: \"='yes'\"}\n"
+                       "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n");
+}
+
+/* Several that start in one frame. */
+static void start_tagged(unsigned count, const char *const *skus)
+{
+    struct world_call *calls[8];
+    ck_assert_uint_le(count, 8);
+    for (unsigned i = 0; i < count; i++) {
+        uint8_t room[32];
+        Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+        struct bytes input = shapes_line(bytes_of_text(skus[i]), room);
+        m.definition = (char *)(uintptr_t) "tagged";
+        m.input = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)input.at, .len = input.size};
+        calls[i] = api_world_ask(&w, 0, METHOD_START, &m.base);
+    }
+    uint64_t before = w.loop[0].durable_frame;
+    api_world_settle(&w);
+    ck_assert_uint_eq(w.loop[0].durable_frame, before + 1);
+    for (unsigned i = 0; i < count; i++) {
+        ck_assert(calls[i]->ended && calls[i]->status == 0);
+        api_world_free(calls[i]);
+    }
 }
 
 /* A store whose answers come when it is asked again, and are given once. */
@@ -616,14 +638,10 @@ START_TEST(reads__a_list_of_tags_is_of_what_has_them_all)
     } asked[] = {{"acme", NULL, 2},   {"zeta", NULL, 1}, {"none", NULL, 0},  {"acme", "yes", 2},
                  {"zeta", "yes", 1},  {"acme", "no", 0}, {"none", "yes", 0}, {NULL, "yes", 3},
                  {"acme", "acme", 0}, {"ac", NULL, 0},   {NULL, "no", 0}};
-    api_world_start(&w);
-    api_world_add_schema(&w);
-    api_world_register(&w,
-                       "name: tagged\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\n"
-                       "tags: {tenant: =input.sku, known: \"='yes'\"}\n"
-                       "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old}, compensation: none}\n");
+    begin_tags();
+    static const char *const tenants[] = {"acme", "zeta", "acme"};
     for (int i = 0; i < 3; i++)
-        start_tagged(i == 1 ? "zeta" : "acme");
+        start_tagged(1, &tenants[i]);
     begin_many(1); /* which has none */
     for (int ended = 0; ended < 3; ended++) {
         if (ended == 2) {
@@ -651,6 +669,29 @@ START_TEST(reads__a_list_of_tags_is_of_what_has_them_all)
             ck_assert_uint_eq(lists_given, ended < 2 ? 0 : i + 1); /* what was given once is not asked for again */
         }
         while (!ended && w.loop[0].call_count > 0)
+            api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
+    }
+}
+END_TEST
+
+/* Those that began in one frame, too. */
+START_TEST(reads__a_saga_has_its_own_tags)
+{
+    static const char *const tenants[] = {"acme", "zeta", "beta", "acme"};
+    static const size_t counts[] = {2, 1, 1};
+    begin_tags();
+    start_tagged(4, tenants);
+    for (int ended = 0; ended < 2; ended++) {
+        for (int i = 0; i < 3; i++) {
+            Saga__V1__Tag tag = SAGA__V1__TAG__INIT, *all[] = {&tag};
+            Saga__V1__ListRequest m = list_of("", 0, "");
+            m.tags = all;
+            m.n_tags = 1;
+            tag.name = (char *)(uintptr_t) "tenant";
+            tag.value = (char *)(uintptr_t)tenants[i];
+            ck_assert_msg(count_of(&m) == counts[i], "%d %s", ended, tenants[i]);
+        }
+        while (w.loop[0].call_count > 0)
             api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
     }
 }
@@ -693,6 +734,19 @@ START_TEST(reads__refuse_what_is_out_of_bounds)
     Saga__V1__ListDeadLettersRequest d = SAGA__V1__LIST_DEAD_LETTERS_REQUEST__INIT;
     d.page_token = (char *)(uintptr_t) "0x1";
     api_world_refused(&w, 0, METHOD_LIST_DEAD_LETTERS, &d.base, "INVALID_ARGUMENT", "page_token");
+    d.page_token = (char *)(uintptr_t) "";
+    Saga__V1__ListDefinitionsRequest definitions = SAGA__V1__LIST_DEFINITIONS_REQUEST__INIT;
+    Saga__V1__ListSchemasRequest schemas = SAGA__V1__LIST_SCHEMAS_REQUEST__INIT;
+    for (int wrong = 0; wrong < 2; wrong++) {
+        d.page_size = definitions.page_size = schemas.page_size = wrong == 0 ? -1 : 1001;
+        api_world_refused(&w, 0, METHOD_LIST_DEAD_LETTERS, &d.base, "INVALID_ARGUMENT", "page_size");
+        api_world_refused(&w, 0, METHOD_LIST_DEFINITIONS, &definitions.base, "INVALID_ARGUMENT", "page_size");
+        api_world_refused(&w, 0, METHOD_LIST_SCHEMAS, &schemas.base, "INVALID_ARGUMENT", "page_size");
+    }
+    definitions.page_size = schemas.page_size = 1000;
+    definitions.page_token = schemas.page_token = (char *)(uintptr_t) "-";
+    api_world_refused(&w, 0, METHOD_LIST_DEFINITIONS, &definitions.base, "INVALID_ARGUMENT", "page_token");
+    api_world_refused(&w, 0, METHOD_LIST_SCHEMAS, &schemas.base, "INVALID_ARGUMENT", "page_token");
     Saga__V1__GetRequest get = SAGA__V1__GET_REQUEST__INIT;
     get.saga_id = ids[0];
     get.page_token = (char *)(uintptr_t) "77.1";
@@ -731,6 +785,7 @@ int main(void)
     tcase_add_test(tc, reads__a_list_is_of_so_many_tags);
     tcase_add_test(tc, reads__a_saga_that_ends_meanwhile_is_listed);
     tcase_add_test(tc, reads__a_list_of_tags_is_of_what_has_them_all);
+    tcase_add_test(tc, reads__a_saga_has_its_own_tags);
     tcase_add_test(tc, reads__a_time_is_one_that_can_be_written);
     tcase_add_test(tc, reads__refuse_what_is_out_of_bounds);
     suite_add_tcase(suite, tc);

@@ -322,6 +322,10 @@ START_TEST(rpc_out__status_that_the_peer_sent_is_an_answer)
         greet();
         fake_headers(&peer, true, "grpc-status", all[i].text, "saga-function", "ended", NULL);
         check_peer("with the participant's word", all[i].status, SAGA_REACH_ANSWERED);
+        greet(); /* nobody else's word, and none that is not known */
+        fake_headers(&peer, true, "grpc-status", all[i].text, "x-function", "ended", "y-function", "not-begun",
+                     "saga-function", "begun", NULL);
+        check_peer("with other words", all[i].status, saga_reach_of_status(all[i].status, NULL));
         begin_peer();
         fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", all[i].text,
                      "saga-function", "not-begun", NULL);
@@ -628,6 +632,31 @@ START_TEST(rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all)
     ck_assert(rpc_target_holds(targets[TARGETS - 1], 701));
     rpc_target_took(targets[TARGETS - 1], 300);
     ck_assert_uint_eq(w.rpc->outgoing, 0);
+    world_close(&w);
+}
+END_TEST
+
+/* What was read is on its way no more, though its answer takes its time. */
+START_TEST(rpc_out__what_was_read_makes_room)
+{
+    enum { COUNT = 5, SIZE = 600 };
+    static char request[SIZE + 1];
+    struct world_answer answers[COUNT];
+    memset(request, 'x', SIZE);
+    w.options.outgoing_bytes_max = 4000; /* of which one target has a fourth */
+    world_open(&w, true);
+    struct rpc_target *target = world_target(&w, w.address);
+    for (int i = 0; i < COUNT; i++)
+        world_call_out(&w, target, "/t.T/Hold", request, SPAN_S(60), &answers[i]);
+    WORLD_UNTIL(&w, w.held_count == COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        rpc_reply(w.held[i].call, bytes_of_text("y"));
+        w.held[i].call = NULL;
+    }
+    for (int i = 0; i < COUNT; i++) {
+        WORLD_UNTIL(&w, answers[i].count == 1);
+        ck_assert_int_eq(answers[i].status, 0);
+    }
     world_close(&w);
 }
 END_TEST
@@ -949,6 +978,7 @@ int main(void)
     tcase_add_test(tc, rpc_out__connection_to_a_peer_that_reads_nothing_is_given_up);
     tcase_add_test(tc, rpc_out__what_a_target_does_not_take_is_bounded);
     tcase_add_test(tc, rpc_out__what_is_on_its_way_is_bounded_of_each_and_of_all);
+    tcase_add_test(tc, rpc_out__what_was_read_makes_room);
     tcase_add_test(tc, rpc_out__what_is_held_leaves_when_it_is_taken);
     tcase_add_test(tc, rpc_out__what_waited_for_a_connection_leaves_in_pieces);
     tcase_add_test(tc, rpc_out__what_leaves_in_pieces_is_not_late);

@@ -339,6 +339,10 @@ START_TEST(rpc_settings__another_sidecar_is_connected_by_the_options)
     ARE_TOLD(&channel, of_channels);
     ARE_TOLD(&channel, ((const struct row[]){{GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, INT_MAX},
                                              {GRPC_ARG_KEEPALIVE_TIME_MS, 45678}}));
+    /* What it sends is within what comes in of targets. */
+    ck_assert_uint_eq(quota_count, 2);
+    ck_assert(is_told(&channel, GRPC_ARG_RESOURCE_QUOTA));
+    ck_assert_ptr_eq(channel.args[place_of(&channel, GRPC_ARG_RESOURCE_QUOTA)].pointer, quotas[1]);
     world_close(&w);
 }
 END_TEST

@@ -174,6 +174,13 @@ START_TEST(ruling__what_never_acted_is_only_disarmed)
         ck_assert(ruling_mark(rule)->disarmed);
         ck_assert_int_eq(ruling_mark(rule)->acted_at.us, 0);
         ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+        ck_assert_str_eq(ruling_said(rule), "taken back by an operator");
+        restart("one", true);
+    }
+    ck_assert_int_eq(ruling_arm(rule, o.core), 0);
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert(!ruling_mark(rule)->disarmed);
+        ck_assert_str_eq(ruling_said(rule), "armed by an operator");
         restart("one", true);
     }
 }
@@ -202,6 +209,7 @@ START_TEST(ruling__what_finds_no_answer_is_taken_back)
     ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_ACT);
     ck_assert_int_eq(look(1), REMEDY_LATE);
     restart("one", true);
+    ck_assert_str_eq(ruling_said(rule), "nobody knows whether its last act was done: it is taken back");
     ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_UNDO);
     ck_assert(!ruling_mark(rule)->disarmed);
     answer(REMEDY_ORDER_UNDO, NULL);
@@ -233,6 +241,7 @@ START_TEST(ruling__what_is_let_go_by_hand_disarms)
     facts.held = false;
     ck_assert_int_eq(look(1), REMEDY_LOOSED);
     restart("one", true);
+    ck_assert_str_eq(ruling_said(rule), "somebody else took back what it did, and it is disarmed");
     ck_assert(ruling_mark(rule)->disarmed && !ruling_mark(rule)->held);
     ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
 }

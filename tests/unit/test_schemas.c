@@ -83,7 +83,16 @@ START_TEST(schemas__names_and_sets_are_bounded)
     ck_assert_int_eq(add("c", first_set()), E_SCHEMAS);
     ck_assert_int_eq(add("a", bytes_of_text("nonsense")), E_SCHEMAS);
     ck_assert_int_eq(add("a", second_set()), 0);
+    ck_assert(!repeated);
     ck_assert_str_eq(hash_of("a"), hash_of("b"));
+    /* A name that stands for another set from now on is one name still, in the next life, too. */
+    for (int lives = 0; lives < 2; lives++) {
+        ck_assert_uint_eq(schemas_count(schemas), 2);
+        ck_assert_str_eq(schemas_at(schemas, 0)->name, "a");
+        ck_assert_str_eq(schemas_at(schemas, 1)->name, "b");
+        ck_assert_str_eq(hash_of("a"), hash_of("b"));
+        ck_assert_int_eq(recover(), 0);
+    }
 }
 END_TEST
 

@@ -429,6 +429,8 @@ START_TEST(slis__a_row_that_counts_nothing_is_damage)
                 {SUBJECT_SLI, 3, 1, 47, E_JOURNAL_CORRUPT},
                 {SUBJECT_SLI, 3, 1, 49, E_JOURNAL_CORRUPT},
                 {SUBJECT_SLI_HISTORY, 3, 1, 56 * 2, 0},
+                {SUBJECT_SLI_HISTORY, NAME_BYTES_MAX + 1, 1, 56 * 2, 0},
+                {SUBJECT_SLI_HISTORY, NAME_BYTES_MAX + 2, 1, 56 * 2, E_JOURNAL_CORRUPT},
                 {SUBJECT_SLI_HISTORY, 3, 2, 56 * 2, E_JOURNAL_CORRUPT},
                 {SUBJECT_SLI_HISTORY, 3, 1, 56 * 2 + 1, E_JOURNAL_CORRUPT}};
     memset(name, 'n', sizeof name);

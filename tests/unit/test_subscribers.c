@@ -290,6 +290,33 @@ START_TEST(subscribers__catching_up_waits_for_the_journal)
 }
 END_TEST
 
+static int (*read_near)(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail);
+
+static int read_slowly(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    w.now = instant_after(w.now, SPAN_MS(1));
+    return read_near(s, frame, records, detail);
+}
+
+/* Whatever it is that takes the time: here the frames alone do, both while they are looked for and while they are shown. */
+START_TEST(subscribers__catching_up_is_cut_by_the_time_of_its_frames)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    api_world_start(&w);
+    begin_long(id, 200);
+    read_near = w.loop[0].store->read_frame;
+    w.loop[0].store->read_frame = read_slowly;
+    w.longest = (struct span){0};
+    struct world_call *one = watch(id, ""), *all = watch("", "1.0");
+    ck_assert_uint_eq(take_all(one, "long", NULL, NULL), 201);
+    ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 200);
+    ck_assert_int_ge(w.longest.us, 1000);
+    ck_assert_int_le(w.longest.us, 20000);
+    cancel(one);
+    cancel(all);
+}
+END_TEST
+
 START_TEST(subscribers__catching_up_is_cut_by_time)
 {
     char id[SAGA_ID_TEXT_SIZE];
@@ -619,18 +646,25 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     for (int i = 0; i < 4; i++)
         pause_and_resume(id);
     w.now = instant_after(w.now, SPAN_S(3700));
-    for (int k = 0; k < 3; k++) { /* what is moved first is dropped once it is durable elsewhere */
+    Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
+    begin.name = (char *)(uintptr_t) "long";
+    struct world_call *beside = NULL; /* begins in the frame that the copies are in, behind them */
+    for (int k = 0; k < 3; k++) {     /* what is moved first is dropped once it is durable elsewhere */
         ck_assert_int_eq(core_maintain(w.loop[0].core, w.now, &more, &detail), 0);
+        if (k == 0)
+            beside = api_world_ask(&w, 0, METHOD_BEGIN, &begin.base);
         api_world_settle(&w);
     }
+    ck_assert(beside->ended && beside->status == 0);
+    api_world_free(beside);
     ck_assert(!more);
     for (int i = 0; i < 10; i++)
         pause_and_resume(id);
-    /* Whoever watches all, and was cut within what was moved, is told no more of that. */
-    for (unsigned index = 0; index < 9; index++) {
+    /* Whoever watches all, and was cut within what was moved, is told no more of that, and all that is behind it. */
+    for (unsigned index = 0; index <= 10; index++) {
         snprintf(cursor, sizeof cursor, "%llx.%x", (unsigned long long)w.loop[0].durable_frame - 20, index);
         struct world_call *all = watch("", cursor);
-        ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 2 * 10);
+        ck_assert_uint_eq(take_all(all, "long", NULL, NULL), 2 * 10 + (index < 10));
         cancel(all);
     }
     for (int late = 0; late < 2; late++) {
@@ -702,6 +736,7 @@ int main(void)
     tcase_add_test(tc, subscribers__names_are_waited_for);
     tcase_add_test(tc, subscribers__catching_up_waits_for_the_journal);
     tcase_add_test(tc, subscribers__catching_up_is_cut_by_time);
+    tcase_add_test(tc, subscribers__catching_up_is_cut_by_the_time_of_its_frames);
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
     tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
