@@ -282,12 +282,29 @@ START_TEST(values__keys_of_maps_are_found_whatever_their_kind)
 }
 END_TEST
 
+struct result_row {
+    const char *text, *result; /* NULL: it fails */
+};
+
+/* Each is its result, of the same type. */
+static void expect_values(const struct result_row *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *text = values[i].text, *result = values[i].result;
+        char same[512];
+        if (result == NULL) {
+            ck_assert_msg(evaluated(text).kind == DATUM_FAILURE, "%s", text);
+            continue;
+        }
+        snprintf(same, sizeof same, "(%s) == (%s) && type(%s) == type(%s)", text, result, text, result);
+        ck_assert_msg(truth(same), "%s", same);
+    }
+}
+
 /* Sums, differences and products of all kinds, at the last value that there is and behind it. */
 START_TEST(values__are_reckoned_with_up_to_their_bounds)
 {
-    static const struct {
-        const char *text, *result; /* NULL: it fails */
-    } cases[] = {
+    static const struct result_row values[] = {
         {"9223372036854775806 + 1", "9223372036854775807"},
         {"9223372036854775807 + 1", NULL},
         {"-9223372036854775807 + -1", "-9223372036854775808"},
@@ -380,25 +397,14 @@ START_TEST(values__are_reckoned_with_up_to_their_bounds)
         {"dyn([1, 2u, 0.5]).max()", "2u"},
         {"dyn([1, 1u]).sum()", NULL},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[512];
-        if (cases[i].result == NULL) {
-            ck_assert_msg(evaluated(cases[i].text).kind == DATUM_FAILURE, "%s", cases[i].text);
-            continue;
-        }
-        snprintf(text, sizeof text, "(%s) == (%s) && type(%s) == type(%s)", cases[i].text, cases[i].result,
-                 cases[i].text, cases[i].result);
-        ck_assert_msg(truth(text), "%s", text);
-    }
+    expect_values(values, sizeof values / sizeof *values);
 }
 END_TEST
 
 /* Each conversion with texts and values of all forms; of a value that has one, the text is the same again. */
 START_TEST(values__are_converted_or_refused)
 {
-    static const struct {
-        const char *text, *result; /* NULL: it fails */
-    } cases[] = {
+    static const struct result_row values[] = {
         {"int('0')", "0"},
         {"int('-0')", "0"},
         {"int('007')", "7"},
@@ -557,16 +563,7 @@ START_TEST(values__are_converted_or_refused)
         {"timestamp('2000-01-01T00:00:00Z').getMinutes('1:5')", "5"},
         {"timestamp('2000-01-01T00:00:00Z').getMilliseconds('+01:00')", "0"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[512];
-        if (cases[i].result == NULL) {
-            ck_assert_msg(evaluated(cases[i].text).kind == DATUM_FAILURE, "%s", cases[i].text);
-            continue;
-        }
-        snprintf(text, sizeof text, "(%s) == (%s) && type(%s) == type(%s)", cases[i].text, cases[i].result,
-                 cases[i].text, cases[i].result);
-        ck_assert_msg(truth(text), "%s", text);
-    }
+    expect_values(values, sizeof values / sizeof *values);
 }
 END_TEST
 
