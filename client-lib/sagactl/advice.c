@@ -12,7 +12,7 @@
 
 struct advice {
     const struct screen *s;
-    char address[600]; /* " --address ADDRESS", or "" */
+    const char *same; /* as of run_same_sidecar */
     char id[64];
 };
 
@@ -22,8 +22,8 @@ static void put_command(const struct advice *a, const char *command, const char 
     fputs("      ", a->s->out);
     if (step != NULL)
         screen_shell_word(screen_clean(a->s, step, name, sizeof name), word, sizeof word);
-    screen_put(a->s, PAINT_STRONG, "sagactl%s %s %s%s%s%s", a->address, command, a->id, step ? " " : "",
-               step ? word : "", tail);
+    screen_put(a->s, PAINT_STRONG, "sagactl%s %s %s%s%s%s", a->same, command, a->id, step ? " " : "", step ? word : "",
+               tail);
     fputc('\n', a->s->out);
 }
 
@@ -72,23 +72,19 @@ static void advise_stuck(const struct advice *a, const Saga__V1__Saga *saga)
     put_command(a, "resolve", NULL, " --reason 'WHAT WAS DONE'");
 }
 
-static void begin(struct advice *a, const struct screen *s, const Saga__V1__Saga *saga, const char *address)
+static void begin(struct advice *a, const struct screen *s, const Saga__V1__Saga *saga, const char *same)
 {
-    char clean[512], word[520];
-    *a = (struct advice){.s = s};
-    if (address != NULL)
-        snprintf(a->address, sizeof a->address, " --address %s",
-                 screen_shell_word(screen_clean(s, address, clean, sizeof clean), word, sizeof word));
+    *a = (struct advice){.s = s, .same = same};
     screen_clean(s, saga->id, a->id, sizeof a->id);
 }
 
-void advice_write(const struct screen *s, const Saga__V1__Saga *saga, const char *address)
+void advice_write(const struct screen *s, const Saga__V1__Saga *saga, const char *same)
 {
     struct advice a;
     bool stuck = saga->state == SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK;
     if (!stuck && !saga->paused)
         return;
-    begin(&a, s, saga, address);
+    begin(&a, s, saga, same);
     screen_put(s, PAINT_STRONG, "\nwhat now\n");
     if (stuck)
         advise_stuck(&a, saga);
@@ -199,7 +195,7 @@ static void choices_of_breakers(const struct advice *a, const Saga__V1__Saga *sa
         if (!waits)
             continue;
         screen_shell_word(screen_clean(a->s, saga->steps[i]->target, name, sizeof name), word, sizeof word);
-        screen_put(a->s, PAINT_STRONG, "      sagactl%s breaker reset %s --reason 'WHY'\n", a->address, word);
+        screen_put(a->s, PAINT_STRONG, "      sagactl%s breaker reset %s --reason 'WHY'\n", a->same, word);
         screen_wrap(a->s, PAINT_NONE,
                     "Closes it for all sagas: their calls leave now, and it opens again if most of them fail.", 10, 0);
     }
@@ -228,10 +224,10 @@ static void choices_on_the_way(const struct advice *a, const Saga__V1__Saga *sag
                        : "Holds it: no further call leaves for it until it is resumed.");
 }
 
-void advice_choices(const struct screen *s, const Saga__V1__Saga *saga, const char *address)
+void advice_choices(const struct screen *s, const Saga__V1__Saga *saga, const char *same)
 {
     struct advice a;
-    begin(&a, s, saga, address);
+    begin(&a, s, saga, same);
     if (saga->paused)
         put_choice(&a, "resume", NULL, "", "Lets its calls leave again.");
     if (saga->state == STATE(STUCK))

@@ -102,7 +102,7 @@ int command_get(struct run *r)
     else if (r->o.json)
         status = run_json(r, &answer->base, false);
     else
-        show_saga(&r->screen, answer, r->o.address);
+        show_saga(&r->screen, answer, run_same_sidecar(r));
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }
@@ -209,7 +209,7 @@ static void put_next(const struct run *r, const char *token)
 {
     char limit[16], where[QUESTION_WHERE_SIZE];
     snprintf(limit, sizeof limit, "%u", (unsigned)r->o.limit);
-    run_put_option(r, "address", r->o.address);
+    fputs(run_same_sidecar(r), r->screen.out);
     run_put_option(r, "definition", r->o.definition);
     run_put_option(r, "where", r->o.where == NULL ? NULL : question_on_a_line(r->o.where, where, sizeof where));
     run_put_option(r, "journal", r->o.journal);

@@ -142,7 +142,7 @@ static void put_retry(const struct run *r, const struct group *g)
 {
     char question[QUESTION_WHERE_SIZE], where[QUESTION_WHERE_SIZE];
     fprintf(r->screen.out, "        sagactl %s", r->o.where == NULL ? "retry --all" : "deadletters retry");
-    run_put_option(r, "address", r->o.address);
+    fputs(run_same_sidecar(r), r->screen.out);
     run_put_option(r, "journal", r->o.journal);
     if (r->o.fleet)
         fputs(" --fleet", r->screen.out);

@@ -46,15 +46,8 @@ static int list(struct run *r)
 /* Runs a line as the command that it is, at the same sidecar. What goes wrong is said in its place, and the runbook goes on. */
 static void look(struct run *r, const char *line, size_t size)
 {
-    const struct {
-        const char *name, *value;
-    } same[] = {{"--address", r->o.address},
-                {"--tls-certificate", r->o.tls_certificate},
-                {"--tls-key", r->o.tls_key},
-                {"--tls-roots", r->o.tls_roots},
-                {"--tls-identity", r->o.tls_identity}};
-    const size_t same_count = sizeof same / sizeof same[0];
-    char words[LINE_SIZE], *argv[WORDS_MAX + 2 * sizeof same / sizeof same[0] + 2], *rest = words;
+    struct option_given same[OPTIONS_OF_SIDECAR];
+    char names[OPTIONS_OF_SIDECAR][32], words[LINE_SIZE], *argv[WORDS_MAX + 2 * OPTIONS_OF_SIDECAR + 2], *rest = words;
     int argc = 0;
     if (size >= sizeof words)
         return;
@@ -62,10 +55,12 @@ static void look(struct run *r, const char *line, size_t size)
     words[size] = '\0';
     for (char *word = strtok_r(words, " ", &rest); word != NULL && argc < WORDS_MAX; word = strtok_r(NULL, " ", &rest))
         argv[argc++] = word;
-    for (size_t i = 0; i < same_count; i++) {
+    options_of_sidecar(&r->o, same);
+    for (size_t i = 0; i < OPTIONS_OF_SIDECAR; i++) {
         if (same[i].value == NULL)
             continue;
-        argv[argc++] = (char *)(uintptr_t)same[i].name;
+        snprintf(names[i], sizeof names[i], "--%s", same[i].name);
+        argv[argc++] = names[i];
         argv[argc++] = (char *)(uintptr_t)same[i].value;
     }
     if (r->o.utc)

@@ -215,7 +215,7 @@ static void put_why(struct run *r, const Saga__V1__GetResponse *answer, const Sa
     for (size_t i = 0; i < count; i++)
         targets_put(s, status, names[i]);
     screen_put(s, PAINT_STRONG, "what you can do\n");
-    advice_choices(s, saga, r->o.address);
+    advice_choices(s, saga, run_same_sidecar(r));
 }
 
 static int put_json(struct run *r, const Saga__V1__GetResponse *answer, const Saga__V1__StatusResponse *status)

@@ -539,3 +539,13 @@ bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err
         default_actor(o->actor);
     return words_valid(&r) && options_agree(&r);
 }
+
+void options_of_sidecar(const struct options *o, struct option_given given[OPTIONS_OF_SIDECAR])
+{
+    const struct option_given all[OPTIONS_OF_SIDECAR] = {{option_rows[OPTION_ADDRESS].name, o->address},
+                                                         {option_rows[OPTION_TLS_CERTIFICATE].name, o->tls_certificate},
+                                                         {option_rows[OPTION_TLS_KEY].name, o->tls_key},
+                                                         {option_rows[OPTION_TLS_ROOTS].name, o->tls_roots},
+                                                         {option_rows[OPTION_TLS_IDENTITY].name, o->tls_identity}};
+    memcpy(given, all, sizeof all);
+}

@@ -59,4 +59,11 @@ struct options {
  * be said has been written to out (help, version) or err (mistakes). */
 bool options_read(struct options *o, int argc, char **argv, FILE *out, FILE *err, int *status);
 
+/* The options by which the command was told its sidecar, with their values; NULL: was not given. */
+#define OPTIONS_OF_SIDECAR 5
+struct option_given {
+    const char *name, *value;
+};
+void options_of_sidecar(const struct options *o, struct option_given given[OPTIONS_OF_SIDECAR]);
+
 #endif

@@ -204,6 +204,25 @@ void run_put_option(const struct run *r, const char *option, const char *value)
                 screen_shell_word(screen_clean(&r->screen, value, clean, sizeof clean), word, sizeof word));
 }
 
+/* Of one of its options, cleaned or quoted, of which the longest has 4000 bytes: five of them are less than a token. */
+#define SIDECAR_WORD_SIZE (3 * 4096)
+
+const char *run_same_sidecar(const struct run *r)
+{
+    static char text[TOKEN_SIZE];
+    char clean[SIDECAR_WORD_SIZE], word[SIDECAR_WORD_SIZE];
+    struct option_given given[OPTIONS_OF_SIDECAR];
+    size_t used = 0;
+    options_of_sidecar(&r->o, given);
+    text[0] = '\0';
+    for (size_t i = 0; i < OPTIONS_OF_SIDECAR; i++)
+        if (given[i].value != NULL)
+            used += (size_t)snprintf(
+                text + used, sizeof text - used, " --%s %s", given[i].name,
+                screen_shell_word(screen_clean(&r->screen, given[i].value, clean, sizeof clean), word, sizeof word));
+    return text;
+}
+
 void run_absent(struct run *r, Saga__V1__Absent *const *all, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

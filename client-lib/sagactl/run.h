@@ -47,6 +47,10 @@ int run_next_page(struct run *r, char token[TOKEN_SIZE], const char *next);
 /* Adds an option and its value to a command that is proposed on the screen; value may be NULL. */
 void run_put_option(const struct run *r, const char *option, const char *value);
 
+/* What a command that is proposed needs to ask the same sidecar, as this one was told it: " --address ADDRESS" and its like, or "". Valid until the
+ * next call. */
+const char *run_same_sidecar(const struct run *r);
+
 /* Journals that are missing from an answer about the whole fleet: each is named once, and the exit status becomes EXIT_INCOMPLETE. */
 void run_absent(struct run *r, Saga__V1__Absent *const *all, size_t count);
 

@@ -249,7 +249,7 @@ static void put_steps(const struct screen *s, const Saga__V1__Saga *saga)
         put_step(s, saga->steps[i], width);
 }
 
-void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *address)
+void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *same)
 {
     if (answer->saga == NULL)
         return;
@@ -261,7 +261,7 @@ void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, cons
         story_write(s, times_of(answer->saga->started_at), answer->timeline, answer->n_timeline);
     if (answer->saga->n_steps > 0)
         put_steps(s, answer->saga);
-    advice_write(s, answer->saga, address);
+    advice_write(s, answer->saga, same);
 }
 
 void show_end(const struct screen *s, const Saga__V1__Saga *saga)

@@ -11,8 +11,8 @@
 const char *show_lack(Saga__V1__LackKind kind);
 
 /* The whole screen of get: what and where it is, timeline, steps, and what to do when it does not go on by itself.
- * address is what the commands that are proposed need after --address, or NULL. */
-void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *address);
+ * same is what the commands that are proposed need to ask the same sidecar (run_same_sidecar). */
+void show_saga(const struct screen *s, const Saga__V1__GetResponse *answer, const char *same);
 
 /* A table of sagas. The widths of the columns are chosen from what is in it. */
 void show_list(const struct screen *s, Saga__V1__Saga *const *sagas, size_t count);

@@ -45,13 +45,13 @@ static Saga__V1__Step *add(const char *name, Saga__V1__ActionState action, Saga_
 }
 
 /* What one of the two writes, on a screen that is wide. */
-static const char *told(void (*write)(const struct screen *s, const Saga__V1__Saga *saga, const char *address))
+static const char *told(void (*write)(const struct screen *s, const Saga__V1__Saga *saga, const char *same))
 {
     struct screen screen = {.width = 200, .utf8 = true};
     size_t size;
     free(written);
     screen.out = open_memstream(&written, &size);
-    write(&screen, &saga, NULL);
+    write(&screen, &saga, "");
     fclose(screen.out);
     return written;
 }

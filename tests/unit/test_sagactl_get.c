@@ -101,6 +101,37 @@ START_TEST(get__shows_all_that_there_is)
 }
 END_TEST
 
+/* With all that this one was told of its sidecar, each in a word for a shell. */
+START_TEST(get__proposes_commands_to_the_same_sidecar)
+{
+#define OF_IT \
+    "--address there:1 --tls-certificate c.pem --tls-key '$k.pem' --tls-roots r.pem --tls-identity spiffe://a/b"
+    static const char of_it[] =
+        "--address there:1 --tls-certificate c.pem --tls-key $k.pem --tls-roots r.pem --tls-identity spiffe://a/b";
+    static const struct {
+        const char *command, *proposes;
+    } cases[] = {{"get " ID, "\n      sagactl " OF_IT " resume " ID "\n"},
+                 {"get " ID, "\n      sagactl " OF_IT " skip " ID " reserve --reason 'WHY'\n"},
+                 {"why " ID, "\n      sagactl " OF_IT " resume " ID "\n"}};
+    Saga__V1__Step reserve = SAGA__V1__STEP__INIT, *steps[] = {&reserve};
+    reserve.name = text("reserve");
+    saga.steps = steps;
+    saga.n_steps = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char words[512];
+        snprintf(words, sizeof words, "%s %s", cases[i].command, of_it);
+        anew();
+        tell("Get", &answer.base);
+        if (cases[i].command[0] == 'w') {
+            tell("Status", NULL);
+            told[1].code = SAGA_E_PERMISSION_DENIED;
+        }
+        sagactl(words);
+        ck_assert_msg(strstr(said, cases[i].proposes) != NULL, "%s: %s is not in %s", words, cases[i].proposes, said);
+    }
+}
+END_TEST
+
 /* Typed payloads are shown as they read, each its own. */
 START_TEST(get__shows_payloads_as_json)
 {
@@ -189,6 +220,7 @@ int main(void)
     TCase *tc = tcase_create("get");
     tcase_add_checked_fixture(tc, get_setup, teardown);
     tcase_add_test(tc, get__shows_all_that_there_is);
+    tcase_add_test(tc, get__proposes_commands_to_the_same_sidecar);
     tcase_add_test(tc, get__shows_payloads_as_json);
     tcase_add_test(tc, get__shows_nothing_that_there_is_not);
     tcase_add_test(tc, get__says_when_it_has_ended);

@@ -269,8 +269,10 @@ START_TEST(deadletters__are_counted)
     answer.next_page_token = text("9f03c1d2a4b7-2b");
     anew();
     tell("ListDeadLetters", &answer.base);
-    ck_assert_int_eq(sagactl("deadletters --definition order"), EXIT_DONE);
-    ck_assert_msg(strstr(said, "sagactl deadletters --definition order --page 9f03c1d2a4b7-2b\n") != NULL, "%s", said);
+    ck_assert_int_eq(sagactl("deadletters --definition order --tls-roots r.pem"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "sagactl deadletters --tls-roots r.pem --definition order --page 9f03c1d2a4b7-2b\n") !=
+                      NULL,
+                  "%s", said);
 }
 END_TEST
 
@@ -280,18 +282,20 @@ START_TEST(deadletters__are_told_by_what_they_have_in_common)
     Saga__V1__ListDeadLettersResponse answer;
     told_letters(&answer);
     tell("ListDeadLetters", &answer.base);
-    ck_assert_msg(sagactl("deadletters --summary --address here:1") == EXIT_DONE, "%s", complained);
-    static const char first[] =
-        "6 dead letters:\n"
-        "     3  order, action of charge: UNAVAILABLE, the oldest started 1d 2h ago\n"
-        "        sagactl retry --all --address here:1 --definition order --step charge --status UNAVAILABLE\n";
+    ck_assert_msg(sagactl("deadletters --summary --address here:1 --tls-key k") == EXIT_DONE, "%s", complained);
+    static const char first[] = "6 dead letters:\n"
+                                "     3  order, action of charge: UNAVAILABLE, the oldest started 1d 2h ago\n"
+                                "        sagactl retry --all --address here:1 --tls-key k --definition order --step "
+                                "charge --status UNAVAILABLE\n";
     static const char *const others[] = {
         "     1  order, action of charge: FAILED_PRECONDITION, the oldest started 3h 1m ago\n"
-        "        sagactl retry --all --address here:1 --definition order --step charge --status FAILED_PRECONDITION\n",
+        "        sagactl retry --all --address here:1 --tls-key k --definition order --step charge --status "
+        "FAILED_PRECONDITION\n",
         "     1  refund, undo of charge: UNAVAILABLE, the oldest started 5h 1m ago\n"
-        "        sagactl retry --all --address here:1 --definition refund --step charge --status UNAVAILABLE\n",
+        "        sagactl retry --all --address here:1 --tls-key k --definition refund --step charge --status "
+        "UNAVAILABLE\n",
         "     1  order, action of send: OK, the oldest started 4h 1m ago\n"
-        "        sagactl retry --all --address here:1 --definition order --step send --status OK\n"};
+        "        sagactl retry --all --address here:1 --tls-key k --definition order --step send --status OK\n"};
     ck_assert_msg(strncmp(said, first, strlen(first)) == 0, "%s", said);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         ck_assert_msg(strstr(said, others[i]) != NULL, "%s\nis not in\n%s", others[i], said);
