@@ -149,9 +149,12 @@ static void refresh_journal_age(struct loop *s, struct instant now)
         s->oldest_frame = first;
         s->oldest_record_at = r.at;
     }
-    if (first != 0 && s->oldest_frame != 0)
-        metrics_set(s->vitals.metrics, METRIC_JOURNAL_AGE, METRIC_NO_LABELS,
-                    (double)instant_since(now, s->oldest_record_at).us / 1e6);
+    if (s->oldest_frame == 0)
+        return;
+    if (first == 0) /* retention has freed all of them */
+        s->oldest_record_at = now;
+    metrics_set(s->vitals.metrics, METRIC_JOURNAL_AGE, METRIC_NO_LABELS,
+                (double)instant_since(now, s->oldest_record_at).us / 1e6);
 }
 
 static void refresh_certificate(struct loop *s)

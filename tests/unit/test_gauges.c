@@ -335,6 +335,10 @@ START_TEST(gauges__a_journal_is_as_old_as_its_first_record)
     counters_turn(&s);
     is("sagad_journal_age_seconds", 1);
     ck_assert_uint_eq(frames_read, 4);
+    first_frame = 0; /* and then all */
+    counters_turn(&s);
+    is("sagad_journal_age_seconds", 0);
+    ck_assert_uint_eq(frames_read, 4);
 }
 END_TEST
 
