@@ -1283,6 +1283,7 @@ int main(void)
     tcase_add_test(whole, config__a_collector_is_called_as_a_target);
     suite_add_tcase(suite, whole);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); /* many rows, of which each would be a process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -177,6 +177,7 @@ int main(void)
     tcase_add_loop_test(c, overloads__take_what_their_row_says_and_nothing_else, 0, FUNCTION_COUNT);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_NOFORK); /* many rows, of which each would be a process */
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);

@@ -144,6 +144,7 @@ int main(void)
     tcase_add_test(t, status_details__a_message_says_where_and_what);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); /* many rows, of which each would be a process */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
