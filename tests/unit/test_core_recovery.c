@@ -87,25 +87,31 @@ START_TEST(core_recovery__a_record_that_cannot_follow_is_refused)
 }
 END_TEST
 
-/* Behind the first start that is looked at, what is about an older saga is its history; what is about a newer one that never began is damage. */
+/* Behind the first start that is looked at, what is about an older saga is its history; what is about a newer one that never began is damage. A saga
+ * that was moved there starts nowhere: it may be younger than those. */
 START_TEST(core_recovery__what_never_began_has_no_history)
 {
     static const struct {
         uint64_t serial;
         int code;
-    } last[] = {{1, 0}, {3, E_JOURNAL_CORRUPT}};
+        bool moved;
+    } last[] = {{1, 0, false}, {3, E_JOURNAL_CORRUPT, false}, {1, 0, true}, {3, 0, true}};
     const struct record records[] = {
         {.type = RECORD_STARTED, .saga.serial = 1, .mode = SAGA_ENLISTED},
-        {.type = RECORD_STARTED, .saga.serial = 2, .mode = SAGA_ENLISTED},
+        {.type = last[_i].moved ? RECORD_MOVED : RECORD_STARTED,
+         .saga.serial = 2,
+         .mode = SAGA_ENLISTED,
+         .copies = last[_i].moved},
+        {.type = RECORD_STARTED, .saga.serial = last[_i].moved ? 2 : 4, .mode = SAGA_ENLISTED},
         {.type = RECORD_PAUSED, .saga.serial = last[_i].serial},
     };
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         uint8_t bytes[RECORD_OVERHEAD_MAX];
         struct record r = records[i];
         r.saga.tag = 0xabc;
         r.at = o.now;
         r.step = RECORD_NO_STEP;
-        size_t size = codec_encode(&r, i < 2 ? 0 : 1, bytes);
+        size_t size = codec_encode(&r, i < 3 ? 0 : 1, bytes);
         struct store_commit commit = {.epoch = o.core->epoch,
                                       .frame = i + 1,
                                       .records = bytes_of(bytes, size),
@@ -411,7 +417,7 @@ START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
         owner_submit(&o, (struct event){.type = EVENT_TICK});
         ck_assert(core_pending(o.core) && !core_waits(o.core)); /* their rows are to go, too */
         ck_assert_int_eq(owner_commit(&o), 0);
-        ck_assert(!core_pending(o.core));
+        ck_assert(!core_pending(o.core) && !core_waits(o.core));
         ck_assert_uint_eq(answers->count, left);
         ck_assert(left == 0 || !instant_before(instant_after(o.now, SPAN_S(1)), core_expiry(o.core)));
         o.now = instant_after(o.now, SPAN_S(1));
@@ -471,6 +477,7 @@ END_TEST
 static struct span unseen_for;
 static unsigned claim_looks;
 static bool more_claims;
+static int claims_code;
 
 static int look_at_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
                           void *self, uint32_t work_max, bool *more, struct error_detail *why)
@@ -484,7 +491,7 @@ static int look_at_claims(struct store *s, struct span unseen, bool (*lives)(voi
     ck_assert(!lives(self, bytes_of_text("gone")) && !lives(self, bytes_of_text("")));
     ck_assert_int_eq(lives(self, bytes_of_text("waits")), o.core->parked_count > 0);
     *more = more_claims;
-    return 0;
+    return claims_code;
 }
 
 /* A store that looks still for what may go is asked again, and not at once; what else is to go goes meanwhile. */
@@ -505,6 +512,9 @@ START_TEST(core_recovery__retention_waits_for_a_store_that_is_far)
     more_claims = false;
     ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
     ck_assert(!more);
+    claims_code = E_JOURNAL; /* of more weight than that something else waits */
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL);
     o.told_size = 0;
 }
 END_TEST
@@ -621,7 +631,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core_recovery__recovery_starts_at_the_oldest_live_saga);
     tcase_add_test(t, core_recovery__a_record_that_cannot_follow_is_refused);
-    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 2);
+    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 4);
     tcase_add_test(t, core_recovery__a_graceful_stop_starts_nothing);
     tcase_add_test(t, core_recovery__who_waits_for_a_full_journal_is_told_at_the_end);
     tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);

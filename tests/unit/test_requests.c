@@ -65,6 +65,13 @@ START_TEST(requests__a_trace_is_one_or_none)
     ck_assert_str_eq(field, "traceparent");
     event.traceparent = bytes_of(NULL, 0);
     ck_assert_int_eq(ask(event), 0);
+    /* Of a later version than ours there may be more of it, and not much more. */
+    static const char later[] = "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-123456789";
+    event.traceparent = bytes_of(later, TRACEPARENT_BYTES_MAX + 1);
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(words, "a traceparent has at most 64 bytes");
+    event.traceparent.size--;
+    ck_assert_int_eq(ask(event), 0);
 }
 END_TEST
 

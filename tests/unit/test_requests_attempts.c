@@ -94,8 +94,23 @@ START_TEST(requests_attempts__what_a_step_waits_for_is_told)
     const struct saga *second = engine_find(engine, 2);
     ck_assert(second->steps[0].queued);
     ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(15).us);
+    for (int s = 14; s < 17; s += 2) {
+        struct target_options patient = rated;
+        patient.pending_timeout = SPAN_S(s);
+        ck_assert_int_eq(engine_set_target(engine, &patient), 0);
+        ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(s < 15 ? s : 15).us);
+    }
     ck_assert_int_eq(ask(hold), 0);
     ck_assert(!engine_target_rated(engine, 0));
+}
+END_TEST
+
+/* A first attempt waits for no budget, a retry and the retry of an undo do. */
+START_TEST(requests_attempts__what_waits_for_the_budget_is_told)
+{
+    static const bool budgeted[CLASS_COUNT] = {[CLASS_RETRY] = true, [CLASS_RETRY_UNDO] = true};
+    for (uint8_t class = 0; class < CLASS_COUNT; class ++)
+        ck_assert_msg(engine_step_budgeted(&(struct step){.class = class}) == budgeted[class], "class %u", class);
 }
 END_TEST
 
@@ -434,6 +449,7 @@ int main(void)
     tcase_add_test(tests, requests_attempts__heartbeats_that_go_back_are_counted_apart);
     tcase_add_test(tests, requests_attempts__what_had_no_memory_for_its_request_is_refused_and_tried_again);
     tcase_add_test(tests, requests_attempts__an_answer_that_fails_has_its_words);
+    tcase_add_test(tests, requests_attempts__what_waits_for_the_budget_is_told);
     tcase_add_test(tests, requests_attempts__attempts_are_counted_to_the_end);
     tcase_add_test(tests, requests_attempts__what_a_step_waits_for_is_told);
     tcase_add_test(tests, requests_attempts__a_status_that_there_is_not_is_unknown);
