@@ -563,6 +563,23 @@ START_TEST(bulk__counts_what_was_refused)
 }
 END_TEST
 
+/* What a dead letter was answered may have to be waited for: it is looked at again, and not passed over. */
+START_TEST(bulk__waits_for_what_is_to_be_read)
+{
+    letters(1);
+    Saga__V1__BulkJob job = job_of("x", 10);
+    job.where = (char *)(uintptr_t) "status == 'FAILED_PRECONDITION'";
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(bulks_run(bulks, o.now, &detail), 0);
+    ck_assert_uint_eq(find("x")->examined, 0);
+    ck_assert_uint_eq(left_after(0), 0);
+    ck_assert_uint_eq(find("x")->examined, 1);
+    ck_assert_uint_eq(find("x")->acted, 1);
+}
+END_TEST
+
 /* How far one has come that finds nothing to do is written down each second and no more often, so that a start does not begin from the front. */
 START_TEST(bulk__how_far_it_looked_is_kept_each_second)
 {
@@ -731,6 +748,7 @@ int main(void)
     tcase_add_test(c, bulk__a_question_that_costs_too_much_ends_the_job);
     tcase_add_test(c, bulk__in_several_loops_what_has_ended_stays_so);
     tcase_add_test(c, bulk__counts_what_was_refused);
+    tcase_add_test(c, bulk__waits_for_what_is_to_be_read);
     tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
     tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);
     tcase_add_test(c, bulk__a_row_that_is_no_job_is_damage);

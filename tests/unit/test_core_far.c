@@ -483,6 +483,18 @@ END_TEST
 
 /* ---- frames ---- */
 
+static unsigned told_frames;
+
+/* What is told of a frame is what the store has of it. */
+static void frame_is_durable(void *self, uint64_t frame, struct bytes records)
+{
+    struct bytes kept;
+    (void)self;
+    told_frames++;
+    ck_assert_int_eq(o.store->read_frame(o.store, frame, &kept, &o.detail), 0);
+    ck_assert(bytes_equal(records, kept));
+}
+
 START_TEST(core_far__a_large_batch_is_cut_into_frames)
 {
     static uint8_t payload[10000];
@@ -493,7 +505,9 @@ START_TEST(core_far__a_large_batch_is_cut_into_frames)
                                         .input = bytes_of(payload, sizeof payload),
                                         .definition = catalog_at(o.catalog, 0)->definition});
     ck_assert_uint_eq(core_decided(o.core), 3); /* of 32 KiB and a record each */
+    o.core->world.durable = frame_is_durable;
     ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(told_frames, 3);
     ck_assert_uint_eq(core_durable(o.core), 3);
     struct bytes records;
     for (uint64_t frame = 1; frame <= 3; frame++) {
@@ -665,6 +679,11 @@ START_TEST(core_far__nothing_leaves_while_it_is_not_known_whose_the_journal_is)
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
     held_code = 0; /* what was lost stays so */
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
+    bool more = true; /* and nothing of it is dropped */
+    uint64_t operations = memory_disk_operations(o.disk);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(!more);
+    ck_assert_uint_eq(memory_disk_operations(o.disk), operations);
     ck_assert_str_eq(owner_told(&o), "");
 }
 END_TEST

@@ -166,6 +166,18 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
 }
 END_TEST
 
+/* What turned back cannot be committed, whatever it has done. */
+START_TEST(requests__what_turned_back_is_not_committed)
+{
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    const struct event commit = {.type = EVENT_COMMIT, .settle = &s, .settle_count = 1};
+    begin("a");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT, .settle = &s, .settle_count = 1}), 0);
+    ck_assert_int_eq(ask(commit), E_SAGA_TURNED_BACK);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATING);
+}
+END_TEST
+
 /* Nothing follows the end of a saga in a journal. */
 START_TEST(requests__nothing_comes_after_the_end)
 {
@@ -480,6 +492,7 @@ int main(void)
     tcase_add_test(tests, requests__a_settlement_that_is_wrong_changes_nothing);
     tcase_add_test(tests, requests__a_loop_is_counted_before_its_saga_begins);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
+    tcase_add_test(tests, requests__what_turned_back_is_not_committed);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);
     tcase_add_test(tests, requests__without_room_nothing_is_enlisted);

@@ -331,13 +331,15 @@ END_TEST
 /* Whatever number a participant ends a call with. */
 START_TEST(requests_attempts__a_status_that_there_is_not_is_unknown)
 {
-    static const int told[] = {CODE_COUNT, 99, 258};
+    static const int told[] = {CODE_COUNT, 99, 258, -1};
     define("name: d\nversion: 1.0.0\nsteps:\n"
            "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none}\n");
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof told / sizeof told[0]; i++) {
         first.serial = i + 1;
         ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        ck_assert_uint_eq(engine_counts(engine).calls, 1);
         answer(told[i], SAGA_REACH_ANSWERED);
+        ck_assert_uint_eq(engine_counts(engine).calls, 0);
         ck_assert_int_eq(ended_status, CODE_UNKNOWN);
     }
 }

@@ -228,6 +228,30 @@ START_TEST(requests_targets__a_methods_barrier_is_its_own)
 }
 END_TEST
 
+/* What must be made waits at a target where as many wait as may; what need not be is turned away. */
+START_TEST(requests_targets__what_must_be_made_is_not_turned_away)
+{
+    const struct target_options crowded = {
+        .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1, .max_pending_calls = 1};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: p, target: t, pivot: true, action: /p.S/P}\n"
+           "  - {name: b, after: [p], target: t, action: /p.S/B}\n");
+    ck_assert_int_eq(engine_set_target(engine, &crowded), 0);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert(engine_find(engine, 2)->steps[0].queued);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ended_status, CODE_RESOURCE_EXHAUSTED);
+    ck_assert_str_eq(ended_words, "as many calls wait for the target as may (max_pending_calls)");
+    answer(CODE_OK, SAGA_REACH_ANSWERED); /* the second leaves, and the third is out of the way */
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    first.serial = 2;
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    const struct saga *s = engine_find(engine, 2);
+    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_PENDING);
+    ck_assert(s->steps[1].queued);
+}
+END_TEST
+
 /* An hour is more microseconds than 32 bits hold. */
 START_TEST(requests_targets__a_lost_target_is_waited_for_as_long_as_is_said)
 {
@@ -255,6 +279,7 @@ int main(void)
     tcase_add_test(tests, requests_targets__a_loop_over_nothing_has_no_outcomes);
     tcase_add_test(tests, requests_targets__what_does_not_wait_for_its_target_is_tried_again);
     tcase_add_test(tests, requests_targets__a_target_that_is_named_again_is_the_one_that_was_gone);
+    tcase_add_test(tests, requests_targets__what_must_be_made_is_not_turned_away);
     tcase_add_test(tests, requests_targets__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests_targets__a_methods_barrier_is_its_own);
     tcase_add_test(tests, requests_targets__every_target_of_a_step_is_looked_for);
