@@ -83,6 +83,8 @@ static const struct {
     {"state of its step", {START, DONE(0), TURN, UNDO(0), UNDONE(DONE), UNDO(0)}},
     {"state of its step", {START, DONE(0), TURN, OF(COMPENSATION_FAILED, 0, .attempt = 1)}},
     {"state of its step", {START, DONE(0), TURN, UNDONE(DONE)}},
+    {"state of its step",
+     {BEGIN, ALL(ENLISTED, .step_name = {(const uint8_t *)"a", 1}), ENDS(0, DONE), TURN, UNDONE(DONE)}},
     {"state of its step", {START, GOES(0), OF(RETRIED, 0, )}},
     {"state of its step", {START, GOES(0), OF(SKIPPED, 0, )}},
     {"state of its step", {START, GOES(0), ENDS(0, UNKNOWN), OF(REJECTED, 0, )}},

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MS      INT64_C(1000)
-#define AT(us_) ((struct instant){.us = (us_)})
+#define AT(us_) ((struct instant){.us = SPAN_S(1000).us + (us_)})
 
 START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
 {
@@ -28,6 +28,11 @@ START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
     for (int64_t i = 20001; i < 60000; i++)
         limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), true);
     ck_assert_uint_eq(limit_places(&l), 1);
+    limit_check(&l);
+    /* From there it finds its way back. */
+    for (int64_t i = 60001; i < 80000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), false);
+    ck_assert_uint_ge(limit_places(&l), 10);
     limit_set(&l, 0);
     limit_return(&l, AT(1), AT(2), 1, false);
     limit_check(&l);

@@ -98,6 +98,8 @@ START_TEST(remedy__what_is_not_known_is_no_reason)
     facts.has_target = true; /* and once it is known, no trouble */
     ck_assert_int_eq(after(1, 0, 0), REMEDY_NOTHING);
     ck_assert_str_eq(remedy_trouble(rule), "");
+    make("dyn(1)", SPAN_S(0), SPAN_S(60), SPAN_S(60)); /* nor is what is neither true nor false */
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     make("dyn(true)", SPAN_S(0), SPAN_S(60), SPAN_S(60));
     ck_assert_int_eq(after(0, 0, 0), REMEDY_ACT);
 }

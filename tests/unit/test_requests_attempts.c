@@ -100,6 +100,12 @@ START_TEST(requests_attempts__what_a_step_waits_for_is_told)
         ck_assert_int_eq(engine_set_target(engine, &patient), 0);
         ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(s < 15 ? s : 15).us);
     }
+    struct target_options narrow = rated;
+    narrow.max_concurrent_calls = 1; /* then it waits for that place */
+    ck_assert_int_eq(engine_set_target(engine, &narrow), 0);
+    ck_assert(!engine_target_rated(engine, 0));
+    ck_assert_int_eq(engine_set_target(engine, &rated), 0);
+    ck_assert(engine_target_rated(engine, 0));
     ck_assert_int_eq(ask(hold), 0);
     ck_assert(!engine_target_rated(engine, 0));
 }
@@ -410,6 +416,28 @@ START_TEST(requests_attempts__an_answer_stays_what_it_was)
 }
 END_TEST
 
+/* Nor do those of two sidecars, whose seeds are not the same. */
+START_TEST(requests_attempts__retries_are_spread_over_engines)
+{
+    int64_t next_at[3];
+    for (unsigned i = 0; i < 3; i++) {
+        struct engine_options options = engine->options;
+        const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+        options.seed = i / 2; /* 0, 0, 1 */
+        tear_down();
+        ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
+        ck_assert_int_eq(engine_set_target(engine, &t), 0);
+        define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, compensation: none,\n"
+               "     action: {method: /p.S/A, retry: {maxAttempts: 9, initialBackoff: 10s, jitter: 0.5}}}\n");
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        answer(CODE_UNAVAILABLE, SAGA_REACH_ANSWERED);
+        next_at[i] = engine_find(engine, 1)->steps[0].next_at.us;
+    }
+    ck_assert_int_eq(next_at[0], next_at[1]);
+    ck_assert_int_ne(next_at[0], next_at[2]);
+}
+END_TEST
+
 /* Sagas that failed together do not come again together, and none sooner or later than the jitter is wide. */
 START_TEST(requests_attempts__retries_are_spread_by_their_jitter)
 {
@@ -442,6 +470,7 @@ int main(void)
     TCase *tests = tcase_create("requests");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests_attempts__an_answer_stays_what_it_was);
+    tcase_add_test(tests, requests_attempts__retries_are_spread_over_engines);
     tcase_add_loop_test(tests, requests_attempts__retries_are_spread_by_their_jitter, 0, 2);
     tcase_add_test(tests, requests_attempts__a_call_tells_where_it_comes_from);
     tcase_add_loop_test(tests, requests_attempts__until_when_a_retry_waits_is_told, 0, 2);
