@@ -363,7 +363,7 @@ static struct bytes asker; /* of the last act that was told of */
 
 static int tell(void *self, const Saga__V1__BulkJob *job, struct event *event)
 {
-    (void)self;
+    ck_assert_ptr_eq(self, &asker);
     ck_assert_str_eq(job->id, "x");
     asker = event->identity;
     ck_assert(event->type != EVENT_SKIP || bytes_equal(event->step, bytes_of_text("a")));
@@ -373,7 +373,8 @@ static int tell(void *self, const Saga__V1__BulkJob *job, struct event *event)
 /* It acts on the dead letters of its definition that were there when it began, and on each as whoever asked for it. */
 START_TEST(bulk__acts_on_what_it_is_about)
 {
-    const struct bulk_options options = {.core = o.core, .memory = &o.memory, .loops = 1, .audit = tell};
+    const struct bulk_options options = {
+        .core = o.core, .memory = &o.memory, .loops = 1, .audit = tell, .self = &asker};
     bulks_destroy(bulks);
     ck_assert_int_eq(bulks_create(&options, &bulks), 0);
     letters(2);

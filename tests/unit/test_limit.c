@@ -132,6 +132,10 @@ START_TEST(limit__does_not_grow_unasked)
     for (int64_t i = 6100; i < 16000; i++)
         limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), 1, false);
     ck_assert_uint_le(l.thousandths, rush);
+    /* But it shrinks where answers come late. */
+    for (int64_t i = 16000; i < 16200; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 5000), 1, false);
+    ck_assert_uint_lt(l.thousandths, rush);
 }
 END_TEST
 

@@ -86,6 +86,11 @@ START_TEST(requests__a_step_is_enlisted_again_in_the_same_words)
     again = undoable("a", SPAN_S(2));
     again.compensation.method = "/p.S/Other";
     ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    again = undoable("a", SPAN_S(2));
+    again.compensation.target = "u";
+    ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
     again = undoable("a", SPAN_S(2));
     again.compensation.constant = bytes_of_text("more");
     ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);

@@ -237,6 +237,10 @@ START_TEST(schemas__a_pin_of_no_definition_is_damage)
     char hash[SHA256_TEXT_SIZE];
     sha256_text(first_set(), hash);
     ck_assert_int_eq(add("a", first_set()), 0);
+    const struct subject_row last = {
+        .kind = SUBJECT_PIN, .name = bytes_of_text("4294967295"), .version = 1, .value = bytes_of_text(hash)};
+    ck_assert_int_eq(core_set_subject(o.core, &last), 0);
+    ck_assert_int_eq(recover(), 0);
     assert_damaged(SUBJECT_PIN, names[_i], bytes_of_text(hash), "pinned to descriptors that are not there");
 }
 END_TEST

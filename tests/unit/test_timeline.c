@@ -249,6 +249,22 @@ START_TEST(timeline__a_chain_that_leads_nowhere_is_damage)
 }
 END_TEST
 
+/* Also in the midst of a record. */
+START_TEST(timeline__a_record_that_cannot_be_read_is_damage)
+{
+    uint8_t bytes[RECORD_OVERHEAD_MAX];
+    const struct record r = {
+        .type = RECORD_PAUSED, .saga = {.tag = 1, .serial = 5}, .at = o.now, .step = RECORD_NO_STEP};
+    size_t size = codec_encode(&r, 0, bytes);
+    for (uint64_t frame = 1; frame <= 2; frame++) {
+        const struct store_commit commit = {.frame = frame, .records = bytes_of(bytes, size)};
+        ck_assert_int_eq(o.store->commit(o.store, &commit, &detail), 0);
+        ck_assert_int_eq(load(5, frame, (struct position){0}), frame == 1 ? 0 : E_JOURNAL_CORRUPT);
+        bytes[size - 1] ^= 1;
+    }
+}
+END_TEST
+
 START_TEST(timeline__holds_the_latest_of_too_many_records)
 {
     enum { FRAME_RECORDS = 1000, FRAMES = TIMELINE_RECORDS_MAX / FRAME_RECORDS + 2 };
@@ -355,6 +371,7 @@ int main(void)
     tcase_add_test(t, timeline__says_when_its_beginning_has_left_the_journal);
     tcase_add_test(t, timeline__the_views_outlive_the_next_use_of_the_store);
     tcase_add_test(t, timeline__a_chain_that_leads_nowhere_is_damage);
+    tcase_add_test(t, timeline__a_record_that_cannot_be_read_is_damage);
     tcase_add_test(t, timeline__holds_the_latest_of_too_many_records);
     tcase_add_test(t, timeline__a_whole_one_gives_the_saga_as_it_ended);
     tcase_add_test(t, timeline__the_last_status_is_that_of_the_stuck_step);
