@@ -36,6 +36,10 @@ START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
     limit_set(&l, 0);
     limit_return(&l, AT(1), AT(2), 1, false);
     limit_check(&l);
+    /* Who is told to again begins anew, and measures anew. */
+    limit_set(&l, 100);
+    ck_assert_uint_eq(limit_places(&l), 8);
+    ck_assert_int_eq(l.base_us, 0);
 }
 END_TEST
 
@@ -226,6 +230,7 @@ int main(void)
 {
     Suite *s = suite_create("limit");
     TCase *c = tcase_create("limit");
+    tcase_set_timeout(c, 60);
     tcase_add_test(c, limit__a_window_is_of_many_calls_and_some_time);
     tcase_add_test(c, limit__begins_cautiously_and_stays_within_its_bounds);
     tcase_add_test(c, limit__does_not_grow_unasked);

@@ -441,48 +441,6 @@ START_TEST(requests_attempts__an_early_undo_holds_up_nothing)
 }
 END_TEST
 
-/* Of a pivot that may have been executed, and waits for its turn, the deadline turns the saga back where it can be undone; otherwise its answer decides. */
-START_TEST(requests_attempts__a_pivot_that_can_be_undone_has_a_deadline)
-{
-    char text[256];
-    snprintf(text, sizeof text,
-             "name: d\nversion: 1.0.0\ndeadline: 5s\nsteps:\n  - {name: p, target: t, pivot: true,\n"
-             "     action: {method: /p.S/P, retry: {maxAttempts: 9, initialBackoff: 3s, jitter: 0}}%s}\n",
-             _i == 0 ? ", compensation: /p.S/UndoP" : "");
-    define(text);
-    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
-    answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
-    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
-    ck_assert_uint_eq(call_count, 2); /* the place is taken */
-    const struct saga *s = engine_find(engine, 1);
-    now.us += SPAN_S(3).us;
-    ask((struct event){.type = EVENT_TICK});
-    ck_assert(s->steps[0].queued);
-    now.us += SPAN_S(2).us;
-    ask((struct event){.type = EVENT_TICK});
-    ck_assert_int_eq(s->state, _i == 0 ? SAGA_COMPENSATING : SAGA_RUNNING);
-}
-END_TEST
-
-/* Time that is reserved for the steps behind one ends no step that has not come to wait yet: the one before it may still be done. */
-START_TEST(requests_attempts__a_reserve_ends_what_waits_and_nothing_else)
-{
-    define("name: d\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
-           "  - {name: a, target: t, action: {method: /p.S/A, timeout: 60s}, compensation: none}\n"
-           "  - {name: b, after: [a], target: t, reserve: 8s, action: /p.S/B, compensation: none}\n"
-           "  - {name: c, after: [b], target: t, action: /p.S/C}\n");
-    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
-    const struct saga *s = engine_find(engine, 1);
-    now.us += SPAN_S(2).us;
-    ask((struct event){.type = EVENT_TICK});
-    ck_assert_int_eq(s->state, SAGA_RUNNING);
-    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_PENDING);
-    answer(CODE_OK, SAGA_REACH_ANSWERED);
-    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_REJECTED); /* now it would begin, and has no time */
-    ck_assert_int_eq(ended_status, CODE_DEADLINE_EXCEEDED);
-}
-END_TEST
-
 /* Nor do those of two sidecars, whose seeds are not the same. */
 START_TEST(requests_attempts__retries_are_spread_over_engines)
 {
@@ -537,9 +495,7 @@ int main(void)
     TCase *tests = tcase_create("requests");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests_attempts__an_answer_stays_what_it_was);
-    tcase_add_test(tests, requests_attempts__a_reserve_ends_what_waits_and_nothing_else);
     tcase_add_test(tests, requests_attempts__an_early_undo_holds_up_nothing);
-    tcase_add_loop_test(tests, requests_attempts__a_pivot_that_can_be_undone_has_a_deadline, 0, 2);
     tcase_add_test(tests, requests_attempts__retries_are_spread_over_engines);
     tcase_add_loop_test(tests, requests_attempts__retries_are_spread_by_their_jitter, 0, 2);
     tcase_add_test(tests, requests_attempts__a_call_tells_where_it_comes_from);
