@@ -581,6 +581,30 @@ START_TEST(bulk__waits_for_what_is_to_be_read)
 }
 END_TEST
 
+/* Of those that have ended the one that began first makes room, to the part of a second. */
+START_TEST(bulk__the_oldest_that_has_ended_makes_room)
+{
+    char id[16];
+    o.now.us += 900000;
+    for (unsigned i = 0; i < BULK_JOBS_MAX; i++) {
+        snprintf(id, sizeof id, "%u", i);
+        const Saga__V1__BulkJob job = job_of(id, 10);
+        ck_assert_int_eq(add(&job), 0);
+        ck_assert_int_eq(bulks_change(bulks, bytes_of_text(id), STATE(CANCELLED), o.now, &detail), 0);
+        o.now.us += i < 1 ? 200000 : 1;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(id, sizeof id, "more%u", i);
+        const Saga__V1__BulkJob more = job_of(id, 10);
+        ck_assert_int_eq(add(&more), 0);
+        ck_assert_ptr_null(find("0"));
+        ck_assert_int_eq(find("1") != NULL, i == 0);
+        ck_assert_ptr_nonnull(find("2"));
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+END_TEST
+
 /* How far one has come that finds nothing to do is written down each second and no more often, so that a start does not begin from the front. */
 START_TEST(bulk__how_far_it_looked_is_kept_each_second)
 {
@@ -749,6 +773,7 @@ int main(void)
     tcase_add_test(c, bulk__a_question_that_costs_too_much_ends_the_job);
     tcase_add_test(c, bulk__in_several_loops_what_has_ended_stays_so);
     tcase_add_test(c, bulk__counts_what_was_refused);
+    tcase_add_test(c, bulk__the_oldest_that_has_ended_makes_room);
     tcase_add_test(c, bulk__waits_for_what_is_to_be_read);
     tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
     tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);

@@ -231,11 +231,12 @@ START_TEST(core_recovery__sagas_are_moved_after_as_many_frames_as_is_said)
     bool more;
     o.move_after = 4;
     owner_restart(&o);
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 1; i <= 5; i++) {
         start_with(10);
-    uint64_t last = core_decided(o.core);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert_uint_gt(engine_find(core_engine(o.core), 1)->first_position, last);
+        uint64_t last = core_decided(o.core);
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        ck_assert_int_eq(engine_find(core_engine(o.core), 1)->first_position > last, i == 5);
+    }
     ck_assert_int_eq(owner_commit(&o), 0);
     o.told_size = 0;
 }

@@ -87,6 +87,7 @@ static const struct {
      {BEGIN, ALL(ENLISTED, .step_name = {(const uint8_t *)"a", 1}), ENDS(0, DONE), TURN, UNDONE(DONE)}},
     {"state of its step", {START, GOES(0), OF(RETRIED, 0, )}},
     {"state of its step", {START, GOES(0), OF(SKIPPED, 0, )}},
+    {"state of its step", {START, DONE(0), DONE(1), OF(SKIPPED, 0, )}},
     {"state of its step", {START, GOES(0), ENDS(0, UNKNOWN), OF(REJECTED, 0, )}},
     {"state of its step", {FORWARD_DEAD, OF(REJECTED, 2, )}},
     {"state of its step", {UNDO_DEAD, OF(REJECTED, 0, )}},

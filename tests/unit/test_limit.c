@@ -143,6 +143,16 @@ START_TEST(limit__does_not_grow_unasked)
 }
 END_TEST
 
+/* Also while it tries how long a call takes alone, there is one place. */
+START_TEST(limit__there_is_always_one_place)
+{
+    for (uint64_t thousandths = 1000; thousandths < 4000; thousandths += 999) {
+        const struct limit l = {.max = 10, .thousandths = thousandths, .probing = true};
+        ck_assert_uint_eq(limit_places(&l), thousandths / 2 < 1000 ? 1 : thousandths / 2000);
+    }
+}
+END_TEST
+
 /* ---- a participant with so many workers, for which more calls wait than it can take ---- */
 
 #define CALLS_MAX   512
@@ -234,6 +244,7 @@ int main(void)
     tcase_add_test(c, limit__a_window_is_of_many_calls_and_some_time);
     tcase_add_test(c, limit__begins_cautiously_and_stays_within_its_bounds);
     tcase_add_test(c, limit__does_not_grow_unasked);
+    tcase_add_test(c, limit__there_is_always_one_place);
     tcase_add_test(c, limit__a_few_failures_are_too_many);
     tcase_add_test(c, limit__what_has_become_slower_is_the_new_measure);
     tcase_add_test(c, limit__what_has_become_faster_is_the_new_measure_at_once);

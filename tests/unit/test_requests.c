@@ -106,6 +106,13 @@ START_TEST(requests__who_settles_is_told)
         ask((struct event){.type = EVENT_ENLIST, .identity = bytes_of_text("bob"), .settle = &s, .settle_count = 1}),
         0);
     ck_assert_str_eq(identity, "bob");
+    begin("a"); /* and of that not */
+    first.serial = 2;
+    ck_assert_int_eq(
+        ask((struct event){.type = EVENT_ENLIST, .identity = bytes_of_text("ann"), .settle = &s, .settle_count = 1}),
+        0);
+    ck_assert_str_eq(identity, "");
+    first.serial = 1;
     ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .identity = bytes_of_text("carl")}), 0);
     ck_assert_str_eq(identity, "carl");
 }

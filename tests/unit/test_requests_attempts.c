@@ -85,6 +85,7 @@ START_TEST(requests_attempts__what_a_step_waits_for_is_told)
     define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n"
            "  - {name: a, target: t, reserve: 5s, action: /p.S/A, compensation: none}\n"
            "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
+    ck_assert(!engine_target_rated(engine, 0));
     ck_assert_int_eq(engine_set_target(engine, &rated), 0);
     const struct event start = {.type = EVENT_START, .definition = definition};
     ck_assert_int_eq(ask(start), 0);

@@ -103,12 +103,21 @@ START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
            "  - {name: a, target: t, pivot: true, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"
            "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
     const struct event retry_b = {.type = EVENT_RETRY, .actor = bytes_of_text("ann"), .step = bytes_of_text("b")};
+    struct event act = {.actor = bytes_of_text("ann"), .reason = bytes_of_text("why"), .step = bytes_of_text("c")};
+    static const uint8_t of_a_step[] = {EVENT_RETRY, EVENT_SKIP, EVENT_REJECT};
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    act.type = EVENT_RESOLVE;
+    ck_assert_int_eq(ask(act), E_SAGA_NOT_STUCK);
     ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
     ck_assert_str_eq(words, "the saga is not a dead letter: the sidecar goes on by itself");
     answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
     ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
     ck_assert_str_eq(words, "this step is not what the saga is stuck on");
+    for (unsigned i = 0; i < 3; i++) {
+        act.type = of_a_step[i];
+        ck_assert_int_eq(ask(act), E_STEP_NOT_FOUND);
+        ck_assert_str_eq(field, "step");
+    }
     ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), E_SAGA_STUCK);
     ck_assert_ptr_nonnull(strstr(words, "the pivot's outcome is unknown"));
 }

@@ -18,6 +18,11 @@ START_TEST(requests_times__a_pivot_that_can_be_undone_has_a_deadline)
     now.us += SPAN_S(3).us;
     ask((struct event){.type = EVENT_TICK});
     ck_assert(s->steps[0].queued);
+    if (_i == 2) { /* nor is it waited for within bounds */
+        const struct target_options bounded = {
+            .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1, .pending_timeout = SPAN_S(1)};
+        ck_assert_int_eq(engine_set_target(engine, &bounded), 0);
+    }
     now.us += SPAN_S(2).us;
     ask((struct event){.type = EVENT_TICK});
     ck_assert_int_eq(s->state, _i == 0 ? SAGA_COMPENSATING : SAGA_RUNNING);
@@ -101,7 +106,7 @@ int main(void)
     Suite *suite = suite_create("requests_times");
     TCase *tests = tcase_create("requests");
     tcase_add_checked_fixture(tests, set_up, tear_down);
-    tcase_add_loop_test(tests, requests_times__a_pivot_that_can_be_undone_has_a_deadline, 0, 2);
+    tcase_add_loop_test(tests, requests_times__a_pivot_that_can_be_undone_has_a_deadline, 0, 3);
     tcase_add_test(tests, requests_times__a_reserve_ends_what_waits_and_nothing_else);
     tcase_add_test(tests, requests_times__past_the_pivot_no_time_is_over);
     tcase_add_test(tests, requests_times__what_would_come_too_late_does_not_leave);

@@ -231,6 +231,30 @@ START_TEST(ruling__what_finds_no_answer_is_taken_back)
 }
 END_TEST
 
+/* Why its question has no answer is said, while there is nothing else to say. */
+START_TEST(ruling__what_cannot_be_told_is_said)
+{
+    const struct ruling_options options = {
+        .name = "holds",
+        .definition = "one",
+        .target = "bank",
+        .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
+        .remedy = {.when = "attempts > 3 || deadletters > 3", .acts = true, .every = SPAN_S(60), .settle = SPAN_S(10)}};
+    ruling_destroy(rule);
+    ck_assert_int_eq(ruling_create(&options, &heap, &rule, &detail), 0);
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(1), REMEDY_NOTHING);
+    ck_assert_str_eq(
+        ruling_said(rule),
+        "its question cannot be answered: no such key: what this name stands for is not there; ask has() first");
+    facts.deadletters = 4;
+    ck_assert_int_eq(look(1), REMEDY_ACT);
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(1), REMEDY_NOTHING); /* its act is to be answered */
+    ck_assert_str_eq(ruling_said(rule), "attempts > 3 || deadletters > 3: deadletters=4 burn_5m=0 burn_1h=0");
+}
+END_TEST
+
 START_TEST(ruling__what_is_let_go_by_hand_disarms)
 {
     ck_assert_int_eq(look(0), REMEDY_ACT);
@@ -435,6 +459,7 @@ int main(void)
     tcase_add_test(c, ruling__what_never_acted_is_only_disarmed);
     tcase_add_test(c, ruling__what_is_refused_is_not_held);
     tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);
+    tcase_add_test(c, ruling__what_cannot_be_told_is_said);
     tcase_add_test(c, ruling__what_is_let_go_by_hand_disarms);
     tcase_add_test(c, ruling__another_of_its_name_takes_nothing_back);
     tcase_add_test(c, ruling__what_was_tried_holds_up_no_act);

@@ -412,6 +412,8 @@ START_TEST(view__a_skipped_step_is_no_lack)
     answer(0);
     ck_assert_uint_eq(view(1, 0)->n_lacks, 1);
     answer(9); /* b */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_uint_eq(view(1, 0)->n_lacks, 1); /* it may still be done */
     act(EVENT_SKIP, "b");
     ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), 0);
     ck_assert_uint_eq(row.lacks, 0);
