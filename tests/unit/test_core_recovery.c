@@ -392,6 +392,37 @@ START_TEST(core_recovery__two_answers_for_one_place_are_damage)
 }
 END_TEST
 
+/* Where fewer are kept than there were the oldest are forgotten, whatever place they had. */
+START_TEST(core_recovery__of_too_many_answers_the_latest_stay)
+{
+    static const int64_t given_ms[] = {3, 1, 5, 2, 4};
+    struct recalled found;
+    char name[] = "d/a\0/p.S/A\0k0";
+    for (uint32_t i = 0; i < 5; i++) {
+        char row_name[ANSWER_NAME_SIZE];
+        uint8_t value[256];
+        name[sizeof name - 2] = (char)('0' + i);
+        const struct recalled one = {.slot = i,
+                                     .name = bytes_of(name, sizeof name),
+                                     .answer = bytes_of_text("x"),
+                                     .given_at = instant_after(o.now, SPAN_MS(given_ms[i]))};
+        const struct subject_row row = answers_row(&one, row_name, value);
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.answers_max = 3;
+    owner_restart(&o);
+    o.now = instant_after(o.now, SPAN_S(1));
+    const struct recall *answers = engine_answers(core_engine(o.core));
+    ck_assert_uint_eq(answers->count, 3);
+    for (uint32_t i = 0; i < 5; i++) {
+        name[sizeof name - 2] = (char)('0' + i);
+        ck_assert_int_eq(recall_find(answers, bytes_of(name, sizeof name), SPAN_S(60), o.now, &found),
+                         given_ms[i] >= 3);
+    }
+}
+END_TEST
+
 /* Those that a restart finds too old are forgotten a piece at a time, and the next piece is soon. */
 START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
 {
@@ -651,6 +682,7 @@ int main(void)
     tcase_add_test(t, core_recovery__sagas_are_moved_after_as_many_frames_as_is_said);
     tcase_add_test(t, core_recovery__what_was_moved_comes_back_whole);
     tcase_add_test(t, core_recovery__a_piece_of_moving_has_an_end);
+    tcase_add_test(t, core_recovery__of_too_many_answers_the_latest_stay);
     tcase_add_test(t, core_recovery__answers_that_are_too_old_are_forgotten_in_pieces);
     tcase_add_test(t, core_recovery__retention_goes_on_until_all_is_short);
     tcase_add_test(t, core_recovery__a_start_is_not_over_before_all_go_on);

@@ -436,6 +436,25 @@ START_TEST(ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then)
 }
 END_TEST
 
+/* A name is as long as may be, and no longer. */
+START_TEST(ruling__a_name_has_its_bound)
+{
+    char name[RULING_NAME_BYTES + 2] = "";
+    uint8_t row[2 * sizeof name];
+    Saga__V1__Rule m = SAGA__V1__RULE__INIT;
+    memset(name, 'n', RULING_NAME_BYTES + (size_t)_i);
+    m.name = name;
+    size_t size = saga__v1__rule__pack(&m, row);
+    const struct subject_row kept = {
+        .kind = SUBJECT_REMEDY, .name = bytes_of_text("x"), .version = 1, .value = bytes_of(row, size)};
+    ck_assert_int_eq(core_set_subject(o.core, &kept), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    close_rule();
+    ck_assert_int_eq(rulings_create(&heap, &left), 0);
+    ck_assert_int_eq(rulings_recover(left, o.store, &detail), _i == 0 ? 0 : E_JOURNAL_CORRUPT);
+}
+END_TEST
+
 START_TEST(ruling__what_is_no_row_is_damage)
 {
     const struct subject_row bad = {
@@ -466,6 +485,7 @@ int main(void)
     tcase_add_test(c, ruling__rows_of_old_go_on);
     tcase_add_test(c, ruling__a_reload_goes_on_where_the_rule_was);
     tcase_add_test(c, ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then);
+    tcase_add_loop_test(c, ruling__a_name_has_its_bound, 0, 2);
     tcase_add_test(c, ruling__what_is_no_row_is_damage);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
