@@ -55,7 +55,7 @@ const char *nearest_name(struct bytes wrong, const char *const *names, size_t co
 {
     uint8_t a[LETTERS_MAX], b[LETTERS_MAX];
     size_t a_size = letters_of(wrong, a);
-    if (a_size == 0 || a_size > LETTERS_MAX)
+    if (a_size > LETTERS_MAX)
         return NULL;
     const char *nearest = NULL;
     unsigned least = 0;

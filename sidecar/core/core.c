@@ -148,7 +148,7 @@ int core_take(struct core *c, const struct event *event, struct error_detail *de
     if (event->type == EVENT_START || event->type == EVENT_BEGIN) {
         bool answered;
         int code = submit_known_request(c, event, &answered, detail);
-        if (code != 0 || answered)
+        if (answered)
             return code;
     } else if (is_request(event->type) && event->type != EVENT_BREAKER &&
                engine_find(c->engine, event->saga.serial) == NULL) {

@@ -278,7 +278,7 @@ static int hand_all_over(struct core *c, struct instant now, struct error_detail
     code = hand_over(c, now, detail);
     if (DEFECT(ENDED_LEAVES_EARLY) && code == STORE_PENDING)
         release_ended(c, b);
-    if (code == E_JOURNAL_FULL && c->handed < c->closed)
+    if (code == E_JOURNAL_FULL)
         open_again(c, oldest_before);
     return code == STORE_PENDING ? 0 : code;
 }

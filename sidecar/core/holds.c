@@ -150,7 +150,7 @@ int holds_set(struct holds *h, struct core *core, const Saga__V1__Hold *m, bool 
 
 bool holds_has(const struct holds *h, struct bytes definition)
 {
-    return h != NULL && h->count > 0 && place_of(h, definition) >= 0;
+    return h != NULL && place_of(h, definition) >= 0;
 }
 
 const Saga__V1__Hold *holds_at(const struct holds *h, unsigned place)

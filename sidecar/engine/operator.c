@@ -206,7 +206,6 @@ void operator_reject(const struct turn *t, const struct event *event)
         reply_refuse(t, event, E_SAGA_NOT_STUCK, "step", "the saga is not stuck on the unknown outcome of this action");
         return;
     }
-    advance_unqueue(t, s);
     struct record r = act(t, s, event, RECORD_REJECTED, (unsigned)index);
     r.maybe_executed = saga_pivot_unknown(s, (unsigned)index) >= 0 && !DEFECT(REJECTION_OF_ALL_PIVOTS);
     advance_emit(t, s, &r);

@@ -400,13 +400,13 @@ static const struct call_spec *absent_call(const struct engine *e, const struct 
 {
     if (engine_target_absent(e, &step->action))
         return &step->action;
-    if (step->has_compensation && engine_target_absent(e, &step->compensation))
+    if (engine_target_absent(e, &step->compensation))
         return &step->compensation;
     for (unsigned k = 0; k < step->choice_count; k++) {
         const struct call_choice *choice = &step->choices[k];
         if (engine_target_absent(e, &choice->action))
             return &choice->action;
-        if (step->has_compensation && engine_target_absent(e, &choice->compensation))
+        if (engine_target_absent(e, &choice->compensation))
             return &choice->compensation;
     }
     return NULL;

@@ -54,7 +54,8 @@ static void adjust(struct limit *l, int64_t mean_us)
     int64_t gradient = mean_us == 0 ? 1000 : TOLERATED_PERMILLE * l->base_us / mean_us;
     gradient = gradient > 1000 ? 1000 : gradient < LEAST_PERMILLE ? LEAST_PERMILLE : gradient;
     uint64_t wanted = l->thousandths * (uint64_t)gradient / 1000 + root(calls) * ONE;
-    bool unused = (uint64_t)l->most * ONE * 5 < l->thousandths * 4; /* nobody has asked for more */
+    /* Nobody has asked for more. Of whole calls: of a limit of 1.4 there is one to use. */
+    bool unused = (uint64_t)l->most * 5 < calls * 4;
     if (l->failed * 10 > l->count)
         wanted = l->thousandths * FAILED_PERMILLE / 1000;
     else if (unused && wanted > l->thousandths)

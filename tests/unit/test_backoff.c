@@ -22,8 +22,11 @@ END_TEST
 
 START_TEST(backoff__multiplier_of_one_stays)
 {
-    const struct backoff b = {.initial = SPAN_MS(100), .max = SPAN_S(1), .multiplier_permille = 1000};
-    ck_assert_int_eq(backoff_delay(&b, 1000, &random_).us, 100000);
+    static const uint32_t multipliers[] = {1000, 999, 0}; /* and none is below one */
+    for (unsigned i = 0; i < 3; i++) {
+        const struct backoff b = {.initial = SPAN_MS(100), .max = SPAN_S(1), .multiplier_permille = multipliers[i]};
+        ck_assert_int_eq(backoff_delay(&b, 1000, &random_).us, 100000);
+    }
 }
 END_TEST
 

@@ -363,7 +363,7 @@ static struct bytes asker; /* of the last act that was told of */
 
 static int tell(void *self, const Saga__V1__BulkJob *job, struct event *event)
 {
-    (void)self;
+    ck_assert_ptr_eq(self, &asker);
     ck_assert_str_eq(job->id, "x");
     asker = event->identity;
     ck_assert(event->type != EVENT_SKIP || bytes_equal(event->step, bytes_of_text("a")));
@@ -373,7 +373,8 @@ static int tell(void *self, const Saga__V1__BulkJob *job, struct event *event)
 /* It acts on the dead letters of its definition that were there when it began, and on each as whoever asked for it. */
 START_TEST(bulk__acts_on_what_it_is_about)
 {
-    const struct bulk_options options = {.core = o.core, .memory = &o.memory, .loops = 1, .audit = tell};
+    const struct bulk_options options = {
+        .core = o.core, .memory = &o.memory, .loops = 1, .audit = tell, .self = &asker};
     bulks_destroy(bulks);
     ck_assert_int_eq(bulks_create(&options, &bulks), 0);
     letters(2);
@@ -563,6 +564,47 @@ START_TEST(bulk__counts_what_was_refused)
 }
 END_TEST
 
+/* What a dead letter was answered may have to be waited for: it is looked at again, and not passed over. */
+START_TEST(bulk__waits_for_what_is_to_be_read)
+{
+    letters(1);
+    Saga__V1__BulkJob job = job_of("x", 10);
+    job.where = (char *)(uintptr_t) "status == 'FAILED_PRECONDITION'";
+    ck_assert_int_eq(add(&job), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(bulks_run(bulks, o.now, &detail), 0);
+    ck_assert_uint_eq(find("x")->examined, 0);
+    ck_assert_uint_eq(left_after(0), 0);
+    ck_assert_uint_eq(find("x")->examined, 1);
+    ck_assert_uint_eq(find("x")->acted, 1);
+}
+END_TEST
+
+/* Of those that have ended the one that began first makes room, to the part of a second. */
+START_TEST(bulk__the_oldest_that_has_ended_makes_room)
+{
+    char id[16];
+    o.now.us += 900000;
+    for (unsigned i = 0; i < BULK_JOBS_MAX; i++) {
+        snprintf(id, sizeof id, "%u", i);
+        const Saga__V1__BulkJob job = job_of(id, 10);
+        ck_assert_int_eq(add(&job), 0);
+        ck_assert_int_eq(bulks_change(bulks, bytes_of_text(id), STATE(CANCELLED), o.now, &detail), 0);
+        o.now.us += i < 1 ? 200000 : 1;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(id, sizeof id, "more%u", i);
+        const Saga__V1__BulkJob more = job_of(id, 10);
+        ck_assert_int_eq(add(&more), 0);
+        ck_assert_ptr_null(find("0"));
+        ck_assert_int_eq(find("1") != NULL, i == 0);
+        ck_assert_ptr_nonnull(find("2"));
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+}
+END_TEST
+
 /* How far one has come that finds nothing to do is written down each second and no more often, so that a start does not begin from the front. */
 START_TEST(bulk__how_far_it_looked_is_kept_each_second)
 {
@@ -731,6 +773,8 @@ int main(void)
     tcase_add_test(c, bulk__a_question_that_costs_too_much_ends_the_job);
     tcase_add_test(c, bulk__in_several_loops_what_has_ended_stays_so);
     tcase_add_test(c, bulk__counts_what_was_refused);
+    tcase_add_test(c, bulk__the_oldest_that_has_ended_makes_room);
+    tcase_add_test(c, bulk__waits_for_what_is_to_be_read);
     tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
     tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);
     tcase_add_test(c, bulk__a_row_that_is_no_job_is_damage);

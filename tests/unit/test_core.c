@@ -6,6 +6,7 @@
 #include "sidecar/core/answers.h"
 #include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
+#include "sidecar/core/core_inside.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -263,48 +264,6 @@ START_TEST(core__answers_are_forgotten_by_whose_they_are)
 }
 END_TEST
 
-/* What arrives goes before timers, but an owner who never gets to the end of it looks at them after a second all the same. */
-START_TEST(core__timers_go_off_though_more_arrives_all_the_time)
-{
-    owner_submit(
-        &o,
-        (struct event){
-            .type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .deadline = SPAN_MS(1), .lease = SPAN_S(5)});
-    ck_assert_int_eq(owner_commit(&o), 0);
-    struct instant began = o.now;
-    unsigned turns = 0;
-    bool due = false;
-    for (; turns < 100 && !due; turns++) {
-        core_await(o.core, (struct span){0}, o.now);
-        o.now = instant_after(o.now, SPAN_MS(50));
-        due = core_look(o.core, false, o.now);
-    }
-    ck_assert(due);
-    ck_assert_int_ge(instant_since(o.now, began).us, CORE_LATE.us);
-    ck_assert_int_le(instant_since(o.now, began).us, CORE_LATE.us + SPAN_MS(100).us);
-    /* What renews a lease may be among what has not been taken in. */
-    ck_assert_int_eq(live(1)->lease_until.us, instant_after(o.now, SPAN_S(5)).us);
-    core_await(o.core, (struct span){0}, o.now);
-    ck_assert(core_look(o.core, true, o.now)); /* and at once when all has been taken in */
-}
-END_TEST
-
-/* Late is who has not looked for a while, however long ago he last said that he would wait: leases end while he is busy, too. */
-START_TEST(core__leases_end_though_nobody_waits)
-{
-    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .lease = SPAN_S(5)});
-    ck_assert_int_eq(owner_commit(&o), 0);
-    struct instant until = live(1)->lease_until;
-    core_await(o.core, (struct span){0}, o.now);
-    for (unsigned turns = 0; instant_before(o.now, until); turns++) {
-        ck_assert_uint_lt(turns, 10);
-        o.now = instant_after(o.now, SPAN_MS(500));
-        ck_assert_int_eq(core_look(o.core, true, o.now), turns == 9);
-    }
-    ck_assert_int_eq(live(1)->lease_until.us, until.us);
-}
-END_TEST
-
 /* Only what takes the last good answer tells when that was given. */
 START_TEST(core__a_call_is_answered_now)
 {
@@ -321,6 +280,31 @@ START_TEST(core__a_call_is_answered_now)
     r.given_at.us = 0;
     ck_assert_int_eq(engine_replay(e, &r, NULL, &o.detail), 0);
     o.told_size = 0;
+}
+END_TEST
+
+static bool is_crowded(void *self)
+{
+    return *(const bool *)self;
+}
+
+/* Where memory is nearly used up nothing new is begun, and what lives goes on. */
+START_TEST(core__without_room_in_memory_nothing_begins)
+{
+    bool crowded = true;
+    owner_submit_start(&o, 1, "one", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    owner_told(&o);
+    o.core->world.crowded = is_crowded;
+    void *self = o.core->world.self;
+    for (unsigned i = 0; i < 2; i++, crowded = !crowded) {
+        o.core->world.self = &crowded;
+        owner_submit_start(&o, 2, "one", NULL);
+        o.core->world.self = self;
+        ck_assert_int_eq(owner_commit(&o), 0);
+        ck_assert_str_eq(owner_told(&o),
+                         crowded ? "reply 2 MEMORY_BYTES_MAX\n" : "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
+    }
 }
 END_TEST
 
@@ -943,9 +927,8 @@ int main(void)
     tcase_add_test(t, core__a_batch_says_when_it_is_full);
     tcase_add_test(t, core__answers_that_are_kept_fill_a_batch_too);
     tcase_add_test(t, core__answers_are_forgotten_by_whose_they_are);
+    tcase_add_test(t, core__without_room_in_memory_nothing_begins);
     tcase_add_test(t, core__a_call_is_answered_now);
-    tcase_add_test(t, core__timers_go_off_though_more_arrives_all_the_time);
-    tcase_add_test(t, core__leases_end_though_nobody_waits);
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);
     tcase_add_test(t, core__a_full_journal_tells_since_when);
     tcase_add_test(t, core__rows_and_entries_of_the_audit_trail_fill_a_batch_too);

@@ -307,7 +307,7 @@ START_TEST(core_far__an_enlistment_is_kept_whole_while_it_waits)
     /* All that it says lies here, and is gone when it has been handed over. */
     struct {
         char step[8], constant[8], target[8], method[16], request_id[8], name[8], trace[64], owner[8], output[8];
-        struct enlistment enlist;
+        struct enlistment enlist[2];
         struct settlement settle;
     } said = {"pay",
               "undo it",
@@ -318,22 +318,23 @@ START_TEST(core_far__an_enlistment_is_kept_whole_while_it_waits)
               "",
               "ann",
               "out",
-              {.has_compensation = true},
+              {{.has_compensation = true}, {.has_compensation = false}},
               {.action_state = 0}};
     memcpy(said.trace, trace, sizeof trace);
-    said.enlist.step = bytes_of_text(said.step);
-    said.enlist.compensation = (struct call_spec){.target = said.target,
-                                                  .method = said.method,
-                                                  .source = REQUEST_CONSTANT,
-                                                  .constant = bytes_of_text(said.constant)};
+    said.enlist[1].step = bytes_of_text(said.name); /* which nothing undoes */
+    said.enlist[0].step = bytes_of_text(said.step);
+    said.enlist[0].compensation = (struct call_spec){.target = said.target,
+                                                     .method = said.method,
+                                                     .source = REQUEST_CONSTANT,
+                                                     .constant = bytes_of_text(said.constant)};
     owner_submit(&o, (struct event){.type = EVENT_BEGIN,
                                     .token = 1,
                                     .request_id = bytes_of_text(said.request_id),
                                     .name = bytes_of_text(said.name),
                                     .traceparent = bytes_of_text(said.trace),
                                     .identity = bytes_of_text(said.owner),
-                                    .enlist = &said.enlist,
-                                    .enlist_count = 1});
+                                    .enlist = said.enlist,
+                                    .enlist_count = 2});
     memset(&said, 'x', sizeof said);
     memory_disk_arrive(o.disk, STORE_PENDING);
     ck_assert_int_eq(owner_commit(&o), 0);
@@ -348,6 +349,8 @@ START_TEST(core_far__an_enlistment_is_kept_whole_while_it_waits)
     ck_assert(bytes_equal(undo->constant, bytes_of_text("undo it")));
     ck_assert_str_eq(undo->target, "u");
     ck_assert_str_eq(undo->method, "/p.S/Undo");
+    ck_assert(bytes_equal(saga_step_name(s, 1), bytes_of_text("begun")));
+    ck_assert_ptr_null(saga_step_call(s, 1, SAGA_PHASE_COMPENSATION));
 }
 END_TEST
 
@@ -483,6 +486,18 @@ END_TEST
 
 /* ---- frames ---- */
 
+static unsigned told_frames;
+
+/* What is told of a frame is what the store has of it. */
+static void frame_is_durable(void *self, uint64_t frame, struct bytes records)
+{
+    struct bytes kept;
+    (void)self;
+    told_frames++;
+    ck_assert_int_eq(o.store->read_frame(o.store, frame, &kept, &o.detail), 0);
+    ck_assert(bytes_equal(records, kept));
+}
+
 START_TEST(core_far__a_large_batch_is_cut_into_frames)
 {
     static uint8_t payload[10000];
@@ -493,7 +508,9 @@ START_TEST(core_far__a_large_batch_is_cut_into_frames)
                                         .input = bytes_of(payload, sizeof payload),
                                         .definition = catalog_at(o.catalog, 0)->definition});
     ck_assert_uint_eq(core_decided(o.core), 3); /* of 32 KiB and a record each */
+    o.core->world.durable = frame_is_durable;
     ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_uint_eq(told_frames, 3);
     ck_assert_uint_eq(core_durable(o.core), 3);
     struct bytes records;
     for (uint64_t frame = 1; frame <= 3; frame++) {
@@ -660,11 +677,22 @@ START_TEST(core_far__nothing_leaves_while_it_is_not_known_whose_the_journal_is)
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_int_eq(core_stalled(o.core), 0);
     ck_assert_str_eq(owner_told(&o), "durable 1\nreply 1 ok saga=1\ncall 1 a action #1\n");
+    /* Also where there is nothing to write down. */
+    held_code = E_JOURNAL_AWAY;
+    ck_assert_int_eq(owner_commit(&o), E_JOURNAL_AWAY);
+    held_code = 0;
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_int_eq(core_stalled(o.core), 0);
     start(3, NULL);
     held_code = E_JOURNAL_FENCED;
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
     held_code = 0; /* what was lost stays so */
     ck_assert_int_eq(owner_commit(&o), E_JOURNAL_FENCED);
+    bool more = true; /* and nothing of it is dropped */
+    uint64_t operations = memory_disk_operations(o.disk);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(!more);
+    ck_assert_uint_eq(memory_disk_operations(o.disk), operations);
     ck_assert_str_eq(owner_told(&o), "");
 }
 END_TEST

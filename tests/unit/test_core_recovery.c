@@ -87,25 +87,31 @@ START_TEST(core_recovery__a_record_that_cannot_follow_is_refused)
 }
 END_TEST
 
-/* Behind the first start that is looked at, what is about an older saga is its history; what is about a newer one that never began is damage. */
+/* Behind the first start that is looked at, what is about an older saga is its history; what is about a newer one that never began is damage. A saga
+ * that was moved there starts nowhere: it may be younger than those. */
 START_TEST(core_recovery__what_never_began_has_no_history)
 {
     static const struct {
         uint64_t serial;
         int code;
-    } last[] = {{1, 0}, {3, E_JOURNAL_CORRUPT}};
+        bool moved;
+    } last[] = {{1, 0, false}, {3, E_JOURNAL_CORRUPT, false}, {1, 0, true}, {3, 0, true}};
     const struct record records[] = {
         {.type = RECORD_STARTED, .saga.serial = 1, .mode = SAGA_ENLISTED},
-        {.type = RECORD_STARTED, .saga.serial = 2, .mode = SAGA_ENLISTED},
+        {.type = last[_i].moved ? RECORD_MOVED : RECORD_STARTED,
+         .saga.serial = 2,
+         .mode = SAGA_ENLISTED,
+         .copies = last[_i].moved},
+        {.type = RECORD_STARTED, .saga.serial = last[_i].moved ? 2 : 4, .mode = SAGA_ENLISTED},
         {.type = RECORD_PAUSED, .saga.serial = last[_i].serial},
     };
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 4; i++) {
         uint8_t bytes[RECORD_OVERHEAD_MAX];
         struct record r = records[i];
         r.saga.tag = 0xabc;
         r.at = o.now;
         r.step = RECORD_NO_STEP;
-        size_t size = codec_encode(&r, i < 2 ? 0 : 1, bytes);
+        size_t size = codec_encode(&r, i < 3 ? 0 : 1, bytes);
         struct store_commit commit = {.epoch = o.core->epoch,
                                       .frame = i + 1,
                                       .records = bytes_of(bytes, size),
@@ -225,11 +231,12 @@ START_TEST(core_recovery__sagas_are_moved_after_as_many_frames_as_is_said)
     bool more;
     o.move_after = 4;
     owner_restart(&o);
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 1; i <= 5; i++) {
         start_with(10);
-    uint64_t last = core_decided(o.core);
-    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
-    ck_assert_uint_gt(engine_find(core_engine(o.core), 1)->first_position, last);
+        uint64_t last = core_decided(o.core);
+        ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+        ck_assert_int_eq(engine_find(core_engine(o.core), 1)->first_position > last, i == 5);
+    }
     ck_assert_int_eq(owner_commit(&o), 0);
     o.told_size = 0;
 }
@@ -385,6 +392,37 @@ START_TEST(core_recovery__two_answers_for_one_place_are_damage)
 }
 END_TEST
 
+/* Where fewer are kept than there were the oldest are forgotten, whatever place they had. */
+START_TEST(core_recovery__of_too_many_answers_the_latest_stay)
+{
+    static const int64_t given_ms[] = {3, 1, 5, 2, 4};
+    struct recalled found;
+    char name[] = "d/a\0/p.S/A\0k0";
+    for (uint32_t i = 0; i < 5; i++) {
+        char row_name[ANSWER_NAME_SIZE];
+        uint8_t value[256];
+        name[sizeof name - 2] = (char)('0' + i);
+        const struct recalled one = {.slot = i,
+                                     .name = bytes_of(name, sizeof name),
+                                     .answer = bytes_of_text("x"),
+                                     .given_at = instant_after(o.now, SPAN_MS(given_ms[i]))};
+        const struct subject_row row = answers_row(&one, row_name, value);
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    }
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.answers_max = 3;
+    owner_restart(&o);
+    o.now = instant_after(o.now, SPAN_S(1));
+    const struct recall *answers = engine_answers(core_engine(o.core));
+    ck_assert_uint_eq(answers->count, 3);
+    for (uint32_t i = 0; i < 5; i++) {
+        name[sizeof name - 2] = (char)('0' + i);
+        ck_assert_int_eq(recall_find(answers, bytes_of(name, sizeof name), SPAN_S(60), o.now, &found),
+                         given_ms[i] >= 3);
+    }
+}
+END_TEST
+
 /* Those that a restart finds too old are forgotten a piece at a time, and the next piece is soon. */
 START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
 {
@@ -411,7 +449,7 @@ START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
         owner_submit(&o, (struct event){.type = EVENT_TICK});
         ck_assert(core_pending(o.core) && !core_waits(o.core)); /* their rows are to go, too */
         ck_assert_int_eq(owner_commit(&o), 0);
-        ck_assert(!core_pending(o.core));
+        ck_assert(!core_pending(o.core) && !core_waits(o.core));
         ck_assert_uint_eq(answers->count, left);
         ck_assert(left == 0 || !instant_before(instant_after(o.now, SPAN_S(1)), core_expiry(o.core)));
         o.now = instant_after(o.now, SPAN_S(1));
@@ -471,6 +509,7 @@ END_TEST
 static struct span unseen_for;
 static unsigned claim_looks;
 static bool more_claims;
+static int claims_code;
 
 static int look_at_claims(struct store *s, struct span unseen, bool (*lives)(void *self, struct bytes request_id),
                           void *self, uint32_t work_max, bool *more, struct error_detail *why)
@@ -484,7 +523,13 @@ static int look_at_claims(struct store *s, struct span unseen, bool (*lives)(voi
     ck_assert(!lives(self, bytes_of_text("gone")) && !lives(self, bytes_of_text("")));
     ck_assert_int_eq(lives(self, bytes_of_text("waits")), o.core->parked_count > 0);
     *more = more_claims;
-    return 0;
+    return claims_code;
+}
+
+static bool behind(struct store *s)
+{
+    (void)s;
+    return true;
 }
 
 /* A store that looks still for what may go is asked again, and not at once; what else is to go goes meanwhile. */
@@ -505,6 +550,13 @@ START_TEST(core_recovery__retention_waits_for_a_store_that_is_far)
     more_claims = false;
     ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
     ck_assert(!more);
+    o.store->is_behind = behind; /* there is more to move, for which nobody needs to wait either */
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+    ck_assert(more);
+    claims_code = E_JOURNAL; /* of more weight than that something else waits */
+    memory_disk_fail(o.disk, 1, STORE_PENDING, false);
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL);
     o.told_size = 0;
 }
 END_TEST
@@ -621,7 +673,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core_recovery__recovery_starts_at_the_oldest_live_saga);
     tcase_add_test(t, core_recovery__a_record_that_cannot_follow_is_refused);
-    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 2);
+    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 4);
     tcase_add_test(t, core_recovery__a_graceful_stop_starts_nothing);
     tcase_add_test(t, core_recovery__who_waits_for_a_full_journal_is_told_at_the_end);
     tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);
@@ -630,6 +682,7 @@ int main(void)
     tcase_add_test(t, core_recovery__sagas_are_moved_after_as_many_frames_as_is_said);
     tcase_add_test(t, core_recovery__what_was_moved_comes_back_whole);
     tcase_add_test(t, core_recovery__a_piece_of_moving_has_an_end);
+    tcase_add_test(t, core_recovery__of_too_many_answers_the_latest_stay);
     tcase_add_test(t, core_recovery__answers_that_are_too_old_are_forgotten_in_pieces);
     tcase_add_test(t, core_recovery__retention_goes_on_until_all_is_short);
     tcase_add_test(t, core_recovery__a_start_is_not_over_before_all_go_on);

@@ -83,12 +83,18 @@ static const struct {
     {"state of its step", {START, DONE(0), TURN, UNDO(0), UNDONE(DONE), UNDO(0)}},
     {"state of its step", {START, DONE(0), TURN, OF(COMPENSATION_FAILED, 0, .attempt = 1)}},
     {"state of its step", {START, DONE(0), TURN, UNDONE(DONE)}},
+    {"state of its step",
+     {BEGIN, ALL(ENLISTED, .step_name = {(const uint8_t *)"a", 1}), ENDS(0, DONE), TURN, UNDONE(DONE)}},
     {"state of its step", {START, GOES(0), OF(RETRIED, 0, )}},
     {"state of its step", {START, GOES(0), OF(SKIPPED, 0, )}},
+    {"state of its step", {START, DONE(0), DONE(1), OF(SKIPPED, 0, )}},
     {"state of its step", {START, GOES(0), ENDS(0, UNKNOWN), OF(REJECTED, 0, )}},
     {"state of its step", {FORWARD_DEAD, OF(REJECTED, 2, )}},
     {"state of its step", {UNDO_DEAD, OF(REJECTED, 0, )}},
     {"state of its step", {FORWARD_DEAD, OF(RETRIED, 0, )}},
+    {"state of its step",
+     {START, GOES(0), OF(ACTION_FAILED, 0, .attempt = 1, .next_at = {9}), GOES(1), ENDS(1, UNKNOWN), DEAD(1),
+      OF(RETRIED, 0, )}},
     {"state of the saga", {START, ALL(ENLISTED, .step_name = {(const uint8_t *)"b", 1})}},
     {"state of the saga", {BEGIN, TURN, ALL(ENLISTED, .step_name = {(const uint8_t *)"b", 1})}},
     {"state of the saga", {START, TURN, TURN}},
@@ -102,6 +108,10 @@ static const struct {
     {"state of the saga", {START, OVER(RESOLVED)}},
     {"state of the saga", {START, TURN, OVER(COMMITTED)}},
     {"state of the saga", {START, OVER(RUNNING)}},
+    {"state of the saga", {START, TURN, OVER(RESOLVED)}},
+    {"state of the saga", {FORWARD_DEAD, OVER(COMMITTED)}},
+    {"state of the saga", {FORWARD_DEAD, TURN}},
+    {"state of the saga", {UNDO_DEAD, OVER(COMPENSATED)}},
     {"what it is about", {START, GOES(0), ENDS(0, STARTED)}},
     {"what it is about", {START, DONE(0), TURN, UNDO(0), UNDONE(STARTED)}},
     {"what it is about", {START, ALL(TURNED_BACK, )}},
@@ -131,6 +141,35 @@ START_TEST(fold__what_cannot_follow_is_refused)
     snprintf(words, sizeof words, "saga %s: ", id);
     ck_assert_msg(strstr(detail.text, words) != NULL, "%s", detail.text);
     ck_assert_msg(strstr(detail.text, impossible[_i].why) != NULL, "%s", detail.text);
+}
+END_TEST
+
+/* Where undos have an order, none begins behind one that has failed; by dependency those beside it go on. */
+START_TEST(fold__behind_a_failed_undo_none_begins)
+{
+    static const struct record records[] = {
+        START,
+        DONE(0),
+        DONE(1),
+        TURN,
+        UNDO(1),
+        OF(COMPENSATION_ENDED, 1, .attempt = 1, .compensation_state = SAGA_COMPENSATION_FAILED),
+        OF(STUCK, 1, .reason = REASON_COMPENSATION_FAILED)};
+    static const struct record next = UNDO(0);
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    char of_two[320];
+    snprintf(of_two, sizeof of_two,
+             "name: d\nversion: 1.0.0\n%ssteps:\n"
+             "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+             "  - {name: b, target: t, action: /p.S/B, compensation: /p.S/UndoB}\n",
+             _i == 0 ? "" : "compensation_order: dependency\n");
+    definition_destroy(definition);
+    ck_assert_int_eq(definition_read(bytes_of_text(of_two), &limits, &definition, &detail), 0);
+    definition->number = 1;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
+    ck_assert_int_eq(replay(&next, &detail), _i == 0 ? E_JOURNAL_CORRUPT : 0);
 }
 END_TEST
 
@@ -271,6 +310,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_loop_test(tests, fold__what_cannot_follow_is_refused, 0, sizeof impossible / sizeof impossible[0]);
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
+    tcase_add_loop_test(tests, fold__behind_a_failed_undo_none_begins, 0, 2);
     tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     tcase_add_test(tests, fold__an_attempt_goes_to_one_of_its_targets);
     tcase_add_loop_test(tests, fold__nothing_is_quiet_before_all_of_it, 0, 2);

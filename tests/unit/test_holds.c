@@ -85,6 +85,7 @@ START_TEST(holds__hold_both_kinds_of_sagas)
     struct event begin = {.type = EVENT_BEGIN, .name = bytes_of_text("one")};
     ck_assert_int_eq(set(true, "one", "anna", "the stock is wrong"), 0);
     owner_told(&o);
+    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 5}); /* no name is none that is held */
     begin.token = 1;
     owner_submit(&o, begin);
     begin.token = 2;
@@ -95,6 +96,7 @@ START_TEST(holds__hold_both_kinds_of_sagas)
     ck_assert_int_eq(owner_commit(&o), 0);
     const char *told = owner_told(&o);
     ck_assert_ptr_nonnull(strstr(told, "reply 1 DEFINITION_HELD\n"));
+    ck_assert_ptr_null(strstr(told, "reply 5 DEFINITION_HELD\n"));
     ck_assert_ptr_nonnull(strstr(told, "reply 2 ok"));
     ck_assert_ptr_nonnull(strstr(told, "reply 3 DEFINITION_HELD\n"));
     ck_assert_ptr_nonnull(strstr(told, "reply 4 ok"));

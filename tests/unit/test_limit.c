@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define MS      INT64_C(1000)
-#define AT(us_) ((struct instant){.us = (us_)})
+#define AT(us_) ((struct instant){.us = SPAN_S(1000).us + (us_)})
 
 START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
 {
@@ -28,9 +28,18 @@ START_TEST(limit__begins_cautiously_and_stays_within_its_bounds)
     for (int64_t i = 20001; i < 60000; i++)
         limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), true);
     ck_assert_uint_eq(limit_places(&l), 1);
+    limit_check(&l);
+    /* From there it finds its way back. */
+    for (int64_t i = 60001; i < 80000; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), limit_places(&l), false);
+    ck_assert_uint_ge(limit_places(&l), 10);
     limit_set(&l, 0);
     limit_return(&l, AT(1), AT(2), 1, false);
     limit_check(&l);
+    /* Who is told to again begins anew, and measures anew. */
+    limit_set(&l, 100);
+    ck_assert_uint_eq(limit_places(&l), 8);
+    ck_assert_int_eq(l.base_us, 0);
 }
 END_TEST
 
@@ -127,6 +136,20 @@ START_TEST(limit__does_not_grow_unasked)
     for (int64_t i = 6100; i < 16000; i++)
         limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 500), 1, false);
     ck_assert_uint_le(l.thousandths, rush);
+    /* But it shrinks where answers come late. */
+    for (int64_t i = 16000; i < 16200; i++)
+        limit_return(&l, AT(1 + i * MS), AT(1 + i * MS + 5000), 1, false);
+    ck_assert_uint_lt(l.thousandths, rush);
+}
+END_TEST
+
+/* Also while it tries how long a call takes alone, there is one place. */
+START_TEST(limit__there_is_always_one_place)
+{
+    for (uint64_t thousandths = 1000; thousandths < 4000; thousandths += 999) {
+        const struct limit l = {.max = 10, .thousandths = thousandths, .probing = true};
+        ck_assert_uint_eq(limit_places(&l), thousandths / 2 < 1000 ? 1 : thousandths / 2000);
+    }
 }
 END_TEST
 
@@ -217,9 +240,11 @@ int main(void)
 {
     Suite *s = suite_create("limit");
     TCase *c = tcase_create("limit");
+    tcase_set_timeout(c, 60);
     tcase_add_test(c, limit__a_window_is_of_many_calls_and_some_time);
     tcase_add_test(c, limit__begins_cautiously_and_stays_within_its_bounds);
     tcase_add_test(c, limit__does_not_grow_unasked);
+    tcase_add_test(c, limit__there_is_always_one_place);
     tcase_add_test(c, limit__a_few_failures_are_too_many);
     tcase_add_test(c, limit__what_has_become_slower_is_the_new_measure);
     tcase_add_test(c, limit__what_has_become_faster_is_the_new_measure_at_once);

@@ -28,6 +28,8 @@ START_TEST(nearest__looks_past_case_and_separators)
     ck_assert_str_eq(nearest("max_attempts"), "maxAttempts");
     ck_assert_str_eq(nearest("MAX-ATTEMPTS"), "maxAttempts");
     ck_assert_str_eq(nearest("compensationOrder"), "compensation_order");
+    ck_assert_str_eq(nearest("s-t-e-p-s"), "steps");
+    ck_assert_str_eq(nearest("s_t_e_p_s"), "steps");
 }
 END_TEST
 

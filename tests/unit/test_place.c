@@ -111,6 +111,19 @@ START_TEST(place__a_saga_lives_where_its_tag_says)
 }
 END_TEST
 
+/* What is told of a tag goes before what the tag says, of every loop. */
+START_TEST(place__a_tag_that_is_known_decides)
+{
+    struct tags tags = {0};
+    for (unsigned loop = 0; loop < 3; loop++)
+        ck_assert_int_eq(tags_add(&tags, &heap, 0x105 + loop, loop), 0);
+    ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000105-1"), 8), 0);
+    ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000107-1"), 8), 2);
+    ck_assert_int_eq(place_of_saga(&tags, bytes_of_text("000000000104-1"), 8), 4);
+    tags_finish(&tags, &heap);
+}
+END_TEST
+
 static size_t held; /* bytes */
 
 static void *take_counted(void *self, size_t size)
@@ -171,6 +184,7 @@ int main(void)
     tcase_add_test(tc, place__the_mixed_hash_has_fixed_places_too);
     tcase_add_test(tc, place__numbered_requests_are_shared_out_evenly);
     tcase_add_test(tc, place__a_saga_lives_where_its_tag_says);
+    tcase_add_test(tc, place__a_tag_that_is_known_decides);
     tcase_add_test(tc, place__tags_give_back_what_they_took);
     tcase_add_test(tc, place__what_a_journal_told_stands_above_the_bits);
     suite_add_tcase(suite, tc);

@@ -66,6 +66,10 @@ START_TEST(pool__the_bound_is_kept_and_told_from_a_machine_without_memory)
     ck_assert_ptr_null(pool_take(&p, SIZE_MAX));
     ck_assert_ptr_null(pool_take_zeroed(&p, SIZE_MAX / 2, 4));
     pool_finish(&p);
+    ck_assert(pool_is_full(&p, SIZE_MAX)); /* of an empty one, too */
+    ck_assert_ptr_null(pool_take(&p, SIZE_MAX));
+    ck_assert_ptr_nonnull(pool_take_zeroed(&p, SIZE_MAX, 0));
+    pool_finish(&p);
     left = 0;
     ck_assert_ptr_null(pool_take(&p, 1000));
     ck_assert(!pool_is_full(&p, 1000));

@@ -98,6 +98,8 @@ START_TEST(remedy__what_is_not_known_is_no_reason)
     facts.has_target = true; /* and once it is known, no trouble */
     ck_assert_int_eq(after(1, 0, 0), REMEDY_NOTHING);
     ck_assert_str_eq(remedy_trouble(rule), "");
+    make("dyn(1)", SPAN_S(0), SPAN_S(60), SPAN_S(60)); /* nor is what is neither true nor false */
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     make("dyn(true)", SPAN_S(0), SPAN_S(60), SPAN_S(60));
     ck_assert_int_eq(after(0, 0, 0), REMEDY_ACT);
 }
@@ -320,6 +322,14 @@ START_TEST(remedy__counts_what_came_before_as_long_as_after)
         ck_assert_uint_eq(m->at_good, facts.good);
         ck_assert_uint_eq(m->at_all, facts.all);
     }
+    /* Of what is just as old as that, it counts from there. */
+    make("deadletters > 20", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    for (uint64_t i = 1; i <= 3; i++)
+        ck_assert_int_eq(after(30, i, i), REMEDY_NOTHING);
+    facts.deadletters = 21;
+    ck_assert_int_eq(after(30, 4, 0), REMEDY_ACT);
+    ck_assert_uint_eq(remedy_mark(rule)->before_all, 3 + 4);
+    ck_assert_uint_eq(remedy_mark(rule)->before_good, 3);
     /* A counter that stands one lower than it did has begun anew. */
     make("deadletters > 20", SPAN_S(0), SPAN_S(60), SPAN_S(3600));
     ck_assert_int_eq(after(10, 5, 5), REMEDY_NOTHING);

@@ -65,6 +65,13 @@ START_TEST(requests__a_trace_is_one_or_none)
     ck_assert_str_eq(field, "traceparent");
     event.traceparent = bytes_of(NULL, 0);
     ck_assert_int_eq(ask(event), 0);
+    /* Of a later version than ours there may be more of it, and not much more. */
+    static const char later[] = "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-123456789";
+    event.traceparent = bytes_of(later, TRACEPARENT_BYTES_MAX + 1);
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(words, "a traceparent has at most 64 bytes");
+    event.traceparent.size--;
+    ck_assert_int_eq(ask(event), 0);
 }
 END_TEST
 
@@ -78,6 +85,11 @@ START_TEST(requests__a_step_is_enlisted_again_in_the_same_words)
     ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
     again = undoable("a", SPAN_S(2));
     again.compensation.method = "/p.S/Other";
+    ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    again = undoable("a", SPAN_S(2));
+    again.compensation.target = "u";
     ck_assert_int_eq(ask(enlist), E_STEP_EXISTS);
     again = undoable("a", SPAN_S(2));
     again.compensation.constant = bytes_of_text("more");
@@ -94,6 +106,13 @@ START_TEST(requests__who_settles_is_told)
         ask((struct event){.type = EVENT_ENLIST, .identity = bytes_of_text("bob"), .settle = &s, .settle_count = 1}),
         0);
     ck_assert_str_eq(identity, "bob");
+    begin("a"); /* and of that not */
+    first.serial = 2;
+    ck_assert_int_eq(
+        ask((struct event){.type = EVENT_ENLIST, .identity = bytes_of_text("ann"), .settle = &s, .settle_count = 1}),
+        0);
+    ck_assert_str_eq(identity, "");
+    first.serial = 1;
     ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .identity = bytes_of_text("carl")}), 0);
     ck_assert_str_eq(identity, "carl");
 }
@@ -156,6 +175,18 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
         ck_assert_int_eq(ask(event[8]), E_REQUEST_ID_REUSED);
     }
     ck_assert_int_eq(ask(begun), 0);
+}
+END_TEST
+
+/* What turned back cannot be committed, whatever it has done. */
+START_TEST(requests__what_turned_back_is_not_committed)
+{
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    const struct event commit = {.type = EVENT_COMMIT, .settle = &s, .settle_count = 1};
+    begin("a");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT, .settle = &s, .settle_count = 1}), 0);
+    ck_assert_int_eq(ask(commit), E_SAGA_TURNED_BACK);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATING);
 }
 END_TEST
 
@@ -473,6 +504,7 @@ int main(void)
     tcase_add_test(tests, requests__a_settlement_that_is_wrong_changes_nothing);
     tcase_add_test(tests, requests__a_loop_is_counted_before_its_saga_begins);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
+    tcase_add_test(tests, requests__what_turned_back_is_not_committed);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);
     tcase_add_test(tests, requests__without_room_nothing_is_enlisted);

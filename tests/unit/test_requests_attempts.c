@@ -85,6 +85,7 @@ START_TEST(requests_attempts__what_a_step_waits_for_is_told)
     define("name: d\nversion: 1.0.0\ndeadline: 20s\nsteps:\n"
            "  - {name: a, target: t, reserve: 5s, action: /p.S/A, compensation: none}\n"
            "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
+    ck_assert(!engine_target_rated(engine, 0));
     ck_assert_int_eq(engine_set_target(engine, &rated), 0);
     const struct event start = {.type = EVENT_START, .definition = definition};
     ck_assert_int_eq(ask(start), 0);
@@ -94,8 +95,29 @@ START_TEST(requests_attempts__what_a_step_waits_for_is_told)
     const struct saga *second = engine_find(engine, 2);
     ck_assert(second->steps[0].queued);
     ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(15).us);
+    for (int s = 14; s < 17; s += 2) {
+        struct target_options patient = rated;
+        patient.pending_timeout = SPAN_S(s);
+        ck_assert_int_eq(engine_set_target(engine, &patient), 0);
+        ck_assert_int_eq(engine_waits_until(engine, second, 0).us, now.us + SPAN_S(s < 15 ? s : 15).us);
+    }
+    struct target_options narrow = rated;
+    narrow.max_concurrent_calls = 1; /* then it waits for that place */
+    ck_assert_int_eq(engine_set_target(engine, &narrow), 0);
+    ck_assert(!engine_target_rated(engine, 0));
+    ck_assert_int_eq(engine_set_target(engine, &rated), 0);
+    ck_assert(engine_target_rated(engine, 0));
     ck_assert_int_eq(ask(hold), 0);
     ck_assert(!engine_target_rated(engine, 0));
+}
+END_TEST
+
+/* A first attempt waits for no budget, a retry and the retry of an undo do. */
+START_TEST(requests_attempts__what_waits_for_the_budget_is_told)
+{
+    static const bool budgeted[CLASS_COUNT] = {[CLASS_RETRY] = true, [CLASS_RETRY_UNDO] = true};
+    for (uint8_t class = 0; class < CLASS_COUNT; class ++)
+        ck_assert_msg(engine_step_budgeted(&(struct step){.class = class}) == budgeted[class], "class %u", class);
 }
 END_TEST
 
@@ -316,13 +338,15 @@ END_TEST
 /* Whatever number a participant ends a call with. */
 START_TEST(requests_attempts__a_status_that_there_is_not_is_unknown)
 {
-    static const int told[] = {CODE_COUNT, 99, 258};
+    static const int told[] = {CODE_COUNT, 99, 258, -1};
     define("name: d\nversion: 1.0.0\nsteps:\n"
            "  - {name: a, target: t, action: {method: /p.S/A, retry: {maxAttempts: 1}}, compensation: none}\n");
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < sizeof told / sizeof told[0]; i++) {
         first.serial = i + 1;
         ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        ck_assert_uint_eq(engine_counts(engine).calls, 1);
         answer(told[i], SAGA_REACH_ANSWERED);
+        ck_assert_uint_eq(engine_counts(engine).calls, 0);
         ck_assert_int_eq(ended_status, CODE_UNKNOWN);
     }
 }
@@ -393,6 +417,53 @@ START_TEST(requests_attempts__an_answer_stays_what_it_was)
 }
 END_TEST
 
+/* What an optional step may have done is undone beside what goes on. */
+START_TEST(requests_attempts__an_early_undo_holds_up_nothing)
+{
+    const struct target_options wide = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4};
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: a, target: t, optional: true, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+           "     compensation: /p.S/UndoA}\n"
+           "  - {name: b, target: t, action: /p.S/B, compensation: none}\n"
+           "  - {name: c, after: [b], target: t, action: /p.S/C, compensation: none}\n");
+    ck_assert_int_eq(engine_set_target(engine, &wide), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ask((struct event){.type = EVENT_ANSWER,
+                       .phase = SAGA_PHASE_ACTION,
+                       .attempt = 1,
+                       .reach = SAGA_REACH_MAYBE,
+                       .status = CODE_UNAVAILABLE,
+                       .quiet_at = instant_after(now, SPAN_S(10))});
+    ck_assert_int_eq(engine_find(engine, 1)->steps[0].compensation, SAGA_COMPENSATION_OWED);
+    ask((struct event){
+        .type = EVENT_ANSWER, .step_index = 1, .phase = SAGA_PHASE_ACTION, .attempt = 1, .reach = SAGA_REACH_ANSWERED});
+    ck_assert_uint_eq(call_count, 3);
+    ck_assert_str_eq(calls[2].method, "/p.S/C");
+}
+END_TEST
+
+/* Nor do those of two sidecars, whose seeds are not the same. */
+START_TEST(requests_attempts__retries_are_spread_over_engines)
+{
+    int64_t next_at[3];
+    for (unsigned i = 0; i < 3; i++) {
+        struct engine_options options = engine->options;
+        const struct target_options t = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+        options.seed = i / 2; /* 0, 0, 1 */
+        tear_down();
+        ck_assert_int_eq(engine_create(&options, &heap, &engine), 0);
+        ck_assert_int_eq(engine_set_target(engine, &t), 0);
+        define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, compensation: none,\n"
+               "     action: {method: /p.S/A, retry: {maxAttempts: 9, initialBackoff: 10s, jitter: 0.5}}}\n");
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+        answer(CODE_UNAVAILABLE, SAGA_REACH_ANSWERED);
+        next_at[i] = engine_find(engine, 1)->steps[0].next_at.us;
+    }
+    ck_assert_int_eq(next_at[0], next_at[1]);
+    ck_assert_int_ne(next_at[0], next_at[2]);
+}
+END_TEST
+
 /* Sagas that failed together do not come again together, and none sooner or later than the jitter is wide. */
 START_TEST(requests_attempts__retries_are_spread_by_their_jitter)
 {
@@ -425,6 +496,8 @@ int main(void)
     TCase *tests = tcase_create("requests");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests_attempts__an_answer_stays_what_it_was);
+    tcase_add_test(tests, requests_attempts__an_early_undo_holds_up_nothing);
+    tcase_add_test(tests, requests_attempts__retries_are_spread_over_engines);
     tcase_add_loop_test(tests, requests_attempts__retries_are_spread_by_their_jitter, 0, 2);
     tcase_add_test(tests, requests_attempts__a_call_tells_where_it_comes_from);
     tcase_add_loop_test(tests, requests_attempts__until_when_a_retry_waits_is_told, 0, 2);
@@ -434,6 +507,7 @@ int main(void)
     tcase_add_test(tests, requests_attempts__heartbeats_that_go_back_are_counted_apart);
     tcase_add_test(tests, requests_attempts__what_had_no_memory_for_its_request_is_refused_and_tried_again);
     tcase_add_test(tests, requests_attempts__an_answer_that_fails_has_its_words);
+    tcase_add_test(tests, requests_attempts__what_waits_for_the_budget_is_told);
     tcase_add_test(tests, requests_attempts__attempts_are_counted_to_the_end);
     tcase_add_test(tests, requests_attempts__what_a_step_waits_for_is_told);
     tcase_add_test(tests, requests_attempts__a_status_that_there_is_not_is_unknown);

@@ -96,6 +96,18 @@ START_TEST(requests_people__a_cancel_that_comes_too_late_is_told_why)
 }
 END_TEST
 
+START_TEST(requests_people__before_the_pivot_a_cancel_turns_back)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n"
+           "  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n"
+           "  - {name: p, after: [a], target: t, pivot: true, action: /p.S/P}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert(!saga_at_pivot(engine_find(engine, 1)));
+    ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), 0);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATING);
+}
+END_TEST
+
 /* Of a dead letter: which words of a person there are, and what they are about. */
 START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
 {
@@ -103,12 +115,21 @@ START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
            "  - {name: a, target: t, pivot: true, action: {method: /p.S/A, retry: {maxAttempts: 1}}}\n"
            "  - {name: b, after: [a], target: t, action: /p.S/B}\n");
     const struct event retry_b = {.type = EVENT_RETRY, .actor = bytes_of_text("ann"), .step = bytes_of_text("b")};
+    struct event act = {.actor = bytes_of_text("ann"), .reason = bytes_of_text("why"), .step = bytes_of_text("c")};
+    static const uint8_t of_a_step[] = {EVENT_RETRY, EVENT_SKIP, EVENT_REJECT};
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    act.type = EVENT_RESOLVE;
+    ck_assert_int_eq(ask(act), E_SAGA_NOT_STUCK);
     ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
     ck_assert_str_eq(words, "the saga is not a dead letter: the sidecar goes on by itself");
     answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
     ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
     ck_assert_str_eq(words, "this step is not what the saga is stuck on");
+    for (unsigned i = 0; i < 3; i++) {
+        act.type = of_a_step[i];
+        ck_assert_int_eq(ask(act), E_STEP_NOT_FOUND);
+        ck_assert_str_eq(field, "step");
+    }
     ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), E_SAGA_STUCK);
     ck_assert_ptr_nonnull(strstr(words, "the pivot's outcome is unknown"));
 }
@@ -232,6 +253,7 @@ int main(void)
     tcase_add_test(tests, requests_people__a_tag_is_no_name);
     tcase_add_test(tests, requests_people__a_right_to_tags_is_no_right_to_others);
     tcase_add_test(tests, requests_people__a_cancel_that_comes_too_late_is_told_why);
+    tcase_add_test(tests, requests_people__before_the_pivot_a_cancel_turns_back);
     tcase_add_test(tests, requests_people__who_acts_on_a_dead_letter_is_told_what_helps);
     tcase_add_test(tests, requests_people__who_acts_says_who_and_why);
     tcase_add_test(tests, requests_people__a_turn_tells_who_asked_for_it);

@@ -158,6 +158,20 @@ START_TEST(requests_targets__a_loop_over_nothing_has_no_outcomes)
 }
 END_TEST
 
+/* What a loop goes over may not be to be told; then there is no saga, and it says why. */
+START_TEST(requests_targets__a_loop_that_cannot_be_counted_is_refused)
+{
+    define(TYPED "steps:\n"
+                 "  - {name: a, target: t, for_each: \"[string(1 / (size(input.sku) - 1))]\", max_items: 2,\n"
+                 "     action: {method: /shapes.Shop/Old, request: {sku: =item}}, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("x")}),
+                     E_EXPRESSION);
+    ck_assert_str_eq(words, "divide by zero, in: [string(1 / (size(input.sku) - 1))]");
+    ck_assert_ptr_null(engine_find(engine, 1));
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line("xy")}), 0);
+}
+END_TEST
+
 /* Where nobody waits for a target that cannot be reached, its attempts are made as often as the step says. */
 START_TEST(requests_targets__what_does_not_wait_for_its_target_is_tried_again)
 {
@@ -228,6 +242,51 @@ START_TEST(requests_targets__a_methods_barrier_is_its_own)
 }
 END_TEST
 
+/* What must be made waits at a target where as many wait as may; what need not be is turned away. */
+START_TEST(requests_targets__what_must_be_made_is_not_turned_away)
+{
+    const struct target_options crowded = {
+        .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1, .max_pending_calls = 1};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: p, target: t, pivot: true, action: /p.S/P}\n"
+           "  - {name: b, after: [p], target: t, action: /p.S/B}\n");
+    ck_assert_int_eq(engine_set_target(engine, &crowded), 0);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert(engine_find(engine, 2)->steps[0].queued);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ended_status, CODE_RESOURCE_EXHAUSTED);
+    ck_assert_str_eq(ended_words, "as many calls wait for the target as may (max_pending_calls)");
+    answer(CODE_OK, SAGA_REACH_ANSWERED); /* the second leaves, and the third is out of the way */
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    first.serial = 2;
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    const struct saga *s = engine_find(engine, 2);
+    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_PENDING);
+    ck_assert(s->steps[1].queued);
+}
+END_TEST
+
+/* Those of a definition that many wait for let one of another go between them. */
+START_TEST(requests_targets__definitions_take_turns)
+{
+    static const uint64_t order[] = {1, 2, 4, 3};
+    struct definition *other = NULL;
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    other = definition;
+    define("name: e\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(call_count, i + 1);
+        ck_assert_uint_eq(calls[i].saga.serial, order[i]);
+        first.serial = order[i];
+        answer(CODE_OK, SAGA_REACH_ANSWERED);
+    }
+    definition_destroy(other);
+}
+END_TEST
+
 /* An hour is more microseconds than 32 bits hold. */
 START_TEST(requests_targets__a_lost_target_is_waited_for_as_long_as_is_said)
 {
@@ -252,9 +311,12 @@ int main(void)
     tcase_add_test(tests, requests_targets__a_step_goes_where_it_went);
     tcase_add_test(tests, requests_targets__an_undo_goes_where_its_action_went);
     tcase_add_test(tests, requests_targets__a_choice_of_none_is_said);
+    tcase_add_test(tests, requests_targets__a_loop_that_cannot_be_counted_is_refused);
     tcase_add_test(tests, requests_targets__a_loop_over_nothing_has_no_outcomes);
     tcase_add_test(tests, requests_targets__what_does_not_wait_for_its_target_is_tried_again);
     tcase_add_test(tests, requests_targets__a_target_that_is_named_again_is_the_one_that_was_gone);
+    tcase_add_test(tests, requests_targets__what_must_be_made_is_not_turned_away);
+    tcase_add_test(tests, requests_targets__definitions_take_turns);
     tcase_add_test(tests, requests_targets__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests_targets__a_methods_barrier_is_its_own);
     tcase_add_test(tests, requests_targets__every_target_of_a_step_is_looked_for);

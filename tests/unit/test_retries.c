@@ -81,6 +81,7 @@ static const struct {
     int code;
 } rows[] = {
     {"1", SOUND, 1, 0},
+    {"4294967295", SOUND, 1, 0},
     {"1", SOUND, 2, E_JOURNAL_CORRUPT},
     {"one", SOUND, 1, E_JOURNAL_CORRUPT},
     {"0", SOUND, 1, E_JOURNAL_CORRUPT},
@@ -94,6 +95,26 @@ static const struct {
     {"1", "12 -1 10000000 2000 200 0 20 200000 30000000 2000 200 0", 1, E_JOURNAL_CORRUPT},
     {"1", "12 100000 10000000 2000 200 0x 20 200000 30000000 2000 200 0", 1, E_JOURNAL_CORRUPT},
 };
+
+START_TEST(retries__of_many_each_is_found)
+{
+    enum { COUNT = 100 };
+    char name[8], value[80];
+    for (unsigned i = 1; i <= COUNT; i++) {
+        snprintf(name, sizeof name, "%u", i);
+        snprintf(value, sizeof value, "%u 100000 10000000 2000 200 0 20 200000 30000000 2000 200 0", i);
+        const struct subject_row row = {
+            .kind = SUBJECT_RETRY, .name = bytes_of_text(name), .version = 1, .value = bytes_of_text(value)};
+        ck_assert_int_eq(core_set_subject(o.core, &row), 0);
+    }
+    ck_assert_int_eq(recover(), 0);
+    for (unsigned i = 1; i <= COUNT; i++) {
+        ck_assert_ptr_nonnull(retries_find(retries, i));
+        ck_assert_uint_eq(retries_find(retries, i)->action.max_attempts, i);
+    }
+    ck_assert_ptr_null(retries_find(retries, COUNT + 1));
+}
+END_TEST
 
 START_TEST(retries__a_row_that_is_none_is_damage)
 {
@@ -114,6 +135,7 @@ int main(void)
     TCase *tests = tcase_create("retries");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, retries__what_was_in_force_outlives_a_kill);
+    tcase_add_test(tests, retries__of_many_each_is_found);
     tcase_add_loop_test(tests, retries__a_row_that_is_none_is_damage, 0, sizeof rows / sizeof *rows);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -231,6 +231,30 @@ START_TEST(ruling__what_finds_no_answer_is_taken_back)
 }
 END_TEST
 
+/* Why its question has no answer is said, while there is nothing else to say. */
+START_TEST(ruling__what_cannot_be_told_is_said)
+{
+    const struct ruling_options options = {
+        .name = "holds",
+        .definition = "one",
+        .target = "bank",
+        .act = SAGA__V1__RULE_ACT__RULE_ACT_HOLD,
+        .remedy = {.when = "attempts > 3 || deadletters > 3", .acts = true, .every = SPAN_S(60), .settle = SPAN_S(10)}};
+    ruling_destroy(rule);
+    ck_assert_int_eq(ruling_create(&options, &heap, &rule, &detail), 0);
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(1), REMEDY_NOTHING);
+    ck_assert_str_eq(
+        ruling_said(rule),
+        "its question cannot be answered: no such key: what this name stands for is not there; ask has() first");
+    facts.deadletters = 4;
+    ck_assert_int_eq(look(1), REMEDY_ACT);
+    facts.deadletters = 0;
+    ck_assert_int_eq(look(1), REMEDY_NOTHING); /* its act is to be answered */
+    ck_assert_str_eq(ruling_said(rule), "attempts > 3 || deadletters > 3: deadletters=4 burn_5m=0 burn_1h=0");
+}
+END_TEST
+
 START_TEST(ruling__what_is_let_go_by_hand_disarms)
 {
     ck_assert_int_eq(look(0), REMEDY_ACT);
@@ -412,6 +436,25 @@ START_TEST(ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then)
 }
 END_TEST
 
+/* A name is as long as may be, and no longer. */
+START_TEST(ruling__a_name_has_its_bound)
+{
+    char name[RULING_NAME_BYTES + 2] = "";
+    uint8_t row[2 * sizeof name];
+    Saga__V1__Rule m = SAGA__V1__RULE__INIT;
+    memset(name, 'n', RULING_NAME_BYTES + (size_t)_i);
+    m.name = name;
+    size_t size = saga__v1__rule__pack(&m, row);
+    const struct subject_row kept = {
+        .kind = SUBJECT_REMEDY, .name = bytes_of_text("x"), .version = 1, .value = bytes_of(row, size)};
+    ck_assert_int_eq(core_set_subject(o.core, &kept), 0);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    close_rule();
+    ck_assert_int_eq(rulings_create(&heap, &left), 0);
+    ck_assert_int_eq(rulings_recover(left, o.store, &detail), _i == 0 ? 0 : E_JOURNAL_CORRUPT);
+}
+END_TEST
+
 START_TEST(ruling__what_is_no_row_is_damage)
 {
     const struct subject_row bad = {
@@ -435,12 +478,14 @@ int main(void)
     tcase_add_test(c, ruling__what_never_acted_is_only_disarmed);
     tcase_add_test(c, ruling__what_is_refused_is_not_held);
     tcase_add_test(c, ruling__what_finds_no_answer_is_taken_back);
+    tcase_add_test(c, ruling__what_cannot_be_told_is_said);
     tcase_add_test(c, ruling__what_is_let_go_by_hand_disarms);
     tcase_add_test(c, ruling__another_of_its_name_takes_nothing_back);
     tcase_add_test(c, ruling__what_was_tried_holds_up_no_act);
     tcase_add_test(c, ruling__rows_of_old_go_on);
     tcase_add_test(c, ruling__a_reload_goes_on_where_the_rule_was);
     tcase_add_test(c, ruling__what_acted_before_a_reload_is_judged_by_the_counts_of_then);
+    tcase_add_loop_test(c, ruling__a_name_has_its_bound, 0, 2);
     tcase_add_test(c, ruling__what_is_no_row_is_damage);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

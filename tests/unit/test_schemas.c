@@ -230,6 +230,21 @@ START_TEST(schemas__a_pin_to_nothing_is_damage)
 }
 END_TEST
 
+/* What is pinned is named by its number and nothing else. */
+START_TEST(schemas__a_pin_of_no_definition_is_damage)
+{
+    static const char *const names[] = {"1x", "0", "4294967296"};
+    char hash[SHA256_TEXT_SIZE];
+    sha256_text(first_set(), hash);
+    ck_assert_int_eq(add("a", first_set()), 0);
+    const struct subject_row last = {
+        .kind = SUBJECT_PIN, .name = bytes_of_text("4294967295"), .version = 1, .value = bytes_of_text(hash)};
+    ck_assert_int_eq(core_set_subject(o.core, &last), 0);
+    ck_assert_int_eq(recover(), 0);
+    assert_damaged(SUBJECT_PIN, names[_i], bytes_of_text(hash), "pinned to descriptors that are not there");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("schemas");
@@ -243,6 +258,7 @@ int main(void)
     tcase_add_test(tests, schemas__a_definition_stays_with_its_set);
     tcase_add_test(tests, schemas__a_set_under_another_hash_is_damage);
     tcase_add_test(tests, schemas__a_name_of_nothing_is_damage);
+    tcase_add_loop_test(tests, schemas__a_pin_of_no_definition_is_damage, 0, 3);
     tcase_add_test(tests, schemas__a_pin_to_nothing_is_damage);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -142,6 +142,21 @@ START_TEST(target__retries_take_turns_with_the_others)
 }
 END_TEST
 
+/* Whoever has had a turn lets those of other keys go first. */
+START_TEST(target__keys_take_turns)
+{
+    static const unsigned order[] = {0, 2, 1, 3};
+    struct instant again;
+    for (unsigned i = 0; i < 4; i++)
+        queue(i, CLASS_BOUNDED, i < 2 ? alice : bob, 1);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_ptr_eq(target_first(&t, at(2), &again), &steps[order[i]]);
+        target_take_turn(&t, &steps[order[i]]);
+        target_unqueue(&t, &steps[order[i]]);
+    }
+}
+END_TEST
+
 /* Of retries, and what comes back well alone. */
 START_TEST(target__a_retry_that_comes_back_well_pays_for_another)
 {
@@ -187,6 +202,7 @@ int main(void)
     tcase_add_test(c, target__one_key_does_not_fill_it);
     tcase_add_test(c, target__what_comes_back_tells_how_many_were_in_flight);
     tcase_add_test(c, target__those_that_nobody_waits_for_are_counted);
+    tcase_add_test(c, target__keys_take_turns);
     tcase_add_test(c, target__retries_take_turns_with_the_others);
     tcase_add_test(c, target__a_retry_that_comes_back_well_pays_for_another);
     suite_add_tcase(s, c);

@@ -180,6 +180,30 @@ START_TEST(timeline__after_a_cursor_of_a_saga_that_was_moved)
 }
 END_TEST
 
+/* What a frame has of a saga before its copies is one of them: it is told once. */
+START_TEST(timeline__what_lies_before_the_copies_is_among_them)
+{
+    static const uint8_t types[] = {RECORD_PAUSED, RECORD_MOVED, RECORD_STARTED, RECORD_PAUSED, RECORD_RESUMED};
+    uint8_t records[5 * RECORD_OVERHEAD_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < 5; i++) {
+        const struct record r = {.type = types[i],
+                                 .saga = {.tag = 1, .serial = 5},
+                                 .at = o.now,
+                                 .step = RECORD_NO_STEP,
+                                 .mode = SAGA_ENLISTED,
+                                 .copies = types[i] == RECORD_MOVED ? 2 : 0};
+        size += codec_encode(&r, i == 0 ? 0 : 1, records + size);
+    }
+    const struct store_commit commit = {.frame = 1, .records = bytes_of(records, size)};
+    ck_assert_int_eq(o.store->commit(o.store, &commit, &detail), 0);
+    ck_assert_int_eq(load(5, 1, (struct position){0}), 0);
+    ck_assert_uint_eq(timeline.count, 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_uint_eq(timeline.entries[i].record.type, types[i + 2]);
+}
+END_TEST
+
 START_TEST(timeline__says_when_its_beginning_has_left_the_journal)
 {
     struct ended_row row;
@@ -222,6 +246,22 @@ START_TEST(timeline__a_chain_that_leads_nowhere_is_damage)
     ck_assert_str_ne(detail.text, "");
     memory_disk_fail(o.disk, 1, E_JOURNAL, false);
     ck_assert_int_eq(load(1, 1, (struct position){0}), E_JOURNAL);
+}
+END_TEST
+
+/* Also in the midst of a record. */
+START_TEST(timeline__a_record_that_cannot_be_read_is_damage)
+{
+    uint8_t bytes[RECORD_OVERHEAD_MAX];
+    const struct record r = {
+        .type = RECORD_PAUSED, .saga = {.tag = 1, .serial = 5}, .at = o.now, .step = RECORD_NO_STEP};
+    size_t size = codec_encode(&r, 0, bytes);
+    for (uint64_t frame = 1; frame <= 2; frame++) {
+        const struct store_commit commit = {.frame = frame, .records = bytes_of(bytes, size)};
+        ck_assert_int_eq(o.store->commit(o.store, &commit, &detail), 0);
+        ck_assert_int_eq(load(5, frame, (struct position){0}), frame == 1 ? 0 : E_JOURNAL_CORRUPT);
+        bytes[size - 1] ^= 1;
+    }
 }
 END_TEST
 
@@ -327,9 +367,11 @@ int main(void)
     tcase_add_test(t, timeline__follows_the_chain_of_one_saga);
     tcase_add_test(t, timeline__after_a_cursor_comes_only_what_follows);
     tcase_add_test(t, timeline__after_a_cursor_of_a_saga_that_was_moved);
+    tcase_add_test(t, timeline__what_lies_before_the_copies_is_among_them);
     tcase_add_test(t, timeline__says_when_its_beginning_has_left_the_journal);
     tcase_add_test(t, timeline__the_views_outlive_the_next_use_of_the_store);
     tcase_add_test(t, timeline__a_chain_that_leads_nowhere_is_damage);
+    tcase_add_test(t, timeline__a_record_that_cannot_be_read_is_damage);
     tcase_add_test(t, timeline__holds_the_latest_of_too_many_records);
     tcase_add_test(t, timeline__a_whole_one_gives_the_saga_as_it_ended);
     tcase_add_test(t, timeline__the_last_status_is_that_of_the_stuck_step);

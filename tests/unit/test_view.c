@@ -361,6 +361,65 @@ START_TEST(view__an_early_undo_waits_until_a_lost_attempt_is_over)
 }
 END_TEST
 
+/* Of a saga that is stuck on its way forward nothing goes on. */
+START_TEST(view__a_retry_beside_a_stuck_step_waits_for_an_operator)
+{
+    ck_assert_int_eq(owner_register(&o, "name: held\nversion: 1.0.0\nsteps:\n"
+                                        "  - {name: p, target: t, pivot: true, action: /p.S/P}\n"
+                                        "  - {name: b, target: t, after: [p], action: /p.S/B}\n"
+                                        "  - {name: c, target: t, after: [p], action: /p.S/C}\n"),
+                     0);
+    owner_submit_start(&o, 1, "held", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    answer(0);  /* p */
+    answer(14); /* b */
+    ck_assert_ptr_nonnull(strstr(waiting(1), "b=the time of its next attempt@"));
+    answer(9); /* c */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_str_eq(waiting(1), "b=an operator, for the stuck step|c=an operator");
+}
+END_TEST
+
+/* Once the saga goes back, the undo of an optional step waits as all others do. */
+START_TEST(view__no_undo_is_early_in_a_saga_that_goes_back)
+{
+    ck_assert_int_eq(
+        owner_register(&o,
+                       "name: back\nversion: 1.0.0\nsteps:\n"
+                       "  - {name: a, target: t, optional: true, action: {method: /p.S/A, retry: {maxAttempts: 1}},\n"
+                       "     compensation: /p.S/UndoA}\n"
+                       "  - {name: b, target: t, action: /p.S/B, compensation: none}\n"
+                       "  - {name: c, target: u, action: /p.S/C, compensation: none}\n"),
+        0);
+    owner_submit_start(&o, 1, "back", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    answer_lost(SPAN_S(10)); /* a */
+    answer(9);               /* b, while c is out */
+    ck_assert_str_eq(waiting(1), "a=the end of actions in flight|c=the answer of target u");
+}
+END_TEST
+
+/* A step that somebody skipped is not still to come. */
+START_TEST(view__a_skipped_step_is_no_lack)
+{
+    struct ended_row row;
+    ck_assert_int_eq(owner_register(&o, "name: later\nversion: 1.0.0\nforward_only: true\nsteps:\n"
+                                        "  - {name: a, target: t, action: /p.S/A}\n"
+                                        "  - {name: b, target: t, deferred: true, action: /p.S/B}\n"),
+                     0);
+    owner_submit_start(&o, 1, "later", NULL);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    answer(0);
+    ck_assert_uint_eq(view(1, 0)->n_lacks, 1);
+    answer(9); /* b */
+    ck_assert_int_eq(view(1, 0)->state, SAGA__V1__SAGA_STATE__SAGA_STATE_STUCK);
+    ck_assert_uint_eq(view(1, 0)->n_lacks, 1); /* it may still be done */
+    act(EVENT_SKIP, "b");
+    ck_assert_int_eq(o.store->find_ended(o.store, 1, &row, &o.detail), 0);
+    ck_assert_uint_eq(row.lacks, 0);
+}
+END_TEST
+
 START_TEST(view__an_enlisted_step_waits_for_its_owner)
 {
     static const struct enlistment step = {.step = {(const uint8_t *)"s", 1}};
@@ -685,6 +744,9 @@ int main(void)
     tcase_add_test(t, view__a_step_shows_the_target_that_it_is_at);
     tcase_add_test(t, view__an_undo_waits_until_a_lost_attempt_is_over);
     tcase_add_test(t, view__an_early_undo_waits_until_a_lost_attempt_is_over);
+    tcase_add_test(t, view__a_retry_beside_a_stuck_step_waits_for_an_operator);
+    tcase_add_test(t, view__no_undo_is_early_in_a_saga_that_goes_back);
+    tcase_add_test(t, view__a_skipped_step_is_no_lack);
     tcase_add_test(t, view__an_enlisted_step_waits_for_its_owner);
     tcase_add_test(t, view__a_saga_shows_what_was_asked_for);
     tcase_add_test(t, view__a_saga_that_has_ended_is_shown_from_its_row);

@@ -74,10 +74,10 @@ START_TEST(where__sees_the_saga)
         "age == duration('2h')",
     };
     static const char *const no[] = {
-        "state == RUNNING",       "reason == FORWARD_FAILED",   "age > duration('3h')",
-        "tags.tenant == 'other'", "tags.customer == 'anybody'", "paused",
-        "ended_at > started_at",  "step in ['a', 'b']",         "tags.customer != 'anybody'",
-        "status == 'INTERNAL'",   "mode == 'enlisted' || false"};
+        "state == RUNNING",       "reason == FORWARD_FAILED",    "age > duration('3h')",
+        "tags.tenant == 'other'", "tags.customer == 'anybody'",  "paused",
+        "ended_at > started_at",  "step in ['a', 'b']",          "tags.customer != 'anybody'",
+        "status == 'INTERNAL'",   "mode == 'enlisted' || false", "deadline > started_at"};
     struct where_view v = letter();
     for (size_t i = 0; i < sizeof yes / sizeof yes[0]; i++)
         ck_assert_msg(asks_of(yes[i], &v), "%s", yes[i]);
