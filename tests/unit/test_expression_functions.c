@@ -327,7 +327,8 @@ START_TEST(functions__formats)
         "'%s %s %s %s'.format([null, true, 1.5, b'a']) == 'null true 1.5 a' && '%s'.format([int]) == 'int'",
         "'%s %s'.format([timestamp(0), duration('90s')]) == '1970-01-01T00:00:00Z 90s'",
         "'%x %X'.format(['k', b'k\\xff']) == '6b 6BFF' && '%o'.format([8u]) == '10' && '%%'.format([]) == '%'");
-    FAILS("'%d'.format([1.5]) == ''", "'%s %s'.format(['a']) == ''", "'%y'.format([1]) == ''",
+    FAILS("'%s'.format([b'\\xff']) == ''", "'%s'.format([[b'\\xff']]) == ''", "'%s'.format([{1: b'\\xff'}]) == ''",
+          "'%d'.format([1.5]) == ''", "'%s %s'.format(['a']) == ''", "'%y'.format([1]) == ''",
           "'100%'.format([]) == '100'", "'%.2'.format([1.5]) == ''", "'%x'.format([true]) == ''",
           "'%o'.format(['a']) == ''", "'%e'.format(['a']) == ''");
 }

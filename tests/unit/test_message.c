@@ -362,6 +362,16 @@ START_TEST(message__maps_are_looked_up)
     ck_assert_int_eq(v.i, 2);
     key = text("c");
     ck_assert_int_eq(message_find(wire, counts, &key, &pool, &v), 0);
+    /* What is damaged behind an entry, or within one, is no map in which something is found. */
+    static const char *const damaged[] = {"\x22\x05\x0a\x01"
+                                          "a\x10\x01\x22",
+                                          "\x22\x05\x0a\x01"
+                                          "a\x10\x01\x22\x01\x0a",
+                                          "\x22\x01\x0a\x22\x05\x0a\x01"
+                                          "a\x10\x01"};
+    key = text("a");
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
+        ck_assert_int_eq(message_find(bytes_of_text(damaged[i]), counts, &key, &pool, &v), E_ARGUMENT);
 }
 END_TEST
 

@@ -86,6 +86,17 @@ START_TEST(schema__each_part_of_a_set_comes_to_something)
 }
 END_TEST
 
+START_TEST(schema__a_field_has_any_number_up_to_the_last)
+{
+    ck_assert_int_eq(read_set(FILE3("4:{1:'M' " FIELD("last", "536870911", "5", "") FIELD("first", "1", "5", "") "}")),
+                     0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    ck_assert_str_eq((const char *)message_field_by_number(m, 536870911)->name.at, "last");
+    ck_assert_str_eq((const char *)message_field_by_number(m, 1)->name.at, "first");
+    ck_assert_ptr_null(message_field_by_number(m, 536870910));
+}
+END_TEST
+
 /* As protoc makes them. */
 START_TEST(schema__names_in_json_are_made_of_those_in_the_file)
 {
@@ -365,6 +376,7 @@ int main(void)
     Suite *s = suite_create("schema_read");
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
+    tcase_add_test(c, schema__a_field_has_any_number_up_to_the_last);
     tcase_add_test(c, schema__names_in_json_are_made_of_those_in_the_file);
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
