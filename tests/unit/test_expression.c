@@ -240,6 +240,13 @@ START_TEST(expression__a_wrong_text_is_refused_with_its_place)
     refused("0x10000000000000000u", E_SYNTAX, "does not fit a uint", 1, 1);
     refused("package", E_SYNTAX, "reserved", 1, 1);
     refused("12ab", E_SYNTAX, "ends in letters", 1, 1);
+    refused("1u2", E_SYNTAX, "ends in letters", 1, 1);
+    refused("99999999999999999999", E_SYNTAX, "does not fit an int", 1, 1);
+    refused("18446744073709551616u", E_SYNTAX, "does not fit a uint", 1, 1);
+    refused("0x10000000000000000", E_SYNTAX, "does not fit an int", 1, 1);
+    refused("[1].all(.x, true)", E_SYNTAX, "simple name", 1, 9);
+    refused("cel.bind(.x, 1, true)", E_SYNTAX, "simple name", 1, 10);
+    refused("input.bind(x, 1, x)", E_ARGUMENT, "nothing has this name: x", 1, 12);
     refused("[1].all(x.y, true)", E_SYNTAX, "simple name", 1, 10);
     refused("has(input)", E_SYNTAX, "has() is asked of a field", 1, 5);
     refused("'ü' + @", E_SYNTAX, "means nothing here", 1, 7);

@@ -541,6 +541,10 @@ START_TEST(message__an_index_tells_what_the_message_tells)
             size += put_random_field(&random, type, wire + size);
         if (random_below(&random, 4) == 0 && size > 0)
             size -= 1 + random_below(&random, size); /* cut somewhere */
+        if (random_below(&random, 4) == 0 && size > 0)
+            wire[random_below(&random, size)] = (uint8_t)random_below(&random, 256);
+        if (n == 0)
+            memcpy(wire, "\x02\x01", size = 3); /* a field without a number */
         struct bytes message = bytes_of(wire, size);
         int made = message_index_make(type, message, &pool, &index);
         for (unsigned i = 0; i < type->field_count; i++) {

@@ -319,6 +319,26 @@ START_TEST(inspect__proto2_says_more_of_a_message)
 }
 END_TEST
 
+/* A group is not in the one piece that numbers of a list may be in. */
+START_TEST(inspect__a_group_is_no_packed_list)
+{
+    static const struct {
+        const char *wire;
+        unsigned known, unknown;
+    } cases[] = {{"1:'\x08\x01'", 0, 1}, {"1:5", 0, 1}, {"2:'\x08\x01'", 1, 0}, {"2:1", 1, 0}};
+    ck_assert_int_eq(read_set(FILE2("4:{1:'M' 2:{1:'g' 3:1 4:3 5:10 6:'.p.M'} 2:{1:'i' 3:2 4:3 5:5}}")), 0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t wire[64];
+        struct inspection seen;
+        ck_assert_int_eq(
+            inspect_message(m, bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire)), &seen, &detail), 0);
+        ck_assert_msg(seen.known == cases[i].known && seen.unknown == cases[i].unknown, "%s: %u %u", cases[i].wire,
+                      seen.known, seen.unknown);
+    }
+}
+END_TEST
+
 /* What a closed enum has not leaves the others of its oneof alone, and a string need not be text. */
 START_TEST(message__proto2_passes_over_what_it_does_not_know)
 {
@@ -382,6 +402,7 @@ int main(void)
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
     tcase_add_test(c, schema__only_types_of_protobufs_package_are_its_own);
     tcase_add_test(c, inspect__proto2_says_more_of_a_message);
+    tcase_add_test(c, inspect__a_group_is_no_packed_list);
     tcase_add_test(c, message__proto2_passes_over_what_it_does_not_know);
     tcase_add_test(c, schema__names_have_a_length);
     tcase_add_test(c, schema__declarations_have_a_depth);
