@@ -674,6 +674,8 @@ START_TEST(reader__what_belongs_into_a_call_is_told_so)
         ck_assert_msg(strstr(detail.text, "stands within action or compensation") != NULL, "%s: %s", text, detail.text);
         ck_assert_str_eq(detail.rule, "key-unknown");
     }
+    /* Where nothing ends the saga, something may be left of what a start may say. */
+    definition_destroy(read_text(HEAD STEP("a", ", reserve: 1s") STEP("b", ", after: [a]")));
     /* What waits for nothing may say so. */
     definition_destroy(read_text(HEAD STEP("a", ", after: []") STEP("b", ", after: null")));
     definition_destroy(read_text(HEAD STEP("a", ", retry: {initialBackoff: 2s, maxBackoff: 2s}")));

@@ -145,6 +145,11 @@ START_TEST(expression__reads_messages_that_others_made)
         {"2:{1:-5 2:-999999999}", "anything.after == duration('-5.999999999s')", false},
         {"2:{1:9223372036}", "anything.after == duration('9223372036s')", false},
         {"2:{1:9223372037}", "anything.after > duration('0s')", true},
+        /* A name without a place before it is one, too. */
+        {"7:{1:'shapes.Line' 2:{1:'a'}}", "anything.any == Line{sku: 'a'}", false},
+        {"7:{1:'x/y/shapes.Line' 2:{1:'a'}}", "anything.any == Line{sku: 'a'}", false},
+        {"7:{1:'shapes.Line/' 2:{1:'a'}}", "anything.any == Line{sku: 'a'}", true},
+        {"7:{2:{1:'a'}}", "anything.any == Line{sku: 'a'}", true},
         /* Of the kinds that a value has the last counts. */
         {"5:{3:'a' 4:1}", "anything.any_json == true", false},
         {"5:{4:1 3:'a'}", "anything.any_json == 'a'", false},
@@ -263,6 +268,8 @@ START_TEST(expression__what_has_no_type_is_refused)
             "== cannot be used with (int, string); the values of the enum have names: shapes.Color.RED", 1, 13);
     refused("input.nothing", E_ARGUMENT, "shapes.Order.nothing", 1, 6);
     refused("inputs.order_id", E_ARGUMENT, "inputs", 1, 1);
+    refused("[1].all(item, itm > 0)", E_ARGUMENT, "nothing has this name: itm; did you mean item?", 1, 15);
+    refused("cel.bind(price, 1, prize > 0)", E_ARGUMENT, "nothing has this name: prize; did you mean price?", 1, 20);
     /* A name with dots is one only where nothing is asked within it. */
     refused("saga.?id", E_ARGUMENT, "nothing has this name: saga; did you mean saga.id?", 1, 1);
     refused("steps.?pay.output", E_ARGUMENT, "nothing has this name: steps", 1, 1);

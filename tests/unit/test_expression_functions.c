@@ -231,6 +231,7 @@ START_TEST(functions__lists_and_maps)
         "!optional.none().optMap(x, 1).hasValue() && !optional.of(1).optFlatMap(x, optional.none()).hasValue()",
         "optional.of(1) == optional.of(1) && optional.of(1) != optional.of(2) && optional.of(1) != optional.none()",
         "optional.none() == optional.none() && optional.of([1]) == optional.of([1])",
+        "[][?0] == optional.none() && {}[?1] == optional.none() && dyn([])[?0] == optional.none()",
         "optional.of([1])[?0].value() == 1 && !optional.of([1])[?1].hasValue() && optional.of({1: 2})[?1].value() == 2",
         "{'a': 1, ?'b': optional.of(2), ?'c': optional.none()} == {'a': 1, 'b': 2}",
         "[?optional.none(), 1, ?optional.of(2)] == [1, 2]",
