@@ -167,8 +167,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "write") == 0)
-        return kept_text_write(path, put_all);
+    kept_text_anew = argc == 2 && strcmp(argv[1], "write") == 0;
     Suite *s = suite_create("definition_errors");
     TCase *c = tcase_create("definition_errors");
     tcase_add_test(c, definition__a_line_that_is_wrong_is_told_in_these_words);

@@ -95,10 +95,7 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "write") == 0) {
-        schema = shapes_schema();
-        return kept_text_write(path, put_all);
-    }
+    kept_text_anew = argc == 2 && strcmp(argv[1], "write") == 0;
     Suite *s = suite_create("json_errors");
     TCase *c = tcase_create("json_errors");
     tcase_add_test(c, json__what_is_wrong_is_told_in_these_words);
