@@ -63,7 +63,6 @@ int json_placed(struct json_reader *r, const struct json_place *place, const uin
 {
     if (code == 0)
         return 0;
-    r->detail->field[0] = '\0';
     append_place(place, r->detail);
     find_line(r, at);
     return code;

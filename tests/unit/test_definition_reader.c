@@ -276,6 +276,9 @@ START_TEST(reader__what_is_missing_is_named)
     assert_step_refused("action: /p.S/M, compensation: {method: /p.S/M, barrier: true}",
                         "steps[0].compensation.barrier", 73, "does not apply");
     assert_step_refused("action: {timeout: 1s}", "steps[0].action", 34, "method is missing");
+    assert_step_refused("action: {method: [/p.S/M]}", "steps[0].action.method", 43,
+                        "must be a single value, not a list");
+    assert_step_refused("action: {method: \"\"}", "steps[0].action.method", 43, "must not be empty");
     assert_step_refused("action: [1]", "steps[0].action", 34, "must be a mapping");
     assert_step_refused("action: {method: /p.S/M, request: {}}", "steps[0].action.request", 60, "exactly one of");
     assert_step_refused("action: {method: /p.S/M, request: {constant: a, output: s}}", "steps[0].action.request", 60,
@@ -356,8 +359,8 @@ END_TEST
 
 START_TEST(reader__constants_must_be_base64_and_fit)
 {
-    static const char *const bad[] = {
-        "A", "AA", "AAA", "AA=A", "=AAA", "A===", "====", "AAAA=", "AA==AAAA", "AB==", "AAB=", "AA-A"};
+    static const char *const bad[] = {"A",    "AA",   "AAA",  "AA=A", "=AAA", "A===", "====", "AAAA=", "AA==AAAA",
+                                      "AB==", "AAB=", "AA-A", "AA:A", "AA@A", "AA[A", "AA`A", "AA{A",  "AA_A"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         char rest[128];
         snprintf(rest, sizeof rest, "action: {method: /p.S/M, request: {constant_base64: \"%s\"}}", bad[i]);
@@ -438,6 +441,13 @@ START_TEST(reader__a_pivot_divides_the_steps)
         ck_assert_uint_eq(d->steps[i].action.retry.max_attempts,
                           i > 2 ? limits.retry.compensation.max_attempts : limits.retry.action.max_attempts);
     definition_destroy(d);
+    /* Behind it nothing refuses, but what may be left out; something may stand in. */
+    definition_destroy(read_text(HEAD STEP("p", ", pivot: true")
+                                     STEP("a", ", after: [p], unavailable: fallback, fallback: {value: input}")
+                                         STEP("b", ", after: [p], optional: true, unavailable: refuse")));
+    assert_refused(HEAD STEP("p", ", pivot: true") STEP("a", ", after: [p], unavailable: refuse"),
+                   "steps[1].unavailable", 5, 67,
+                   "past the pivot there is no way back: wait, or give the step a fallback");
     assert_refused(HEAD STEP("a", "") STEP("p", ", pivot: true"), "steps[0]", 4, 5,
                    "a may run beside the pivot p; every step must come before or after it");
     assert_refused(HEAD STEP("p", ", pivot: true") STEP("a", ", after: [p]") STEP("b", ""), "steps[2]", 6, 5,
@@ -664,6 +674,8 @@ START_TEST(reader__what_belongs_into_a_call_is_told_so)
         ck_assert_msg(strstr(detail.text, "stands within action or compensation") != NULL, "%s: %s", text, detail.text);
         ck_assert_str_eq(detail.rule, "key-unknown");
     }
+    /* Where nothing ends the saga, something may be left of what a start may say. */
+    definition_destroy(read_text(HEAD STEP("a", ", reserve: 1s") STEP("b", ", after: [a]")));
     /* What waits for nothing may say so. */
     definition_destroy(read_text(HEAD STEP("a", ", after: []") STEP("b", ", after: null")));
     definition_destroy(read_text(HEAD STEP("a", ", retry: {initialBackoff: 2s, maxBackoff: 2s}")));
@@ -693,6 +705,8 @@ START_TEST(reader__one_wrong_value_among_right_ones_is_found)
         {"", ", after: [b]", "steps[1].after[0]", "itself"},
         {"", ", after: [z]", "steps[1].after[0]", "no step"},
         {"", ", pivot: perhaps", "steps[1].pivot", "is neither true nor false"},
+        {"", ", pivot: perhaps, optional: true, irreversible: true", "steps[1].pivot", "is neither true nor false"},
+        {"", ", pivot: false, optional: perhaps, irreversible: true", "steps[1].optional", "is neither true nor false"},
         {"", ", optional: perhaps", "steps[1].optional", "is neither true nor false"},
         {"", ", irreversible: perhaps", "steps[1].irreversible", "is neither true nor false"},
         {"", ", deferred: perhaps", "steps[1].deferred", "is neither true nor false"},

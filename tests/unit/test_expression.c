@@ -145,6 +145,11 @@ START_TEST(expression__reads_messages_that_others_made)
         {"2:{1:-5 2:-999999999}", "anything.after == duration('-5.999999999s')", false},
         {"2:{1:9223372036}", "anything.after == duration('9223372036s')", false},
         {"2:{1:9223372037}", "anything.after > duration('0s')", true},
+        /* A name without a place before it is one, too. */
+        {"7:{1:'shapes.Line' 2:{1:'a'}}", "anything.any == Line{sku: 'a'}", false},
+        {"7:{1:'x/y/shapes.Line' 2:{1:'a'}}", "anything.any == Line{sku: 'a'}", false},
+        {"7:{1:'shapes.Line/' 2:{1:'a'}}", "anything.any == Line{sku: 'a'}", true},
+        {"7:{2:{1:'a'}}", "anything.any == Line{sku: 'a'}", true},
         /* Of the kinds that a value has the last counts. */
         {"5:{3:'a' 4:1}", "anything.any_json == true", false},
         {"5:{4:1 3:'a'}", "anything.any_json == 'a'", false},
@@ -240,10 +245,20 @@ START_TEST(expression__a_wrong_text_is_refused_with_its_place)
     refused("0x10000000000000000u", E_SYNTAX, "does not fit a uint", 1, 1);
     refused("package", E_SYNTAX, "reserved", 1, 1);
     refused("12ab", E_SYNTAX, "ends in letters", 1, 1);
+    refused("1u2", E_SYNTAX, "ends in letters", 1, 1);
+    refused("99999999999999999999", E_SYNTAX, "does not fit an int", 1, 1);
+    refused("18446744073709551616u", E_SYNTAX, "does not fit a uint", 1, 1);
+    refused("0x10000000000000000", E_SYNTAX, "does not fit an int", 1, 1);
+    refused("[1].all(.x, true)", E_SYNTAX, "simple name", 1, 9);
+    refused("cel.bind(.x, 1, true)", E_SYNTAX, "simple name", 1, 10);
+    refused("input.bind(x, 1, x)", E_ARGUMENT, "nothing has this name: x", 1, 12);
     refused("[1].all(x.y, true)", E_SYNTAX, "simple name", 1, 10);
     refused("has(input)", E_SYNTAX, "has() is asked of a field", 1, 5);
     refused("'ü' + @", E_SYNTAX, "means nothing here", 1, 7);
     refused("\xff", E_SYNTAX, "UTF-8", 1, 1);
+    refused("input.in", E_SYNTAX, "reserved and cannot be a name: in", 1, 6);
+    refused("input.`order_id`(1)", E_SYNTAX, "should end here", 1, 17);
+    refused("input.?order_id(1)", E_SYNTAX, "should end here", 1, 16);
 }
 END_TEST
 
@@ -253,6 +268,12 @@ START_TEST(expression__what_has_no_type_is_refused)
             "== cannot be used with (int, string); the values of the enum have names: shapes.Color.RED", 1, 13);
     refused("input.nothing", E_ARGUMENT, "shapes.Order.nothing", 1, 6);
     refused("inputs.order_id", E_ARGUMENT, "inputs", 1, 1);
+    refused("[1].all(item, itm > 0)", E_ARGUMENT, "nothing has this name: itm; did you mean item?", 1, 15);
+    refused("cel.bind(price, 1, prize > 0)", E_ARGUMENT, "nothing has this name: prize; did you mean price?", 1, 20);
+    /* A name with dots is one only where nothing is asked within it. */
+    refused("saga.?id", E_ARGUMENT, "nothing has this name: saga; did you mean saga.id?", 1, 1);
+    refused("steps.?pay.output", E_ARGUMENT, "nothing has this name: steps", 1, 1);
+    refused("has(steps.pay).output", E_ARGUMENT, "nothing has this name: steps.pay", 1, 5);
     refused("input.order_id + 1", E_ARGUMENT, "+ cannot be used with (string, int)", 1, 16);
     refused("1 + 1u", E_ARGUMENT, "+ cannot be used with (int, uint)", 1, 3);
     refused("lower(input.order_id)", E_ARGUMENT, "no such function: lower", 1, 1);
@@ -284,6 +305,9 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("[1][dyn(-0.5)]", "index out of range", 3);
     fails("[1][dyn('0')]", "a list's index is an int", 3);
     fails("anything.name", "does not support field selection", 8);
+    fails("dyn(input).nothing", "the message has no field of this name: nothing", 10);
+    fails("dyn(input).?nothing == optional.none()", "the message has no field of this name: nothing", 10);
+    fails("has(dyn(input).nothing)", "the message has no field of this name: nothing", 14);
     fails("int('12x')", "no int", 0);
     fails("uint(-1)", "range", 0);
     fails("Line{quantity: 3000000000}.quantity", "does not fit the field quantity", 15);

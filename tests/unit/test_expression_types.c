@@ -61,6 +61,9 @@ START_TEST(types__are_told_before_anything_runs)
         {"true ? {'a': 1} : {'a': dyn('b')}", "map(string, dyn)"},
         {"{1u: {true: [b'']}}", "map(uint, map(bool, list(bytes)))"},
         {"true ? [1] : []", "list(int)"},
+        {"true ? null : null", "null_type"},
+        {"[null, null]", "list(null_type)"},
+        {"[null] + [null]", "list(null_type)"},
         {"true ? [] : [1]", "list(int)"},
         {"true ? 1 : dyn('a')", "dyn"},
         {"true ? input.at : timestamp(0)", "google.protobuf.Timestamp"},
@@ -141,6 +144,9 @@ START_TEST(types__are_told_before_anything_runs)
         {"int", "type(int)"},
         {"Line", "type(shapes.Line)"},
         {"Color.RED", "int"},
+        /* What could not be one type leaves nothing behind. */
+        {"cel.bind(l, [], true || [{l[0]: 1}, {'a': 'b'}] == [] || l == [1])", "bool"},
+        {"cel.bind(l, [], true || [{l[0]: 1}, {'a': 'b'}] == [] || l == ['a'])", "bool"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct expression_error error;
@@ -239,7 +245,23 @@ START_TEST(types__what_is_refused_says_why)
          "== cannot be used with (bool, int); convert with int(), uint(), double() or string()"},
         {"input.at.getMilliseconds('Europe/Berlin')", "time zones are UTC and fixed offsets"},
         {"input.at.getFullYear('Europe/Berlin')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours(':00')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+01')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+01:')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+0100')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+001:00')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+01:000')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+-1:00')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('-+1:00')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+24:00')", "time zones are UTC and fixed offsets"},
+        {"input.at.getHours('+01:60')", "time zones are UTC and fixed offsets"},
         {"[1] + ['a']", "+ cannot be used with (list(int), list(string))"},
+        /* A list that would hold itself. */
+        {"cel.bind(l, [], l + [l])", "+ cannot be used with (list(dyn), list(list(dyn)))"},
+        {"cel.bind(l, [], l + [{1: l}])", "+ cannot be used with (list(dyn), list(map(int, list(dyn))))"},
+        {"cel.bind(l, [], [l, [1]] == [] || l == ['a'])", "== cannot be used with (list(int), list(string))"},
         {"1 in ['a']", "in cannot be used with (int, list(string))"},
         {"{'a': 1}[1]", "cannot be used with (map(string, int), int)"},
         {"!1", "! cannot be used with (int)"},

@@ -106,6 +106,8 @@ START_TEST(json__goes_in_and_comes_out)
          "{\"any\":{\"times\":[],\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{},\"@type\":\"x/shapes.Known\"}}",
          "{\"any\":{\"@type\":\"x/shapes.Known\",\"any\":{\"@type\":\"x/shapes.Line\"},\"nothing\":{}}}"},
         {"Numbers", "{\"d\":-0.0,\"f\":-0.0}", "{\"d\":-0.0,\"f\":-0.0}"},
+        {"Known", "{\"maybeBool\":true,\"maybeDouble\":-1}", "{\"maybeBool\":true,\"maybeDouble\":-1}"},
+        {"Known", "{\"maybeBool\":false,\"maybeDouble\":\"NaN\"}", "{\"maybeBool\":false,\"maybeDouble\":\"NaN\"}"},
         {"Numbers", "{\"d\":0.0,\"i64\":-9223372036854775808.0,\"u64\":-0}", "{\"i64\":\"-9223372036854775808\"}"},
         {"Order", "{\"byRow\":{\"10\":{},\"9\":{},\"-1\":{},\"-10\":{}}}",
          "{\"byRow\":{\"-10\":{},\"-1\":{},\"9\":{},\"10\":{}}}"},
@@ -163,6 +165,15 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
         {"Order", "{\"token\":\"AAAAA\"}", "token", "must be bytes in base64", 1, 10},
         {"Order", "{\"token\":\"AAAAA===\"}", "token", "must be bytes in base64", 1, 10},
         {"Order", "{\"token\":\"A===\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"====\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AAAA====\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA======\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA=A\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA:A\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA@A\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA[A\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA`A\"}", "token", "must be bytes in base64", 1, 10},
+        {"Order", "{\"token\":\"AA{A\"}", "token", "must be bytes in base64", 1, 10},
         {"Order", "{\"orderId\":\"\\ud83d\\ue000\"}", "order_id", "this escape is none that JSON has", 1, 13},
         {"Order", "{\"orderId\":5}", "order_id", "must be a text in quotes", 1, 12},
         {"Order", "{\"orderId\":\"\\ud800\"}", "order_id", "this escape is none that JSON has", 1, 13},
@@ -237,6 +248,30 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
         ck_assert_msg(detail.line == cases[i].line && detail.column == cases[i].column, "%s: %d:%d", cases[i].json,
                       detail.line, detail.column);
     }
+}
+END_TEST
+
+/* What stands behind the end of a text is not looked at, wherever that end is. */
+START_TEST(json__nothing_behind_the_end_counts)
+{
+    static const char *const texts[] = {"-0.5e-10", "100", "true", "null",
+                                        "[{\"a\":\"\\ud83d\\ude00\\n\xe2\x82\xac\"}]"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (size_t size = 0; size <= strlen(texts[i]); size++) {
+            char whole[2][64];
+            struct error_detail said[2];
+            int code[2];
+            struct bytes wire[2];
+            for (int k = 0; k < 2; k++) {
+                memset(whole[k], k == 0 ? '0' : ' ', sizeof whole[k]);
+                memcpy(whole[k], texts[i], k == 0 ? strlen(texts[i]) : size);
+                code[k] = json_read(schema, schema_message(schema, bytes_of_text("google.protobuf.Value")),
+                                    bytes_of(whole[k], size), &pool, 1 << 20, &wire[k], &said[k]);
+            }
+            ck_assert_msg(code[0] == code[1] && (code[0] == 0 || strcmp(said[0].text, said[1].text) == 0),
+                          "%zu of %s: %d %s, %d %s", size, texts[i], code[0], said[0].text, code[1], said[1].text);
+            ck_assert_msg(code[0] != 0 || bytes_equal(wire[0], wire[1]), "%zu of %s", size, texts[i]);
+        }
 }
 END_TEST
 
@@ -508,6 +543,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, json__goes_in_and_comes_out);
     tcase_add_test(tests, json__what_does_not_fit_is_refused_with_its_place);
+    tcase_add_test(tests, json__nothing_behind_the_end_counts);
     tcase_add_test(tests, json__a_long_path_is_cut_between_two_characters);
     tcase_add_test(tests, json__depth_and_size_are_bounded);
     tcase_add_test(tests, json__what_is_too_deep_is_not_written);

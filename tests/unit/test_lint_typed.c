@@ -101,6 +101,10 @@ START_TEST(lint__a_key_of_one_saga_finds_no_other)
         judge(text);
         ck_assert_msg((finding(LINT_RULE_LAST_GOOD_LONE) != NULL) == cases[i].lone, "%s\n%s", text, said);
     }
+    /* Whatever else is of one saga alone is sent, not sought. */
+    judge(TOP STEP "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =saga.id}}\n"
+                   "    metadata: {m: =saga.id}\n    when: saga.id != input.order_id\n");
+    ck_assert_msg(finding(LINT_RULE_LAST_GOOD_LONE) == NULL, "%s", said);
 }
 END_TEST
 
@@ -176,6 +180,15 @@ START_TEST(lint__an_output_is_asked_for_where_it_may_be_missing)
         {"    optional: true\n", "!has(steps.a.output) && steps.a.output.reservation_id == '' ? 'x' : 'y'", "a"},
         {"    optional: true\n", "!has(steps.a.output) ? '' : steps.a.output.reservation_id", NULL},
         {"    optional: true\n", "!has(steps.a.output) ? steps.a.output.reservation_id : ''", "a"},
+        /* Either is enough where all of them say it, and all of them have to where one is enough. */
+        {"    optional: true\n", "!has(steps.a.output) || input.order_id == '' ? '' : steps.a.output.reservation_id",
+         NULL},
+        {"    optional: true\n",
+         "has(steps.a.output) || steps.a.outcome == 'done' ? steps.a.output.reservation_id : ''", NULL},
+        {"    optional: true\n",
+         "!has(steps.a.output) && steps.a.outcome != 'done' ? '' : steps.a.output.reservation_id", NULL},
+        {"    optional: true\n", "!has(steps.a.output) && input.order_id == '' ? '' : steps.a.output.reservation_id",
+         "a"},
         {"    optional: true\n", "steps.a.outcome", NULL},
         {"    unavailable: fallback\n    fallback: {value: {reservation_id: none}}\n", "steps.a.output.reservation_id",
          NULL},

@@ -95,6 +95,8 @@ START_TEST(quantity__counts_are_whole)
     ck_assert_str_eq(quantity_read_count(bytes_of_text("1.0"), &count), "is not a whole number");
     ck_assert_str_eq(quantity_read_count(bytes_of_text("10k"), &count), "is not a whole number");
     ck_assert_str_eq(quantity_read_count(bytes_of_text("ten"), &count), "is not a number");
+    ck_assert_str_eq(quantity_read_count(bytes_of_text("1.0000000000"), &count), "has too many decimal places");
+    ck_assert_str_eq(quantity_read_count(bytes_of_text("1."), &count), "is not a number");
     ck_assert_uint_eq(count, UINT64_MAX);
 }
 END_TEST

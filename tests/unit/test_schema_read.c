@@ -86,6 +86,17 @@ START_TEST(schema__each_part_of_a_set_comes_to_something)
 }
 END_TEST
 
+START_TEST(schema__a_field_has_any_number_up_to_the_last)
+{
+    ck_assert_int_eq(read_set(FILE3("4:{1:'M' " FIELD("last", "536870911", "5", "") FIELD("first", "1", "5", "") "}")),
+                     0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    ck_assert_str_eq((const char *)message_field_by_number(m, 536870911)->name.at, "last");
+    ck_assert_str_eq((const char *)message_field_by_number(m, 1)->name.at, "first");
+    ck_assert_ptr_null(message_field_by_number(m, 536870910));
+}
+END_TEST
+
 /* As protoc makes them. */
 START_TEST(schema__names_in_json_are_made_of_those_in_the_file)
 {
@@ -174,6 +185,12 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
         {FILE3("4:{1:'M' 7:{1:1}}"), "p.M", "uses message_set_wire_format, which is not supported"},
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'.p.N'}}"), "p.M",
          "uses a type that is not in the set (make it with --include_imports): p.N"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'.p.\x1fN'}}"), "p.M",
+         "uses a type that is not in the set (make it with --include_imports): ?"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'.p.N\x7f'}}"), "p.M",
+         "uses a type that is not in the set (make it with --include_imports): ?"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'.p.N ~'}}"), "p.M",
+         "uses a type that is not in the set (make it with --include_imports): p.N ~"},
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:14 6:'.p.M'}}"), "p.M",
          "uses a type that is not in the set (make it with --include_imports): p.M"},
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'p.M'}}"), "p.M", "names a type without its package"},
@@ -308,6 +325,26 @@ START_TEST(inspect__proto2_says_more_of_a_message)
 }
 END_TEST
 
+/* A group is not in the one piece that numbers of a list may be in. */
+START_TEST(inspect__a_group_is_no_packed_list)
+{
+    static const struct {
+        const char *wire;
+        unsigned known, unknown;
+    } cases[] = {{"1:'\x08\x01'", 0, 1}, {"1:5", 0, 1}, {"2:'\x08\x01'", 1, 0}, {"2:1", 1, 0}};
+    ck_assert_int_eq(read_set(FILE2("4:{1:'M' 2:{1:'g' 3:1 4:3 5:10 6:'.p.M'} 2:{1:'i' 3:2 4:3 5:5}}")), 0);
+    const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t wire[64];
+        struct inspection seen;
+        ck_assert_int_eq(
+            inspect_message(m, bytes_of(wire, wire_of_text(cases[i].wire, wire, sizeof wire)), &seen, &detail), 0);
+        ck_assert_msg(seen.known == cases[i].known && seen.unknown == cases[i].unknown, "%s: %u %u", cases[i].wire,
+                      seen.known, seen.unknown);
+    }
+}
+END_TEST
+
 /* What a closed enum has not leaves the others of its oneof alone, and a string need not be text. */
 START_TEST(message__proto2_passes_over_what_it_does_not_know)
 {
@@ -365,11 +402,13 @@ int main(void)
     Suite *s = suite_create("schema_read");
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
+    tcase_add_test(c, schema__a_field_has_any_number_up_to_the_last);
     tcase_add_test(c, schema__names_in_json_are_made_of_those_in_the_file);
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
     tcase_add_test(c, schema__what_no_compiler_makes_is_refused);
     tcase_add_test(c, schema__only_types_of_protobufs_package_are_its_own);
     tcase_add_test(c, inspect__proto2_says_more_of_a_message);
+    tcase_add_test(c, inspect__a_group_is_no_packed_list);
     tcase_add_test(c, message__proto2_passes_over_what_it_does_not_know);
     tcase_add_test(c, schema__names_have_a_length);
     tcase_add_test(c, schema__declarations_have_a_depth);
