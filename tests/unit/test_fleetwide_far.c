@@ -227,14 +227,18 @@ START_TEST(fleetwide_far__each_is_asked_by_its_name_where_it_is)
     ck_assert_str_eq(r->next_page_token, "");
     saga__v1__list_response__free_unpacked(r, NULL);
     /* One that is not in the token has no more. */
-    call = list("11=2a", 3);
-    ck_assert_uint_eq(far_count, 3);
-    Saga__V1__ListRequest *m = question(2, &saga__v1__list_request__descriptor);
-    ck_assert_str_eq(m->journal, "j1");
-    ck_assert_int_eq(m->page_size, 3); /* of a small page all may be in one */
-    saga__v1__list_request__free_unpacked(m, NULL);
-    answers_nothing(2);
-    saga__v1__list_response__free_unpacked(listed(call), NULL);
+    static const char *const tokens[] = {"10=2a", "11=2a"};
+    for (unsigned n = 0; n < 2; n++) {
+        call = list(tokens[n], 3);
+        ck_assert_uint_eq(far_count, 3 + n);
+        Saga__V1__ListRequest *m = question(2 + n, &saga__v1__list_request__descriptor);
+        ck_assert_str_eq(m->journal, all[n].name);
+        ck_assert_str_eq(m->page_token, "2a");
+        ck_assert_int_eq(m->page_size, 3); /* of a small page all may be in one */
+        saga__v1__list_request__free_unpacked(m, NULL);
+        answers_nothing(2 + n);
+        saga__v1__list_response__free_unpacked(listed(call), NULL);
+    }
 }
 END_TEST
 
@@ -521,13 +525,16 @@ START_TEST(fleetwide_far__who_waits_no_more_is_not_waited_for)
     for (unsigned i = 0; i < AT_ONCE + 2; i++)
         add_far();
     struct world_call *call = list("", 10);
+    answers_nothing(0);
+    ck_assert_uint_eq(far_count, AT_ONCE + 1);
     api_world_cancel(call);
-    for (unsigned n = 0; n < AT_ONCE; n++) {
+    for (unsigned n = 1; n <= AT_ONCE; n++) {
         ck_assert(fars[n].cancelled);
         ends(n, 1, bytes_of(NULL, 0));
     }
-    ck_assert_uint_eq(far_count, AT_ONCE);
+    ck_assert_uint_eq(far_count, AT_ONCE + 1);
     ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 1); /* what one had said is no answer */
     api_world_free(call);
 }
 END_TEST
@@ -604,24 +611,29 @@ END_TEST
 
 START_TEST(fleetwide_far__a_job_says_whose_it_is)
 {
+    enum { MANY = 200 };
     Saga__V1__ListBulksRequest m = SAGA__V1__LIST_BULKS_REQUEST__INIT;
     m.fleet = true;
     for (int i = 0; i < 2; i++)
         add_far();
     struct world_call *call = api_world_ask(&w, 0, METHOD_LIST_BULKS, &m.base);
     for (unsigned n = 0; n < 2; n++) {
-        Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT, *jobs[] = {&job, &job};
+        Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT, *jobs[2 * MANY];
         Saga__V1__ListBulksResponse said = SAGA__V1__LIST_BULKS_RESPONSE__INIT;
         job.id = (char *)(uintptr_t) "job";
+        for (unsigned i = 0; i < 2 * MANY; i++)
+            jobs[i] = &job;
         said.jobs = jobs;
-        said.n_jobs = 1 + n;
+        said.n_jobs = MANY + MANY * n;
         answers(n, &said.base);
     }
     ck_assert(call->ended && call->status == 0);
     Saga__V1__ListBulksResponse *r = saga__v1__list_bulks_response__unpack(NULL, call->body.size, call->body.at);
-    ck_assert_uint_eq(r->n_jobs, 3);
-    for (unsigned i = 0; i < 3; i++)
-        ck_assert_str_eq(r->jobs[i]->journal, i == 0 ? "j0" : "j1");
+    ck_assert_uint_eq(r->n_jobs, 3 * MANY);
+    for (unsigned i = 0; i < 3 * MANY; i++) {
+        ck_assert_str_eq(r->jobs[i]->id, "job");
+        ck_assert_str_eq(r->jobs[i]->journal, i < MANY ? "j0" : "j1");
+    }
     saga__v1__list_bulks_response__free_unpacked(r, NULL);
     api_world_free(call);
 }

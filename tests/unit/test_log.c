@@ -1,5 +1,6 @@
 /* Log lines: their two forms, what is escaped, how they are bounded, and when they are written. tests.mk wraps write, to see when one begins. */
 #include "sidecar/observe/log.h"
+#include "sidecar/observe/log_writer.h"
 #include "tests/support/until.h"
 
 #include <check.h>
@@ -272,6 +273,40 @@ START_TEST(log__nobody_waits_for_its_reader)
 }
 END_TEST
 
+/* To the last byte, while the writer stands with what it took before. */
+START_TEST(log__the_queue_takes_what_just_fits)
+{
+    enum { SIZE = 1024, LINES = LOG_QUEUE_BYTES / SIZE };
+    static char full[1 << 20], got[LOG_QUEUE_BYTES + 2 * SIZE], one[SIZE];
+    int ends[2];
+    size_t used = 0;
+    ck_assert_int_eq(pipe(ends), 0);
+    int room = fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    ck_assert(room > 0 && room <= (int)sizeof full);
+    ck_assert_int_eq(write(ends[1], full, (size_t)room), room);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    memset(one, 'x', SIZE - 1);
+    one[SIZE - 1] = '\n';
+    unsigned before = atomic_load(&writes);
+    for (int i = 0; i <= LINES; i++) {
+        log_writer_put(one, SIZE);
+        UNTIL(atomic_load(&writes) > before); /* the first is in the queue no more */
+    }
+    for (ssize_t n; room > 0; room -= (int)n)
+        ck_assert_int_gt(n = read(ends[0], full, (size_t)room), 0);
+    while (used < (LINES + 1) * SIZE) {
+        ssize_t n = read(ends[0], got + used, sizeof got - used);
+        ck_assert_int_gt(n, 0);
+        used += (size_t)n;
+    }
+    ck_assert_uint_eq(used, (LINES + 1) * SIZE);
+    for (size_t i = 0; i < used; i++)
+        ck_assert_int_eq(got[i], one[i % SIZE]);
+    log_close(SPAN_S(10));
+    ck_assert_int_eq(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 0), 0); /* nothing tells of a loss */
+}
+END_TEST
+
 /* A standard error that somebody else has made non-blocking loses nothing. */
 START_TEST(log__a_full_non_blocking_pipe_is_waited_for)
 {
@@ -472,6 +507,7 @@ int main(void)
     tcase_add_test(lines, log__lines_end_well_at_every_length);
     tcase_add_test(lines, log__writes_what_is_grave_enough);
     tcase_add_test(lines, log__nobody_waits_for_its_reader);
+    tcase_add_test(lines, log__the_queue_takes_what_just_fits);
     tcase_add_test(lines, log__a_full_non_blocking_pipe_is_waited_for);
     tcase_add_test(lines, log__the_end_waits_for_the_lines_that_are_being_written);
     tcase_add_test(lines, log__of_one_kind_so_many_a_second);
