@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -21,6 +22,7 @@
 
 static char line[LOG_LINE_SIZE];
 static atomic_uint writes; /* that have begun */
+static atomic_size_t largest;
 
 ssize_t __real_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
@@ -28,6 +30,8 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 {
     atomic_fetch_add(&writes, 1);
+    if (size > atomic_load(&largest))
+        atomic_store(&largest, size);
     return __real_write(fd, bytes, size);
 }
 
@@ -273,13 +277,13 @@ START_TEST(log__nobody_waits_for_its_reader)
 }
 END_TEST
 
-/* To the last byte, while the writer stands with what it took before. */
+/* To the last byte, while the writer stands with what it took before; and of what is queued it writes as much at once as may be, of whole lines. */
 START_TEST(log__the_queue_takes_what_just_fits)
 {
-    enum { SIZE = 1024, LINES = LOG_QUEUE_BYTES / SIZE };
-    static char full[1 << 20], got[LOG_QUEUE_BYTES + 2 * SIZE], one[SIZE];
+    enum { SIZE = 241, LINES = LOG_QUEUE_BYTES / SIZE, LAST = LOG_QUEUE_BYTES % SIZE, ALL = LOG_QUEUE_BYTES + SIZE };
+    _Static_assert(17 * SIZE == PIPE_BUF + 1 && LAST > 0, "a line ends just behind what may be written at once");
+    static char full[1 << 20], got[ALL + 1], one[SIZE];
     int ends[2];
-    size_t used = 0;
     ck_assert_int_eq(pipe(ends), 0);
     int room = fcntl(ends[1], F_SETPIPE_SZ, 4096);
     ck_assert(room > 0 && room <= (int)sizeof full);
@@ -288,22 +292,23 @@ START_TEST(log__the_queue_takes_what_just_fits)
     memset(one, 'x', SIZE - 1);
     one[SIZE - 1] = '\n';
     unsigned before = atomic_load(&writes);
+    atomic_store(&largest, 0);
     for (int i = 0; i <= LINES; i++) {
         log_writer_put(one, SIZE);
         UNTIL(atomic_load(&writes) > before); /* the first is in the queue no more */
     }
+    log_writer_put(one + SIZE - LAST, LAST);
     for (ssize_t n; room > 0; room -= (int)n)
         ck_assert_int_gt(n = read(ends[0], full, (size_t)room), 0);
-    while (used < (LINES + 1) * SIZE) {
-        ssize_t n = read(ends[0], got + used, sizeof got - used);
-        ck_assert_int_gt(n, 0);
-        used += (size_t)n;
-    }
-    ck_assert_uint_eq(used, (LINES + 1) * SIZE);
+    size_t used = 0;
+    for (ssize_t n; used < ALL; used += (size_t)n)
+        ck_assert_int_gt(n = read(ends[0], got + used, sizeof got - used), 0);
+    ck_assert_uint_eq(used, ALL);
     for (size_t i = 0; i < used; i++)
-        ck_assert_int_eq(got[i], one[i % SIZE]);
+        ck_assert_int_eq(got[i], one[i < ALL - LAST ? i % SIZE : SIZE - (ALL - i)]);
     log_close(SPAN_S(10));
     ck_assert_int_eq(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 0), 0); /* nothing tells of a loss */
+    ck_assert_uint_eq(atomic_load(&largest), 16 * SIZE);
 }
 END_TEST
 

@@ -207,6 +207,10 @@ START_TEST(metrics__labels_are_escaped_and_cut)
     assert_line("sagad_target_calls_waiting{target=\"a\\\"b\\\\c\\nd\"} 1");
     ck_assert_ptr_null(strstr(text, "\xc3"));
     ck_assert_ptr_nonnull(strstr(text, "aaaa\"} 2"));
+    memset(longer, 0x80, sizeof longer - 1); /* no character begins anywhere: nothing of it is kept */
+    metrics_set(m, METRIC_CALLS_WAITING, LABELS(TEXT(longer)), 3);
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line("sagad_target_calls_waiting{target=\"\"} 3");
 }
 END_TEST
 
