@@ -140,6 +140,35 @@ START_TEST(metrics__series_of_several_loops_are_matched_by_each_label)
 }
 END_TEST
 
+/* Of whatever length, and wherever it is that they differ. */
+START_TEST(metrics__labels_that_are_nearly_alike_are_told_apart)
+{
+    static const size_t sizes[] = {1, 3, 7, 8, 9, 12, 16, 17, 20};
+    enum { LETTERS = 10, SERIES_MAX = 1000 };
+    struct metrics *many;
+    char label[32], line[96];
+    ck_assert_int_eq(metrics_create(SERIES_MAX, &many), 0);
+    for (int look = 0; look < 2; look++) {
+        int n = 0;
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            for (size_t at = 0; at < sizes[i]; at++)
+                for (int letter = 0; letter < LETTERS; letter++, n++) {
+                    memset(label, 'a', sizes[i]);
+                    label[sizes[i]] = '\0';
+                    label[at] = (char)('b' + letter);
+                    snprintf(line, sizeof line, "sagad_target_calls_waiting{target=\"%s\"} %d", label, n);
+                    if (look)
+                        assert_line(line);
+                    else
+                        metrics_set(many, METRIC_CALLS_WAITING, LABELS(TEXT(label)), n);
+                }
+        ck_assert_uint_eq(metrics_count(many), (uint32_t)n);
+        written(&many, 1, METRICS_PROMETHEUS);
+    }
+    metrics_destroy(many);
+}
+END_TEST
+
 /* Of examples of several loops the latest is shown, whichever is looked at first, and at its own bucket. */
 START_TEST(metrics__the_latest_example_is_shown)
 {
@@ -275,6 +304,7 @@ int main(void)
     tcase_add_test(all, metrics__what_they_take_is_counted_whole);
     tcase_add_test(all, metrics__several_loops_are_one);
     tcase_add_test(all, metrics__series_of_several_loops_are_matched_by_each_label);
+    tcase_add_test(all, metrics__labels_that_are_nearly_alike_are_told_apart);
     tcase_add_test(all, metrics__the_latest_example_is_shown);
     tcase_add_test(all, metrics__a_histogram_tells_bucket_sum_and_count);
     tcase_add_test(all, metrics__an_example_stands_at_its_bucket_in_openmetrics_alone);
