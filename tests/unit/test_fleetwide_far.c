@@ -16,7 +16,7 @@ enum { JOURNALS_MAX = 64, AT_ONCE = 32 /* as in fleetwide.c */ };
 /* What another sidecar was asked. */
 struct far {
     char address[32];
-    uint8_t question[256];
+    uint8_t question[2048];
     size_t size;
     enum method_id method;
     struct span timeout;
@@ -238,6 +238,27 @@ START_TEST(fleetwide_far__each_is_asked_by_its_name_where_it_is)
         saga__v1__list_request__free_unpacked(m, NULL);
         answers_nothing(2 + n);
         saga__v1__list_response__free_unpacked(listed(call), NULL);
+    }
+}
+END_TEST
+
+/* However much was asked for: when nobody has more there is no next page. */
+START_TEST(fleetwide_far__the_last_page_has_no_token)
+{
+    char where[1024];
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    add_far();
+    memset(where, 'x', sizeof where - 1);
+    where[sizeof where - 1] = '\0';
+    m.fleet = true;
+    m.page_size = 1;
+    m.where = where;
+    for (unsigned n = 0; n < 2; n++) {
+        struct world_call *call = api_world_ask(&w, 0, METHOD_LIST, &m.base);
+        answers_nothing(n);
+        Saga__V1__ListResponse *r = listed(call);
+        ck_assert_str_eq(r->next_page_token, "");
+        saga__v1__list_response__free_unpacked(r, NULL);
     }
 }
 END_TEST
@@ -560,7 +581,7 @@ START_TEST(fleetwide_far__a_job_begins_here_first_and_all_share_its_rate)
             ck_assert_str_ne(m->journal, all[3].name);
             saga__v1__start_bulk_request__free_unpacked(m, NULL);
             Saga__V1__StartBulkResponse said = SAGA__V1__START_BULK_RESPONSE__INIT;
-            said.already_started = n > 0 || i > 1;
+            said.already_started = n != 2 * i || i > 1; /* all but the first, or the last */
             answers(n, &said.base);
         }
         ck_assert(call->ended && call->status == 0);
@@ -797,6 +818,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, fleetwide_far__each_is_asked_by_its_name_where_it_is);
+    tcase_add_test(t, fleetwide_far__the_last_page_has_no_token);
     tcase_add_test(t, fleetwide_far__tokens_that_no_page_gave_are_refused);
     tcase_add_test(t, fleetwide_far__who_is_there_is_waited_for);
     tcase_add_test(t, fleetwide_far__what_cannot_be_meant_is_refused);
