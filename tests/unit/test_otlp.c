@@ -80,6 +80,7 @@ START_TEST(otlp__a_text_is_valid_and_fits)
         {"caf\xc3\xa9!", 6, 6, "caf\xc3\xa9"},
         {"\xed\xa0\x80", 3, 16, "???"}, /* half of a pair of UTF-16 */
         {"\xc3", 1, 16, "?"},
+        {"\x80\x80\x80\x80\x80\x80\x80\x80", 8, 16, "????????"},
         {"", 0, 1, ""},
     };
     char to[64];
@@ -95,29 +96,31 @@ START_TEST(otlp__what_finds_no_room_is_counted_once)
 {
     Otlp__KeyValue item = OTLP__KEY_VALUE__INIT;
     char key[101];
-    enum { KEY = 100, PACKED = KEY + 2, WHOLE = PACKED + 4, ROOM = 3 * WHOLE };
+    enum { KEY = 100, PACKED = KEY + 2, WHOLE = PACKED + 4 };
+    static const unsigned rooms[][2] = {{3 * WHOLE, 3}, {3 * WHOLE - 1, 2}, {WHOLE, 1}, {WHOLE - 1, 0}};
     memset(key, 'k', KEY);
     key[KEY] = '\0';
     item.key = key;
     for (int small = 0; small < 2; small++)
-        for (int less = 0; less < 2; less++) {
+        for (size_t row = 0; row < sizeof rooms / sizeof rooms[0]; row++) {
+            const unsigned fit = rooms[row][1];
             struct otlp_queue *q;
             struct otlp_batch batch = {0};
-            ck_assert_int_eq(otlp_queue_create((size_t)(ROOM - less), &q), 0);
-            for (int i = 0; i < 5; i++)
+            ck_assert_int_eq(otlp_queue_create(rooms[row][0], &q), 0);
+            for (unsigned i = 0; i < 5; i++)
                 ck_assert_int_eq(small ? otlp_queue_add_small(q, &item.base, 1000) : otlp_queue_add(q, &item.base),
-                                 i < 3 - less);
-            ck_assert_uint_eq(otlp_queue_dropped(q), 2 + less);
+                                 i < fit);
+            ck_assert_uint_eq(otlp_queue_dropped(q), 5 - fit);
             ck_assert_uint_eq(otlp_queue_dropped(q), 0);
             otlp_queue_take(q, &batch);
-            ck_assert_uint_eq(batch.count, 3 - less);
-            ck_assert_uint_eq(batch.size, (size_t)(3 - less) * WHOLE);
+            ck_assert_uint_eq(batch.count, fit);
+            ck_assert_uint_eq(batch.size, fit * WHOLE);
             ProtobufCBinaryData *list = otlp_batch_list(&batch);
-            for (int i = 0; i < 3 - less; i++)
+            for (unsigned i = 0; i < fit; i++)
                 ck_assert_uint_eq(list[i].len, PACKED);
             free(list);
-            ck_assert(otlp_queue_add(q, &item.base)); /* there is room again */
-            ck_assert_uint_eq(otlp_queue_dropped(q), 0);
+            ck_assert_int_eq(otlp_queue_add(q, &item.base), fit > 0); /* there is room again */
+            ck_assert_uint_eq(otlp_queue_dropped(q), fit == 0);
             free(batch.at);
             otlp_queue_destroy(q);
         }
