@@ -364,7 +364,7 @@ START_TEST(log__of_one_kind_so_many_a_second)
 {
     enum { LINES = 1000 };
     static char got[LOG_QUEUE_BYTES];
-    int ends[2], written = 0, left_out = 0, others = 0;
+    int ends[2], written = 0, again = 0, left_out = 0, others = 0;
     struct timespec began, ended;
     ck_assert_int_eq(pipe(ends), 0);
     log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
@@ -381,18 +381,21 @@ START_TEST(log__of_one_kind_so_many_a_second)
         for (time_t second = now.tv_sec; now.tv_sec == second;)
             clock_gettime(CLOCK_MONOTONIC, &now);
         log_say(LOG_LEVEL_INFO, "later");
+        log_event(LOG_LEVEL_WARN, "a target is away", LOG_NUMBER("again", later));
     }
     log_close(SPAN_S(10));
     drain(ends[0], got, sizeof got);
     for (char *at = strtok(got, "\n"); at != NULL; at = strtok(NULL, "\n")) {
         int n;
-        written += strstr(at, "msg=\"a target is away\"") != NULL;
+        written += strstr(at, "msg=\"a target is away\" n=") != NULL;
+        again += strstr(at, "msg=\"a target is away\" again=") != NULL;
         others += strstr(at, "msg=another") != NULL;
         if (strstr(at, "what=\"a target is away\"") != NULL) {
             ck_assert_int_eq(sscanf(strstr(at, " lines="), " lines=%d", &n), 1);
             left_out += n;
         }
     }
+    ck_assert_int_eq(again, 2); /* each second has lines of its own */
     ck_assert_int_eq(written + left_out, LINES);
     ck_assert_int_ge(written, LOG_KIND_LINES);
     ck_assert_int_le(written, LOG_KIND_LINES * (int)(ended.tv_sec - began.tv_sec + 1));

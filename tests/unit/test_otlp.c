@@ -80,6 +80,7 @@ START_TEST(otlp__a_text_is_valid_and_fits)
         {"caf\xc3\xa9!", 6, 6, "caf\xc3\xa9"},
         {"\xed\xa0\x80", 3, 16, "???"}, /* half of a pair of UTF-16 */
         {"\xc3", 1, 16, "?"},
+        {"\x80", 1, 16, "?"},
         {"\x80\x80\x80\x80\x80\x80\x80\x80", 8, 16, "????????"},
         {"", 0, 1, ""},
     };
