@@ -185,13 +185,16 @@ START_TEST(otlp__a_record_has_the_fields_of_its_line)
         LOG_TEXT("trace_id", TRACE),
         LOG_TEXT("span_id", "b7ad6b7169203331"),
         LOG_TEXT("text", NULL),
+        LOG_TEXT("digest", "11111111111111111111111111111111"), /* of the length of an id, and none */
+        LOG_TEXT("uid", "2222222222222222"),
+        LOG_TEXT("trace_id", "unknown"),
     };
-    Otlp__LogRecord *m = logged(fields, 7, LOG_LEVEL_WARN);
-    static const char *const expected[][2] = {{"saga.id", "9f03c1d2a4b7-2a"},
-                                              {"saga.step", "ch?"},
-                                              {"saga.attempt", NULL},
-                                              {"saga.target", "shop"},
-                                              {"text", ""}};
+    enum { FIELDS = sizeof fields / sizeof fields[0], ATTRIBUTES = FIELDS - 2 };
+    Otlp__LogRecord *m = logged(fields, FIELDS, LOG_LEVEL_WARN);
+    static const char *const expected[][2] = {
+        {"saga.id", "9f03c1d2a4b7-2a"}, {"saga.step", "ch?"},   {"saga.attempt", NULL},
+        {"saga.target", "shop"},        {"text", ""},           {"digest", "11111111111111111111111111111111"},
+        {"uid", "2222222222222222"},    {"trace_id", "unknown"}};
     ck_assert_str_eq(m->body->string_value, "it broke");
     ck_assert_int_eq(m->severity_number, 13);
     ck_assert_str_eq(m->severity_text, "WARN");
@@ -201,8 +204,8 @@ START_TEST(otlp__a_record_has_the_fields_of_its_line)
     ck_assert_uint_eq(m->span_id.len, 8);
     ck_assert_mem_eq(m->span_id.data, "\xb7\xad\x6b\x71\x69\x20\x33\x31", 8);
     ck_assert_uint_eq(m->flags, 1);
-    ck_assert_uint_eq(m->n_attributes, 5);
-    for (size_t i = 0; i < 5; i++) {
+    ck_assert_uint_eq(m->n_attributes, ATTRIBUTES);
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
         ck_assert_str_eq(m->attributes[i]->key, expected[i][0]);
         if (expected[i][1] != NULL)
             ck_assert_str_eq(m->attributes[i]->value->string_value, expected[i][1]);
