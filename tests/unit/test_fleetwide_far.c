@@ -288,8 +288,10 @@ START_TEST(fleetwide_far__who_is_there_is_waited_for)
     relay_turn(w.loop[0].relay);
     ck_assert(!call->ended);
     known = 0;
-    relay_turn(w.loop[0].relay);
-    ck_assert_uint_eq(far_count, 1);
+    for (int turn = 0; turn < 2; turn++) { /* from then on nobody is asked again */
+        relay_turn(w.loop[0].relay);
+        ck_assert_uint_eq(far_count, 1);
+    }
     answers_nothing(0);
     saga__v1__list_response__free_unpacked(listed(call), NULL);
     known = E_JOURNAL_AWAY;
