@@ -14,10 +14,9 @@
 
 /* ---- what a record may hold ---- */
 
-/* Whether the text of a call, which may be NULL, is within size_max. */
 static bool text_fits(const char *text, size_t size_max)
 {
-    return text == NULL || strnlen(text, size_max + 1) <= size_max;
+    return strnlen(text, size_max + 1) <= size_max;
 }
 
 _Static_assert(RECORD_TYPE_COUNT == 20 && SUBJECT_KIND_COUNT == 15 && JOURNAL_FORM == 1,

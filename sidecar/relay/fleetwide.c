@@ -344,7 +344,6 @@ static int ask_all(struct relayed *lost, const struct relay_journal *all, unsign
         relayed_free(lost);
         return 0;
     }
-    w->count = 0;
     w->journals = journals;
     relay->wide_count++;
     for (unsigned i = 0; i < count; i++) {

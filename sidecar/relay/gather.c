@@ -57,7 +57,7 @@ static bool piece(struct arena *a, const char *text, unsigned k, unsigned count,
         if (*c == '\0')
             break;
     }
-    if (at != count || from == NULL || end == NULL)
+    if (at != count)
         return false;
     *out = arena_take(a, (size_t)(end - from) + 1);
     if (*out == NULL)

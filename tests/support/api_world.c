@@ -645,6 +645,13 @@ void api_world_settle(struct api_world *w)
 
 /* ---- requests ---- */
 
+struct world_call *api_world_open(struct api_world *w, unsigned loop, enum method_id method)
+{
+    struct world_call *call = serve(&w->loop[loop], &methods_served[method]);
+    call->peer = w->peer;
+    return call;
+}
+
 struct world_call *api_world_ask_bytes(struct api_world *w, unsigned loop, enum method_id method, struct bytes bytes)
 {
     struct world_call *call = serve(&w->loop[loop], &methods_served[method]);

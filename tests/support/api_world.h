@@ -103,6 +103,8 @@ void api_world_settle(struct api_world *w);
 /* A request comes over a connection of this loop. The call is the test's, until api_world_free. */
 struct world_call *api_world_ask(struct api_world *w, unsigned loop, enum method_id method, const ProtobufCMessage *m);
 struct world_call *api_world_ask_bytes(struct api_world *w, unsigned loop, enum method_id method, struct bytes bytes);
+/* A stream is opened, of which nothing has come yet. */
+struct world_call *api_world_open(struct api_world *w, unsigned loop, enum method_id method);
 /* A further message of a bidi stream, and its end. */
 void api_world_more(struct world_call *call, const ProtobufCMessage *m);
 void api_world_half_close(struct world_call *call);

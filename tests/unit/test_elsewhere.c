@@ -226,6 +226,8 @@ START_TEST(elsewhere__who_waits_no_more_is_not_waited_for)
     relay_turn(w.loop[0].relay);
     ck_assert(call->ended);
     ck_assert_str_eq(call->reason, "STOPPING");
+    ck_assert_str_eq(call->message, error_row(E_STOPPING)->text);
+    ck_assert_str_eq(call->field, "");
     ck_assert_uint_eq(cancelled, 1);
     api_world_free(call);
 }
@@ -407,9 +409,10 @@ START_TEST(elsewhere__nor_by_one_that_lay_on_its_way_to_a_guest)
     struct relay *guest = w.loop[1].relay;
     struct rpc *own = guest->options.rooms[1];
     place = (struct relay_place){.place = 1};
-    for (int among_loops = 0; among_loops < 2; among_loops++) {
-        guest->options.rooms =
-            among_loops ? (struct rpc *const[]){w.loop[0].relay->options.rpc, own} : (struct rpc *const[]){own, home};
+    for (int among_loops = 0; among_loops < 3; among_loops++) { /* not, the first of them, the last */
+        struct rpc *const loop = w.loop[0].relay->options.rpc;
+        struct rpc *const rooms[3][2] = {{own, home}, {loop, own}, {own, loop}};
+        guest->options.rooms = rooms[among_loops];
         guest->options.loops = among_loops ? 2 : 1;
         for (int late = 0; late < 2; late++) {
             w.asked_ago = SPAN_S(14 + 2 * late);

@@ -16,7 +16,7 @@ enum { JOURNALS_MAX = 64, AT_ONCE = 32 /* as in fleetwide.c */ };
 /* What another sidecar was asked. */
 struct far {
     char address[32];
-    uint8_t question[256];
+    uint8_t question[2048];
     size_t size;
     enum method_id method;
     struct span timeout;
@@ -227,14 +227,39 @@ START_TEST(fleetwide_far__each_is_asked_by_its_name_where_it_is)
     ck_assert_str_eq(r->next_page_token, "");
     saga__v1__list_response__free_unpacked(r, NULL);
     /* One that is not in the token has no more. */
-    call = list("11=2a", 3);
-    ck_assert_uint_eq(far_count, 3);
-    Saga__V1__ListRequest *m = question(2, &saga__v1__list_request__descriptor);
-    ck_assert_str_eq(m->journal, "j1");
-    ck_assert_int_eq(m->page_size, 3); /* of a small page all may be in one */
-    saga__v1__list_request__free_unpacked(m, NULL);
-    answers_nothing(2);
-    saga__v1__list_response__free_unpacked(listed(call), NULL);
+    static const char *const tokens[] = {"10=2a", "11=2a"};
+    for (unsigned n = 0; n < 2; n++) {
+        call = list(tokens[n], 3);
+        ck_assert_uint_eq(far_count, 3 + n);
+        Saga__V1__ListRequest *m = question(2 + n, &saga__v1__list_request__descriptor);
+        ck_assert_str_eq(m->journal, all[n].name);
+        ck_assert_str_eq(m->page_token, "2a");
+        ck_assert_int_eq(m->page_size, 3); /* of a small page all may be in one */
+        saga__v1__list_request__free_unpacked(m, NULL);
+        answers_nothing(2 + n);
+        saga__v1__list_response__free_unpacked(listed(call), NULL);
+    }
+}
+END_TEST
+
+/* However much was asked for: when nobody has more there is no next page. */
+START_TEST(fleetwide_far__the_last_page_has_no_token)
+{
+    char where[1024];
+    Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+    add_far();
+    memset(where, 'x', sizeof where - 1);
+    where[sizeof where - 1] = '\0';
+    m.fleet = true;
+    m.page_size = 1;
+    m.where = where;
+    for (unsigned n = 0; n < 2; n++) {
+        struct world_call *call = api_world_ask(&w, 0, METHOD_LIST, &m.base);
+        answers_nothing(n);
+        Saga__V1__ListResponse *r = listed(call);
+        ck_assert_str_eq(r->next_page_token, "");
+        saga__v1__list_response__free_unpacked(r, NULL);
+    }
 }
 END_TEST
 
@@ -263,8 +288,10 @@ START_TEST(fleetwide_far__who_is_there_is_waited_for)
     relay_turn(w.loop[0].relay);
     ck_assert(!call->ended);
     known = 0;
-    relay_turn(w.loop[0].relay);
-    ck_assert_uint_eq(far_count, 1);
+    for (int turn = 0; turn < 2; turn++) { /* from then on nobody is asked again */
+        relay_turn(w.loop[0].relay);
+        ck_assert_uint_eq(far_count, 1);
+    }
     answers_nothing(0);
     saga__v1__list_response__free_unpacked(listed(call), NULL);
     known = E_JOURNAL_AWAY;
@@ -521,13 +548,16 @@ START_TEST(fleetwide_far__who_waits_no_more_is_not_waited_for)
     for (unsigned i = 0; i < AT_ONCE + 2; i++)
         add_far();
     struct world_call *call = list("", 10);
+    answers_nothing(0);
+    ck_assert_uint_eq(far_count, AT_ONCE + 1);
     api_world_cancel(call);
-    for (unsigned n = 0; n < AT_ONCE; n++) {
+    for (unsigned n = 1; n <= AT_ONCE; n++) {
         ck_assert(fars[n].cancelled);
         ends(n, 1, bytes_of(NULL, 0));
     }
-    ck_assert_uint_eq(far_count, AT_ONCE);
+    ck_assert_uint_eq(far_count, AT_ONCE + 1);
     ck_assert(call->ended);
+    ck_assert_int_eq(call->status, 1); /* what one had said is no answer */
     api_world_free(call);
 }
 END_TEST
@@ -553,7 +583,7 @@ START_TEST(fleetwide_far__a_job_begins_here_first_and_all_share_its_rate)
             ck_assert_str_ne(m->journal, all[3].name);
             saga__v1__start_bulk_request__free_unpacked(m, NULL);
             Saga__V1__StartBulkResponse said = SAGA__V1__START_BULK_RESPONSE__INIT;
-            said.already_started = n > 0 || i > 1;
+            said.already_started = n != 2 * i || i > 1; /* all but the first, or the last */
             answers(n, &said.base);
         }
         ck_assert(call->ended && call->status == 0);
@@ -604,24 +634,29 @@ END_TEST
 
 START_TEST(fleetwide_far__a_job_says_whose_it_is)
 {
+    enum { MANY = 200 };
     Saga__V1__ListBulksRequest m = SAGA__V1__LIST_BULKS_REQUEST__INIT;
     m.fleet = true;
     for (int i = 0; i < 2; i++)
         add_far();
     struct world_call *call = api_world_ask(&w, 0, METHOD_LIST_BULKS, &m.base);
     for (unsigned n = 0; n < 2; n++) {
-        Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT, *jobs[] = {&job, &job};
+        Saga__V1__BulkJob job = SAGA__V1__BULK_JOB__INIT, *jobs[2 * MANY];
         Saga__V1__ListBulksResponse said = SAGA__V1__LIST_BULKS_RESPONSE__INIT;
         job.id = (char *)(uintptr_t) "job";
+        for (unsigned i = 0; i < 2 * MANY; i++)
+            jobs[i] = &job;
         said.jobs = jobs;
-        said.n_jobs = 1 + n;
+        said.n_jobs = MANY + MANY * n;
         answers(n, &said.base);
     }
     ck_assert(call->ended && call->status == 0);
     Saga__V1__ListBulksResponse *r = saga__v1__list_bulks_response__unpack(NULL, call->body.size, call->body.at);
-    ck_assert_uint_eq(r->n_jobs, 3);
-    for (unsigned i = 0; i < 3; i++)
-        ck_assert_str_eq(r->jobs[i]->journal, i == 0 ? "j0" : "j1");
+    ck_assert_uint_eq(r->n_jobs, 3 * MANY);
+    for (unsigned i = 0; i < 3 * MANY; i++) {
+        ck_assert_str_eq(r->jobs[i]->id, "job");
+        ck_assert_str_eq(r->jobs[i]->journal, i < MANY ? "j0" : "j1");
+    }
     saga__v1__list_bulks_response__free_unpacked(r, NULL);
     api_world_free(call);
 }
@@ -785,6 +820,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, fleetwide_far__each_is_asked_by_its_name_where_it_is);
+    tcase_add_test(t, fleetwide_far__the_last_page_has_no_token);
     tcase_add_test(t, fleetwide_far__tokens_that_no_page_gave_are_refused);
     tcase_add_test(t, fleetwide_far__who_is_there_is_waited_for);
     tcase_add_test(t, fleetwide_far__what_cannot_be_meant_is_refused);

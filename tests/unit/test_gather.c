@@ -275,6 +275,9 @@ START_TEST(gather__a_page_ends_where_a_loop_has_more_to_look_at)
     ck_assert_str_eq(page(false, 100), "90 | 20,51,3d");
     ANSWER(0, false, "20", 0); /* a page may be short, and even empty */
     ck_assert_str_eq(page(false, 100), "| 20,51,3d");
+    for (unsigned k = 0; k < LOOPS; k++) /* tokens of all lengths have room */
+        ANSWER(k, false, k == 1 ? "1000000000000000" : "ffffffffffffffff", 0);
+    ck_assert_str_eq(page(false, 100), "| ffffffffffffffff,1000000000000000,ffffffffffffffff");
 }
 END_TEST
 

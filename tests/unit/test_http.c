@@ -309,10 +309,12 @@ START_TEST(http__only_looking_is_allowed)
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         ck_assert_msg(ask(methods[i], "/metrics") == 405, "%s: %s", methods[i], page);
         has("\r\nAllow: GET, HEAD\r\n");
+        has("\r\n\r\nonly GET and HEAD: nothing here changes anything\n");
     }
     ck_assert_int_eq(ask("HEAD", "/livez"), 200);
     ck_assert_str_eq(strstr(page, "\r\n\r\n"), "\r\n\r\n");
     ck_assert_int_eq(ask("GET", "/"), 404);
+    has("\r\n\r\nthere are /metrics, /livez and /readyz\n");
 }
 END_TEST
 

@@ -1,11 +1,13 @@
 /* Log lines: their two forms, what is escaped, how they are bounded, and when they are written. tests.mk wraps write, to see when one begins. */
 #include "sidecar/observe/log.h"
+#include "sidecar/observe/log_writer.h"
 #include "tests/support/until.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,6 +22,7 @@
 
 static char line[LOG_LINE_SIZE];
 static atomic_uint writes; /* that have begun */
+static atomic_size_t largest;
 
 ssize_t __real_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size);
@@ -27,6 +30,8 @@ ssize_t __wrap_write(int fd, const void *bytes, size_t size);
 ssize_t __wrap_write(int fd, const void *bytes, size_t size)
 {
     atomic_fetch_add(&writes, 1);
+    if (size > atomic_load(&largest))
+        atomic_store(&largest, size);
     return __real_write(fd, bytes, size);
 }
 
@@ -188,7 +193,7 @@ START_TEST(log__lines_end_well_at_every_length)
         ck_assert_ptr_nonnull(read);
         json_decref(read);
     }
-    ck_assert_uint_gt(longest, LOG_LINE_SIZE - 24);
+    ck_assert_uint_eq(longest, LOG_LINE_SIZE - 3); /* all that there is room for: behind it the cut is told, in JSON */
 }
 END_TEST
 
@@ -272,6 +277,41 @@ START_TEST(log__nobody_waits_for_its_reader)
 }
 END_TEST
 
+/* To the last byte, while the writer stands with what it took before; and of what is queued it writes as much at once as may be, of whole lines. */
+START_TEST(log__the_queue_takes_what_just_fits)
+{
+    enum { SIZE = 241, LINES = LOG_QUEUE_BYTES / SIZE, LAST = LOG_QUEUE_BYTES % SIZE, ALL = LOG_QUEUE_BYTES + SIZE };
+    _Static_assert(17 * SIZE == PIPE_BUF + 1 && LAST > 0, "a line ends just behind what may be written at once");
+    static char full[1 << 20], got[ALL + 1], one[SIZE];
+    int ends[2];
+    ck_assert_int_eq(pipe(ends), 0);
+    int room = fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    ck_assert(room > 0 && room <= (int)sizeof full);
+    ck_assert_int_eq(write(ends[1], full, (size_t)room), room);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
+    memset(one, 'x', SIZE - 1);
+    one[SIZE - 1] = '\n';
+    unsigned before = atomic_load(&writes);
+    atomic_store(&largest, 0);
+    for (int i = 0; i <= LINES; i++) {
+        log_writer_put(one, SIZE);
+        UNTIL(atomic_load(&writes) > before); /* the first is in the queue no more */
+    }
+    log_writer_put(one + SIZE - LAST, LAST);
+    for (ssize_t n; room > 0; room -= (int)n)
+        ck_assert_int_gt(n = read(ends[0], full, (size_t)room), 0);
+    size_t used = 0;
+    for (ssize_t n; used < ALL; used += (size_t)n)
+        ck_assert_int_gt(n = read(ends[0], got + used, sizeof got - used), 0);
+    ck_assert_uint_eq(used, ALL);
+    for (size_t i = 0; i < used; i++)
+        ck_assert_int_eq(got[i], one[i < ALL - LAST ? i % SIZE : SIZE - (ALL - i)]);
+    log_close(SPAN_S(10));
+    ck_assert_int_eq(poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 0), 0); /* nothing tells of a loss */
+    ck_assert_uint_eq(atomic_load(&largest), 16 * SIZE);
+}
+END_TEST
+
 /* A standard error that somebody else has made non-blocking loses nothing. */
 START_TEST(log__a_full_non_blocking_pipe_is_waited_for)
 {
@@ -324,7 +364,7 @@ START_TEST(log__of_one_kind_so_many_a_second)
 {
     enum { LINES = 1000 };
     static char got[LOG_QUEUE_BYTES];
-    int ends[2], written = 0, left_out = 0, others = 0;
+    int ends[2], written = 0, again = 0, left_out = 0, others = 0;
     struct timespec began, ended;
     ck_assert_int_eq(pipe(ends), 0);
     log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .format = LOG_FORMAT_LOGFMT, .fd = ends[1]});
@@ -341,18 +381,21 @@ START_TEST(log__of_one_kind_so_many_a_second)
         for (time_t second = now.tv_sec; now.tv_sec == second;)
             clock_gettime(CLOCK_MONOTONIC, &now);
         log_say(LOG_LEVEL_INFO, "later");
+        log_event(LOG_LEVEL_WARN, "a target is away", LOG_NUMBER("again", later));
     }
     log_close(SPAN_S(10));
     drain(ends[0], got, sizeof got);
     for (char *at = strtok(got, "\n"); at != NULL; at = strtok(NULL, "\n")) {
         int n;
-        written += strstr(at, "msg=\"a target is away\"") != NULL;
+        written += strstr(at, "msg=\"a target is away\" n=") != NULL;
+        again += strstr(at, "msg=\"a target is away\" again=") != NULL;
         others += strstr(at, "msg=another") != NULL;
         if (strstr(at, "what=\"a target is away\"") != NULL) {
             ck_assert_int_eq(sscanf(strstr(at, " lines="), " lines=%d", &n), 1);
             left_out += n;
         }
     }
+    ck_assert_int_eq(again, 2); /* each second has lines of its own */
     ck_assert_int_eq(written + left_out, LINES);
     ck_assert_int_ge(written, LOG_KIND_LINES);
     ck_assert_int_le(written, LOG_KIND_LINES * (int)(ended.tv_sec - began.tv_sec + 1));
@@ -472,6 +515,7 @@ int main(void)
     tcase_add_test(lines, log__lines_end_well_at_every_length);
     tcase_add_test(lines, log__writes_what_is_grave_enough);
     tcase_add_test(lines, log__nobody_waits_for_its_reader);
+    tcase_add_test(lines, log__the_queue_takes_what_just_fits);
     tcase_add_test(lines, log__a_full_non_blocking_pipe_is_waited_for);
     tcase_add_test(lines, log__the_end_waits_for_the_lines_that_are_being_written);
     tcase_add_test(lines, log__of_one_kind_so_many_a_second);

@@ -71,6 +71,9 @@ START_TEST(metrics__a_gauge_that_is_not_set_is_not_shown)
     written(both, 2, METRICS_PROMETHEUS);
     assert_line("sagad_sagas_live 0");
     ck_assert_uint_eq(metrics_count(m), 1);
+    metrics_set(other, METRIC_OLDEST_LIVE, METRIC_NO_LABELS, 7); /* nor one of which the highest counts */
+    metrics_unset(other, METRIC_OLDEST_LIVE, METRIC_NO_LABELS);
+    ck_assert_ptr_null(strstr(written(&other, 1, METRICS_PROMETHEUS), "\nsagad_oldest_live_saga_age_seconds"));
     ck_assert_uint_gt(metrics_bytes(m), 0);
     metrics_destroy(other);
 }
@@ -140,19 +143,49 @@ START_TEST(metrics__series_of_several_loops_are_matched_by_each_label)
 }
 END_TEST
 
-/* Of examples of several loops the latest is shown, whichever is looked at first. */
+/* Of whatever length, and wherever it is that they differ. */
+START_TEST(metrics__labels_that_are_nearly_alike_are_told_apart)
+{
+    static const size_t sizes[] = {1, 3, 7, 8, 9, 12, 16, 17, 20};
+    enum { LETTERS = 10, SERIES_MAX = 1000 };
+    struct metrics *many;
+    char label[32], line[96];
+    ck_assert_int_eq(metrics_create(SERIES_MAX, &many), 0);
+    for (int look = 0; look < 2; look++) {
+        int n = 0;
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+            for (size_t at = 0; at < sizes[i]; at++)
+                for (int letter = 0; letter < LETTERS; letter++, n++) {
+                    memset(label, 'a', sizes[i]);
+                    label[sizes[i]] = '\0';
+                    label[at] = (char)('b' + letter);
+                    snprintf(line, sizeof line, "sagad_target_calls_waiting{target=\"%s\"} %d", label, n);
+                    if (look)
+                        assert_line(line);
+                    else
+                        metrics_set(many, METRIC_CALLS_WAITING, LABELS(TEXT(label)), n);
+                }
+        ck_assert_uint_eq(metrics_count(many), (uint32_t)n);
+        written(&many, 1, METRICS_PROMETHEUS);
+    }
+    metrics_destroy(many);
+}
+END_TEST
+
+/* Of examples of several loops the latest is shown, whichever is looked at first, and at its own bucket. */
 START_TEST(metrics__the_latest_example_is_shown)
 {
     struct metrics *other;
     ck_assert_int_eq(metrics_create(10, &other), 0);
     const struct metric_labels labels = LABELS(TEXT("x"), TEXT("COMMITTED"));
     metrics_observe(m, METRIC_SAGA_DURATION, labels, 20000, TEXT("11111111111111111111111111111111"), NOW);
-    metrics_observe(other, METRIC_SAGA_DURATION, labels, 20000, TEXT("22222222222222222222222222222222"),
+    metrics_observe(other, METRIC_SAGA_DURATION, labels, 2000, TEXT("22222222222222222222222222222222"),
                     instant_after(NOW, SPAN_S(1)));
     for (int turn = 0; turn < 2; turn++) {
         struct metrics *const both[] = {turn == 0 ? m : other, turn == 0 ? other : m};
         written(both, 2, METRICS_OPENMETRICS);
-        ck_assert_ptr_nonnull(strstr(text, "trace_id=\"2222"));
+        assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"0.0025\"} 1 # "
+                    "{trace_id=\"22222222222222222222222222222222\"} 0.002 1700000001.000042");
         ck_assert_ptr_null(strstr(text, "trace_id=\"1111"));
     }
     metrics_destroy(other);
@@ -180,17 +213,64 @@ START_TEST(metrics__an_example_stands_at_its_bucket_in_openmetrics_alone)
 {
     struct bytes trace = TEXT("0af7651916cd43dd8448eb211c80319c");
     metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("COMMITTED")), 20000, trace, NOW);
-    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("COMMITTED")), 20000, TEXT("not a trace"), NOW);
+    static const char *const wrong[] = {"not a trace", "0af7651916cd43ddg448eb211c80319c",
+                                        "0af7651916cd43gd8448eb211c80319c", "0af7651916cd43dd8448eb211c80319c0"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("x"), TEXT("COMMITTED")), 20000, TEXT(wrong[i]), NOW);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("y"), TEXT("COMMITTED")), 1000000, trace, NOW);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("z"), TEXT("COMMITTED")), UINT64_C(8000000000), trace, NOW);
+    metrics_observe(m, METRIC_SAGA_DURATION, LABELS(TEXT("none"), TEXT("COMMITTED")), 1, bytes_of(NULL, 0), NOW);
     metrics_add(m, METRIC_OVERFLOW, METRIC_NO_LABELS, 1);
     written(&m, 1, METRICS_OPENMETRICS);
     assert_line("# TYPE sagad_metrics_overflow counter");
     assert_line("sagad_metrics_overflow_total 1");
     assert_line("# UNIT sagad_saga_duration_seconds seconds");
-    assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"0.025\"} 2 # "
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"0.025\"} 5 # "
                 "{trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 0.02 1700000000.000042");
-    assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"1.0\"} 2");
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"x\",state=\"COMMITTED\",le=\"1.0\"} 5");
+    /* Just at a bound, and beyond all of them. */
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"y\",state=\"COMMITTED\",le=\"1.0\"} 1 # "
+                "{trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 1 1700000000.000042");
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"z\",state=\"COMMITTED\",le=\"+Inf\"} 1 # "
+                "{trace_id=\"0af7651916cd43dd8448eb211c80319c\"} 8000 1700000000.000042");
+    assert_line("sagad_saga_duration_seconds_bucket{definition=\"none\",state=\"COMMITTED\",le=\"0.001\"} 1");
     written(&m, 1, METRICS_PROMETHEUS);
     ck_assert_ptr_null(strstr(text, "trace_id"));
+}
+END_TEST
+
+/* Once, before its series, and of those alone that have any; a unit is told in OpenMetrics. */
+START_TEST(metrics__each_has_its_head)
+{
+    static const char *const types[] = {
+        [METRIC_COUNTER] = "counter", [METRIC_COUNTER_KEPT] = "counter", [METRIC_GAUGE] = "gauge",
+        [METRIC_GAUGE_MAX] = "gauge", [METRIC_HISTOGRAM] = "histogram",
+    };
+    char head[1024], unit[256];
+    for (int i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_row *row = &metric_rows[i];
+        bool counts = row->type == METRIC_COUNTER || row->type == METRIC_COUNTER_KEPT;
+        struct metrics *one;
+        ck_assert_int_eq(metrics_create(1, &one), 0);
+        if (counts)
+            metrics_add(one, i, METRIC_NO_LABELS, 1);
+        else if (row->type == METRIC_HISTOGRAM)
+            metrics_observe(one, i, METRIC_NO_LABELS, 1, bytes_of(NULL, 0), NOW);
+        else
+            metrics_set(one, i, METRIC_NO_LABELS, 1);
+        for (int open = 0; open < 2; open++) {
+            const char *total = counts && !open ? "_total" : "";
+            unit[0] = '\0';
+            if (open && row->unit[0] != '\0')
+                snprintf(unit, sizeof unit, "# UNIT %s %s\n", row->name, row->unit);
+            int size = snprintf(head, sizeof head, "# HELP %s%s %s\n# TYPE %s%s %s\n%s%s", row->name, total, row->help,
+                                row->name, total, types[row->type], unit, row->name);
+            written(&one, 1, open ? METRICS_OPENMETRICS : METRICS_PROMETHEUS);
+            ck_assert_msg(strncmp(text, head, (size_t)size) == 0, "%s is not the beginning of:\n%s", head, text);
+            ck_assert_ptr_null(strstr(text + size, "# "));
+        }
+        metrics_destroy(one);
+    }
 }
 END_TEST
 
@@ -206,6 +286,10 @@ START_TEST(metrics__labels_are_escaped_and_cut)
     assert_line("sagad_target_calls_waiting{target=\"a\\\"b\\\\c\\nd\"} 1");
     ck_assert_ptr_null(strstr(text, "\xc3"));
     ck_assert_ptr_nonnull(strstr(text, "aaaa\"} 2"));
+    memset(longer, 0x80, sizeof longer - 1); /* no character begins anywhere: nothing of it is kept */
+    metrics_set(m, METRIC_CALLS_WAITING, LABELS(TEXT(longer)), 3);
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line("sagad_target_calls_waiting{target=\"\"} 3");
 }
 END_TEST
 
@@ -270,9 +354,11 @@ int main(void)
     tcase_add_test(all, metrics__what_they_take_is_counted_whole);
     tcase_add_test(all, metrics__several_loops_are_one);
     tcase_add_test(all, metrics__series_of_several_loops_are_matched_by_each_label);
+    tcase_add_test(all, metrics__labels_that_are_nearly_alike_are_told_apart);
     tcase_add_test(all, metrics__the_latest_example_is_shown);
     tcase_add_test(all, metrics__a_histogram_tells_bucket_sum_and_count);
     tcase_add_test(all, metrics__an_example_stands_at_its_bucket_in_openmetrics_alone);
+    tcase_add_test(all, metrics__each_has_its_head);
     tcase_add_test(all, metrics__labels_are_escaped_and_cut);
     tcase_add_test(all, metrics__beyond_the_bound_is_other);
     tcase_add_test(all, metrics__are_read_while_they_are_counted);

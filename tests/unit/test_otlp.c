@@ -80,6 +80,8 @@ START_TEST(otlp__a_text_is_valid_and_fits)
         {"caf\xc3\xa9!", 6, 6, "caf\xc3\xa9"},
         {"\xed\xa0\x80", 3, 16, "???"}, /* half of a pair of UTF-16 */
         {"\xc3", 1, 16, "?"},
+        {"\x80", 1, 16, "?"},
+        {"\x80\x80\x80\x80\x80\x80\x80\x80", 8, 16, "????????"},
         {"", 0, 1, ""},
     };
     char to[64];
@@ -95,29 +97,31 @@ START_TEST(otlp__what_finds_no_room_is_counted_once)
 {
     Otlp__KeyValue item = OTLP__KEY_VALUE__INIT;
     char key[101];
-    enum { KEY = 100, PACKED = KEY + 2, WHOLE = PACKED + 4, ROOM = 3 * WHOLE };
+    enum { KEY = 100, PACKED = KEY + 2, WHOLE = PACKED + 4 };
+    static const unsigned rooms[][2] = {{3 * WHOLE, 3}, {3 * WHOLE - 1, 2}, {WHOLE, 1}, {WHOLE - 1, 0}};
     memset(key, 'k', KEY);
     key[KEY] = '\0';
     item.key = key;
     for (int small = 0; small < 2; small++)
-        for (int less = 0; less < 2; less++) {
+        for (size_t row = 0; row < sizeof rooms / sizeof rooms[0]; row++) {
+            const unsigned fit = rooms[row][1];
             struct otlp_queue *q;
             struct otlp_batch batch = {0};
-            ck_assert_int_eq(otlp_queue_create((size_t)(ROOM - less), &q), 0);
-            for (int i = 0; i < 5; i++)
+            ck_assert_int_eq(otlp_queue_create(rooms[row][0], &q), 0);
+            for (unsigned i = 0; i < 5; i++)
                 ck_assert_int_eq(small ? otlp_queue_add_small(q, &item.base, 1000) : otlp_queue_add(q, &item.base),
-                                 i < 3 - less);
-            ck_assert_uint_eq(otlp_queue_dropped(q), 2 + less);
+                                 i < fit);
+            ck_assert_uint_eq(otlp_queue_dropped(q), 5 - fit);
             ck_assert_uint_eq(otlp_queue_dropped(q), 0);
             otlp_queue_take(q, &batch);
-            ck_assert_uint_eq(batch.count, 3 - less);
-            ck_assert_uint_eq(batch.size, (size_t)(3 - less) * WHOLE);
+            ck_assert_uint_eq(batch.count, fit);
+            ck_assert_uint_eq(batch.size, fit * WHOLE);
             ProtobufCBinaryData *list = otlp_batch_list(&batch);
-            for (int i = 0; i < 3 - less; i++)
+            for (unsigned i = 0; i < fit; i++)
                 ck_assert_uint_eq(list[i].len, PACKED);
             free(list);
-            ck_assert(otlp_queue_add(q, &item.base)); /* there is room again */
-            ck_assert_uint_eq(otlp_queue_dropped(q), 0);
+            ck_assert_int_eq(otlp_queue_add(q, &item.base), fit > 0); /* there is room again */
+            ck_assert_uint_eq(otlp_queue_dropped(q), fit == 0);
             free(batch.at);
             otlp_queue_destroy(q);
         }
@@ -181,13 +185,16 @@ START_TEST(otlp__a_record_has_the_fields_of_its_line)
         LOG_TEXT("trace_id", TRACE),
         LOG_TEXT("span_id", "b7ad6b7169203331"),
         LOG_TEXT("text", NULL),
+        LOG_TEXT("digest", "11111111111111111111111111111111"), /* of the length of an id, and none */
+        LOG_TEXT("uid", "2222222222222222"),
+        LOG_TEXT("trace_id", "unknown"),
     };
-    Otlp__LogRecord *m = logged(fields, 7, LOG_LEVEL_WARN);
-    static const char *const expected[][2] = {{"saga.id", "9f03c1d2a4b7-2a"},
-                                              {"saga.step", "ch?"},
-                                              {"saga.attempt", NULL},
-                                              {"saga.target", "shop"},
-                                              {"text", ""}};
+    enum { FIELDS = sizeof fields / sizeof fields[0], ATTRIBUTES = FIELDS - 2 };
+    Otlp__LogRecord *m = logged(fields, FIELDS, LOG_LEVEL_WARN);
+    static const char *const expected[][2] = {
+        {"saga.id", "9f03c1d2a4b7-2a"}, {"saga.step", "ch?"},   {"saga.attempt", NULL},
+        {"saga.target", "shop"},        {"text", ""},           {"digest", "11111111111111111111111111111111"},
+        {"uid", "2222222222222222"},    {"trace_id", "unknown"}};
     ck_assert_str_eq(m->body->string_value, "it broke");
     ck_assert_int_eq(m->severity_number, 13);
     ck_assert_str_eq(m->severity_text, "WARN");
@@ -197,8 +204,8 @@ START_TEST(otlp__a_record_has_the_fields_of_its_line)
     ck_assert_uint_eq(m->span_id.len, 8);
     ck_assert_mem_eq(m->span_id.data, "\xb7\xad\x6b\x71\x69\x20\x33\x31", 8);
     ck_assert_uint_eq(m->flags, 1);
-    ck_assert_uint_eq(m->n_attributes, 5);
-    for (size_t i = 0; i < 5; i++) {
+    ck_assert_uint_eq(m->n_attributes, ATTRIBUTES);
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
         ck_assert_str_eq(m->attributes[i]->key, expected[i][0]);
         if (expected[i][1] != NULL)
             ck_assert_str_eq(m->attributes[i]->value->string_value, expected[i][1]);

@@ -171,6 +171,21 @@ START_TEST(postgres_away__a_server_that_says_nothing_is_given_up)
 }
 END_TEST
 
+/* Nor does an end: whoever closes a link waits for no answer that may never come. */
+START_TEST(postgres_away__a_link_is_closed_while_nobody_answers)
+{
+    char folder[] = "/tmp/saga-mute-XXXXXX", conninfo[160];
+    struct pg_link *l;
+    int fd = listen_in(folder, conninfo);
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    const struct pg_link_options options = {.conninfo = conninfo, .timeout = SPAN_S(3600)};
+    ck_assert_int_eq(link_open(&options, &l), 0);
+    ck_assert_int_eq(poll(&at, 1, 20000), 1); /* it is being connected */
+    link_close(l);
+    stop_listening(fd, folder);
+}
+END_TEST
+
 /* Takes the next connection, and ends it. */
 static void turn_away(int fd)
 {
@@ -290,6 +305,7 @@ int main(void)
     tcase_add_test(t, postgres_away__what_the_socket_did_not_take_goes_when_it_does);
     tcase_add_test(t, postgres_away__server_killed);
     tcase_add_test(t, postgres_away__a_server_that_says_nothing_is_given_up);
+    tcase_add_test(t, postgres_away__a_link_is_closed_while_nobody_answers);
     tcase_add_test(t, postgres_away__a_server_that_is_gone_is_not_tried_without_pause);
     tcase_add_test(t, postgres_away__an_answer_that_does_not_come_is_not_waited_for);
     tcase_add_test(t, postgres_away__without_files_there_is_no_link);

@@ -178,6 +178,26 @@ static void add_many_ended(const char *journal, unsigned count)
     place_query(&server, sql);
 }
 
+/* Who has ended just now is remembered whole, and nobody is asked. */
+START_TEST(postgres_looks__who_has_just_ended_is_known)
+{
+    const struct ended_row ended = ended_of(7, "r", "ann");
+    struct ended_row row;
+    open_as(place_options(&server, "just-ended"));
+    struct store_commit commit = frame(1);
+    commit.ended = &ended;
+    commit.ended_count = 1;
+    ck_assert_int_eq(commit_in_time(store, &commit, &detail), 0);
+    answers_are_distant();
+    ck_assert_int_eq(store->find_ended(store, 7, &row, &detail), 0);
+    ck_assert(row.saga.serial == 7 && row.saga.tag == 1 && row.state == ended.state && row.mode == ended.mode);
+    ck_assert(bytes_equal(row.name, ended.name) && bytes_equal(row.request_id, ended.request_id) &&
+              bytes_equal(row.owner, ended.owner));
+    ck_assert(row.started_at.us == 1000 && row.ended_at.us == 2000 && row.first_frame == 1 && row.last_frame == 1);
+    ck_assert_int_eq(held_up.us, 0);
+}
+END_TEST
+
 /* Whoever asks again in the same words is answered, whatever others have asked for meanwhile; and they hold a turn up no longer together than one does. */
 START_TEST(postgres_looks__several_looks_are_on_the_way)
 {
@@ -467,6 +487,7 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, near_again);
     tcase_add_test(t, postgres_looks__what_is_remembered_is_what_is_there);
     tcase_add_test(t, postgres_looks__the_oldest_look_up_makes_way);
+    tcase_add_test(t, postgres_looks__who_has_just_ended_is_known);
     tcase_add_test(t, postgres_looks__a_late_answer_is_given_to_who_asked);
     tcase_add_test(t, postgres_looks__several_looks_are_on_the_way);
     tcase_add_test(t, postgres_looks__an_old_answer_is_no_answer);

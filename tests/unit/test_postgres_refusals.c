@@ -99,6 +99,15 @@ START_TEST(postgres_refusals__a_column_that_is_missing)
     ck_assert_ptr_nonnull(strstr(detail.text, "the database has not the tables of this sagad"));
     store = NULL;
     place_query(&server, "alter table saga_schema rename column older to oldest");
+    place_query(&server, "alter table saga_journal rename column tries to trials");
+    for (int look = 0; look < 2; look++) {
+        ck_assert_int_eq(look ? postgres_store_look(server.conninfo, "column", SPAN_S(20), &store, &state, &detail)
+                              : postgres_store_open(&options, &store, &state, &detail),
+                         E_JOURNAL_VERSION);
+        ck_assert_ptr_nonnull(strstr(detail.text, "the database has not the tables of this sagad"));
+        store = NULL;
+    }
+    place_query(&server, "alter table saga_journal rename column trials to tries");
     place_query(&server, "alter table saga_ended rename column fingerprint to print");
     options.waits = wait_for_words;
     options.self = (void *)(uintptr_t) "fingerprint";

@@ -95,6 +95,26 @@ START_TEST(postgres_server__database_that_went_back)
 }
 END_TEST
 
+/* Neither the journal nor its epoch is known there any more, and nobody says that it was removed. */
+START_TEST(postgres_server__database_that_lost_the_journal)
+{
+    static const char *const lost[] = {
+        "delete from saga_journal where name = 'forgotten'",
+        "update saga_journal set taker = 'x', epoch = epoch - 1 where name = 'forgotten'"};
+    for (int i = 0; i < 2; i++) {
+        open_as(place_options(&server, "forgotten"));
+        ck_assert_int_eq(commit_one(1), 0);
+        place_query(&server, lost[i]);
+        place_query(&server, lose_connections);
+        struct store_commit next = frame(2);
+        ck_assert_int_eq(store->commit(store, &next, &detail), STORE_PENDING);
+        ck_assert_int_eq(fate(20), E_JOURNAL);
+        ck_assert_ptr_nonnull(strstr(detail.text, "went back in time (it does not know the epoch that it gave)"));
+        teardown();
+    }
+}
+END_TEST
+
 /* A commit that was handed in and never got to the database, as its sidecar ended, is no loss: nobody was told of it. */
 START_TEST(postgres_server__witness_tells_of_what_was_answered)
 {
@@ -369,6 +389,7 @@ int main(void)
     tcase_add_test(t, postgres_server__lost_connection_is_read_again);
     tcase_add_test(t, postgres_server__what_could_not_be_sent_is_sent_anew);
     tcase_add_test(t, postgres_server__database_that_went_back);
+    tcase_add_test(t, postgres_server__database_that_lost_the_journal);
     tcase_add_test(t, postgres_server__witness_tells_of_what_was_answered);
     tcase_add_test(t, postgres_server__loss_of_what_nobody_was_told_of);
     tcase_add_test(t, postgres_server__loss_that_another_saw);

@@ -54,6 +54,19 @@ START_TEST(recent__forgets)
 }
 END_TEST
 
+/* A clock that was set back: what it says comes later has not been yet. */
+START_TEST(recent__what_is_to_come_does_not_count)
+{
+    recent_add(&recent, at_s(100), RECENT_GOOD, SPAN_MS(9));
+    recent_add(&recent, at_s(0), RECENT_FAILED, SPAN_MS(1));
+    struct recent_sum sum = recent_sum(&recent, at_s(1));
+    ck_assert_uint_eq(sum.counts[RECENT_GOOD], 0);
+    ck_assert_uint_eq(sum.counts[RECENT_FAILED], 1);
+    ck_assert_int_eq(sum.took_most_us, 1000);
+    ck_assert_uint_eq(recent_sum(&recent, at_s(101)).counts[RECENT_GOOD], 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("recent");
@@ -62,6 +75,7 @@ int main(void)
     tcase_add_test(tcase, recent__nothing_has_happened);
     tcase_add_test(tcase, recent__kinds_and_lengths_add_up);
     tcase_add_test(tcase, recent__forgets);
+    tcase_add_test(tcase, recent__what_is_to_come_does_not_count);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

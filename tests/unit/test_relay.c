@@ -532,6 +532,18 @@ START_TEST(relay__a_call_that_is_cancelled_ends_with_its_parts)
 }
 END_TEST
 
+/* Of a stream nothing may have come yet. */
+START_TEST(relay__a_stream_that_said_nothing_is_cancelled)
+{
+    struct world_call *pipe = api_world_open(&w, 0, METHOD_PIPE);
+    api_world_cancel(pipe);
+    api_world_settle(&w);
+    ck_assert(pipe->ended);
+    ck_assert_uint_eq(pipe->sent_count, 0);
+    api_world_free(pipe);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("relay");
@@ -559,6 +571,7 @@ int main(void)
     tcase_add_test(tc, relay__a_request_id_is_found_over_every_connection);
     tcase_add_test(tc, relay__every_call_has_an_end);
     tcase_add_test(tc, relay__a_call_that_is_cancelled_ends_with_its_parts);
+    tcase_add_test(tc, relay__a_stream_that_said_nothing_is_cancelled);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -52,6 +52,15 @@ static void upgrading(void *self, const struct sqlite_upgrade *upgrade)
         snprintf(told + size, sizeof told - size, "%d-%d;", upgrade->from, upgrade->to);
 }
 
+static void write_empty_log(void)
+{
+    char log[256];
+    snprintf(log, sizeof log, "%s-wal", path);
+    FILE *out = fopen(log, "w");
+    ck_assert_ptr_nonnull(out);
+    fclose(out);
+}
+
 /* And whoever opens it is told what goes on; its file tells beforehand what will. */
 START_TEST(sqlite_migrations__every_version_opens)
 {
@@ -73,6 +82,7 @@ START_TEST(sqlite_migrations__every_version_opens)
     ck_assert_int_eq(try_commit(3, 100, 1), 0);
     close_store();
     ck_assert_int_eq(ask("PRAGMA user_version"), VERSIONS);
+    write_empty_log();
     ck_assert_int_eq(sqlite_store_schema(path), VERSIONS);
     ck_assert_int_eq(sqlite_store_schema_now(), VERSIONS);
     open_store();

@@ -610,6 +610,11 @@ START_TEST(sqlite_store__retention_before_what_lives_leaves_it_there)
     reopen();
     ck_assert_uint_eq(state.first_frame, 7);
     ck_assert_uint_eq(state.oldest_live_frame, 8);
+    /* But on, from a frame that goes itself. */
+    ck_assert_int_eq(store->drop(store, INSTANT_NEVER, 9, 100, &more, &detail), 0);
+    reopen();
+    ck_assert_uint_eq(state.first_frame, 9);
+    ck_assert_uint_eq(state.oldest_live_frame, 9);
 }
 END_TEST
 

@@ -91,6 +91,42 @@ START_TEST(sqlite_system__a_log_that_is_replaced_takes_nothing)
 }
 END_TEST
 
+static void move_both(const char *from_suffix, const char *to_suffix)
+{
+    static const char *const names[] = {"", "-wal"};
+    char from[256], to[256];
+    for (int i = 0; i < 2; i++) {
+        snprintf(from, sizeof from, "%s%s%s", path, names[i], from_suffix);
+        snprintf(to, sizeof to, "%s%s%s", path, names[i], to_suffix);
+        ck_assert_int_eq(rename(from, to), 0);
+    }
+}
+
+/* Files that are back where they were need no copy; one of them alone is not what was there. */
+START_TEST(sqlite_system__files_that_are_put_back_are_gone_on_with)
+{
+    char saved[256], log[256], aside[512];
+    snprintf(saved, sizeof saved, "%s.rescued", path);
+    snprintf(log, sizeof log, "%s-wal", path);
+    snprintf(aside, sizeof aside, "%s.aside", log);
+    open_store();
+    commit_frames(1, 3);
+    ck_assert_int_eq(store->check(store, &detail), 0);
+    move_both("", ".away");
+    ck_assert_int_eq(store->check(store, &detail), E_JOURNAL_FENCED);
+    close_store();
+    move_both(".away", "");
+    ck_assert_int_eq(rename(log, aside), 0);
+    ck_assert_int_eq(try_open(), E_JOURNAL);
+    ck_assert_ptr_nonnull(strstr(detail.text, "rename that"));
+    ck_assert_int_eq(rename(aside, log), 0);
+    open_store();
+    ck_assert_uint_eq(state.last_frame, 3);
+    close_store();
+    ck_assert_int_eq(unlink(saved), 0);
+}
+END_TEST
+
 /* What was saved once and is not put back is not written over: it may hold more. */
 START_TEST(sqlite_system__what_was_saved_before_stays)
 {
@@ -329,6 +365,7 @@ static Suite *suite(void)
     tcase_add_test(t, sqlite_system__a_log_that_is_removed_takes_nothing);
     tcase_add_test(t, sqlite_system__a_log_that_is_replaced_takes_nothing);
     tcase_add_test(t, sqlite_system__what_was_saved_before_stays);
+    tcase_add_test(t, sqlite_system__files_that_are_put_back_are_gone_on_with);
     tcase_add_test(t, sqlite_system__a_limit_on_files_is_a_full_disk);
     tcase_add_test(t, sqlite_system__a_full_log_is_copied);
     tcase_add_test(t, sqlite_system__a_limit_on_files_keeps_nobody_from_starting);
