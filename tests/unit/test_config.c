@@ -1129,9 +1129,15 @@ START_TEST(config__each_loop_needs_its_share)
     assert_refused("loops: 2\ncommit_bytes_max: 6MiB\njournal_bytes_max: 40MiB\n", "loops", 1, 8,
                    "a loop's share of journal_bytes_max must be at least 16MiB");
     config_destroy(read_text("loops: 2\ncommit_bytes_max: 6MiB\njournal_bytes_max: 48MiB\n"));
+    assert_refused("loops: 2\ncommit_bytes_max: 1MiB\njournal_bytes_max: 33554431\n", "loops", 1, 8,
+                   "a loop's share of journal_bytes_max must be at least 16MiB");
+    config_destroy(read_text("loops: 2\ncommit_bytes_max: 1MiB\njournal_bytes_max: 32MiB\n"));
     assert_refused("loops: 4\n" TARGET("max_pending_calls: 3"), "loops", 1, 8,
                    "max_pending_calls (3) of target a must not be below loops (4)");
     config_destroy(read_text("loops: 4\n" TARGET("max_pending_calls: 4")));
+    assert_refused("loops: 4\n" TARGET("rate_limit_per_second: 3, rate_limit_burst: 9"), "loops", 1, 8,
+                   "rate_limit_per_second (3) of target a must not be below loops (4)");
+    config_destroy(read_text("loops: 4\n" TARGET("rate_limit_per_second: 4, rate_limit_burst: 4")));
     assert_refused("loops: 4\n" TARGET("retry_budget_percent: 9, retry_budget_min_per_second: 3"), "loops", 1, 8,
                    "retry_budget_min_per_second (3) of target a must not be below loops (4)");
     config_destroy(read_text("loops: 4\n" TARGET("retry_budget_percent: 0, retry_budget_min_per_second: 3")));
@@ -1173,6 +1179,8 @@ START_TEST(config__what_excludes_another_is_refused)
                    "stands beside encryption_key_file");
     assert_refused("loops: 2\nstore: host=x\nfleet: a\n", "loops", 1, 8, "loops must be 1 with fleet");
     config_destroy(read_text("loops: 2\nfleet: a\n")); /* without store a fleet is none */
+    config_destroy(read_text("loops: 1\nstore: host=x\nfleet: a\n"));
+    config_destroy(read_text("loops: 2\nstore: host=x\n"));
     assert_refused("audit_verify_at_start: true\n", "audit_verify_at_start", 1, 24, "needs audit_key_file");
 }
 END_TEST

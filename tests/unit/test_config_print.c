@@ -48,12 +48,33 @@ START_TEST(config_print__options_are_printed)
 }
 END_TEST
 
+/* A word that has room stands in the line before. */
+START_TEST(config_print__lines_are_filled)
+{
+    char *text = NULL;
+    size_t size, full = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(out);
+    config_print_options(out);
+    ck_assert_int_eq(fclose(out), 0);
+    for (const char *line = text, *next; (next = strchr(line, '\n')) != NULL && *++next != '\0'; line = next) {
+        size_t width = (size_t)(next - 1 - line), word = strcspn(next + strspn(next, " "), " \n");
+        full += width == 100;
+        if (strncmp(line, "    ", 4) == 0 && strncmp(next, "    ", 4) == 0 && strncmp(next + 4, "Taken by", 8) != 0)
+            ck_assert_msg(width + 1 + word > 100, "has room for %zu more: %.*s", word, (int)width, line);
+    }
+    ck_assert_uint_gt(full, 0);
+    free(text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config_print");
     TCase *words = tcase_create("words");
     tcase_add_test(words, config_print__errors_tell_their_place);
     tcase_add_test(words, config_print__options_are_printed);
+    tcase_add_test(words, config_print__lines_are_filled);
     suite_add_tcase(suite, words);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

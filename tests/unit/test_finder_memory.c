@@ -6,6 +6,7 @@
 #include "sidecar/runtime/clock.h"
 #include "tests/support/until.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ static char listed_after[64];
 static struct fleet_row row;
 static bool there;
 static int code;
+static int creates;        /* what it says when it is connected to */
 static atomic_bool stands; /* it does not answer for now */
 /* How it hears that nobody wants its answer any more. */
 static bool (*stops)(void *self);
@@ -55,16 +57,18 @@ int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, s
     ck_assert_str_eq(options->fleet, "ours");
     ck_assert_int_eq(options->timeout.us, SPAN_S(9).us);
     ck_assert(options->stop != NULL);
+    *out = NULL;
+    if (creates != 0)
+        return creates;
     stops = options->stop;
     stops_self = options->self;
-    *out = NULL;
     return 0;
 }
 
 void __wrap_postgres_fleet_destroy(struct postgres_fleet *f)
 {
     (void)f;
-    ck_assert(stops(stops_self));
+    ck_assert(creates != 0 || stops(stops_self));
 }
 
 static int answer(fleet_take_fn take, void *self)
@@ -398,6 +402,32 @@ START_TEST(finder__journals_are_listed_whole)
 }
 END_TEST
 
+static unsigned threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+    ck_assert_ptr_nonnull(tasks);
+    while (readdir(tasks) != NULL)
+        count++;
+    closedir(tasks);
+    return count;
+}
+
+/* Nobody is left behind that would ask it. */
+START_TEST(finder__there_is_none_without_a_database)
+{
+    struct finder *other = NULL;
+    struct error_detail detail;
+    const struct finder_options options = {.config = &config, .own = "own", .wake = wake};
+    unsigned before = threads();
+    creates = E_MEMORY;
+    ck_assert_int_eq(finder_open(&options, &other, &detail), E_MEMORY);
+    ck_assert_ptr_null(other);
+    ck_assert_uint_eq(threads(), before);
+    creates = 0;
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("finder_memory");
@@ -414,6 +444,7 @@ int main(void)
     tcase_add_test(t, finder__errands_of_operators_each_have_their_turn);
     tcase_add_test(t, finder__a_page_is_not_the_whole);
     tcase_add_test(t, finder__journals_are_listed_whole);
+    tcase_add_test(t, finder__there_is_none_without_a_database);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

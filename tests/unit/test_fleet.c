@@ -33,8 +33,9 @@ static struct fleet_row rows[JOURNALS];
 static bool guest_of_ours[JOURNALS];
 static unsigned row_count;
 static struct fleet_row abandoned; /* a journal that nobody came back to; without a name there is none */
-static unsigned removals, sweeps;
+static unsigned removals, sweeps, guest_looks;
 static bool more_to_sweep;
+static int sweep_fails; /* with this code */
 static int database;
 static bool anew;
 static bool (*stops)(void *self); /* how it hears that nobody wants its answer any more */
@@ -63,6 +64,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned allowed, arrived;
 static bool free_running;
+static int64_t rests_until_us,
+    rests_us;           /* by the clock that runs while the machine does, and how long that is when it comes there */
+static bool keeps_time; /* it is to wait in truth, for a moment */
+static int64_t late_us; /* by how much that was longer than it was to be */
 
 static struct finder_found found;
 static int finds;
@@ -75,6 +80,7 @@ static unsigned page_count;
 
 struct instant __wrap_clock_now(const struct clock *c);
 int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
+int __real_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
 int __wrap_pthread_join(pthread_t thread, void **result);
 int __real_pthread_join(pthread_t thread, void **result);
 int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out);
@@ -121,12 +127,27 @@ struct instant __wrap_clock_now(const struct clock *c)
     return (struct instant){.us = atomic_load(&now_us)};
 }
 
+static int64_t time_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until)
 {
-    (void)c;
-    (void)until;
+    if (keeps_time) {
+        int64_t soon_us = time_us() + 20000;
+        const struct timespec soon = {.tv_sec = (time_t)(soon_us / 1000000),
+                                      .tv_nsec = (long)(soon_us % 1000000 * 1000)};
+        while (__real_pthread_cond_timedwait(c, m, &soon) != ETIMEDOUT)
+            ;
+        late_us = time_us() - soon_us;
+    }
     pthread_mutex_unlock(m);
     pthread_mutex_lock(&lock);
+    rests_until_us = (int64_t)until->tv_sec * 1000000 + until->tv_nsec / 1000;
+    rests_us = rests_until_us - time_us();
     arrived++;
     pthread_cond_broadcast(&changed);
     while (allowed == 0 && !free_running)
@@ -189,6 +210,7 @@ int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, flee
 {
     (void)f;
     ck_assert_str_eq(own, "own");
+    guest_looks++;
     for (unsigned i = 0; i < row_count && database == 0; i++)
         if (guest_of_ours[i])
             take(self, &rows[i]);
@@ -226,7 +248,8 @@ int __wrap_postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept
     ck_assert_int_eq(audit_kept.us, config.audit_retention.us);
     *more = more_to_sweep;
     sweeps++;
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
+    int code = database != 0 ? database : sweep_fails;
+    return code == 0 ? 0 : error_set(detail, code, "", database != 0 ? "away" : "busy");
 }
 
 int __wrap_postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name,
@@ -658,6 +681,68 @@ START_TEST(fleet__what_nobody_came_back_to_is_removed)
 }
 END_TEST
 
+/* Until the next look for others is due; where there are guests, a look at them comes before. */
+START_TEST(fleet__rests_for_as_long_as_there_is_nothing_to_do)
+{
+    open_fleet();
+    int64_t before = time_us();
+    turn();
+    ck_assert_int_gt(rests_until_us, before + 600000);
+    ck_assert_uint_eq(guest_looks, 0);
+    add_row("a", false, 1);
+    look();
+    serves(0);
+    turn();
+    ck_assert_uint_eq(guest_looks, 1);
+    ck_assert_int_le(rests_us, 500000);
+    keeps_time = true; /* whatever time of day somebody sets meanwhile */
+    turn();
+    keeps_time = false;
+    ck_assert_int_ge(late_us, 0);
+}
+END_TEST
+
+static char told_of_trouble[512];
+
+static void hear_of_trouble(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strcmp(entry->text, "the fleet's journals cannot be looked at") == 0)
+        snprintf(told_of_trouble + strlen(told_of_trouble), sizeof told_of_trouble - strlen(told_of_trouble), "%.*s ",
+                 (int)entry->fields[0].text.size, (const char *)entry->fields[0].text.at);
+}
+
+/* Whichever look it is that fails: once, until one goes well. */
+START_TEST(fleet__that_the_database_does_not_answer_is_told_once)
+{
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY)});
+    log_listen(hear_of_trouble, NULL);
+    open_fleet();
+    database = E_JOURNAL_AWAY;
+    for (unsigned i = 0; i < 3; i++)
+        look();
+    ck_assert_str_eq(told_of_trouble, "away ");
+    database = 0;
+    look();
+    sweep_fails = E_JOURNAL;
+    pass(SPAN_S(120));
+    turn();
+    ck_assert_str_eq(told_of_trouble, "away busy ");
+    sweep_fails = 0;
+    pass(SPAN_S(120));
+    turn();
+    add_row("a", false, 1);
+    look();
+    serves(0);
+    database = E_JOURNAL_AWAY; /* also where only guests are looked at */
+    turn();
+    ck_assert_str_eq(told_of_trouble, "away busy away ");
+    database = 0;
+    turn();
+    log_listen(NULL, NULL);
+}
+END_TEST
+
 START_TEST(fleet__no_more_are_taken_than_may_be)
 {
     add_row("a", false, 1);
@@ -1075,6 +1160,8 @@ int main(void)
     tcase_add_test(t, fleet__one_in_which_nothing_lives_is_given_up_after_a_while);
     tcase_add_test(t, fleet__what_is_left_behind_is_swept);
     tcase_add_test(t, fleet__what_nobody_came_back_to_is_removed);
+    tcase_add_test(t, fleet__rests_for_as_long_as_there_is_nothing_to_do);
+    tcase_add_test(t, fleet__that_the_database_does_not_answer_is_told_once);
     tcase_add_test(t, fleet__no_more_are_taken_than_may_be);
     tcase_add_test(t, fleet__what_is_being_opened_is_not_taken_again);
     tcase_add_test(t, fleet__what_is_being_opened_when_all_end_never_serves);

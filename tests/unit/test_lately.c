@@ -114,8 +114,11 @@ START_TEST(lately__a_targets_attempts_by_their_ends_and_times)
     char words[400];
     memset(words, 'x', sizeof words - 1);
     words[sizeof words - 1] = '\0';
-    ended(call, SPAN_S(1), 99, SAGA_REACH_MAYBE, words);
-    ck_assert_int_eq(target_status()->last_failure_status, 2);
+    static const int statuses[][2] = {{99, 2}, {16, 16}, {17, 2}, {1, 1}, {-1, 2}};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        ended(call, SPAN_S(1), statuses[i][0], SAGA_REACH_MAYBE, words);
+        ck_assert_int_eq(target_status()->last_failure_status, statuses[i][1]);
+    }
     ck_assert_uint_eq(strlen(target_status()->last_failure_message), LAST_SAID_BYTES);
 }
 END_TEST

@@ -318,6 +318,7 @@ START_TEST(outcalls__an_answer_tells_what_it_is_about)
     ck_assert_int_ge(told[0].quiet_at.us, instant_after(now, SPAN_S(2)).us);
     ask(8, SPAN_S(2));
     outcalls_run(&s);
+    ck_assert_ptr_eq(left[1].tag, left[0].tag); /* where the one before was remembered */
     answer.reach = SAGA_REACH_ANSWERED;
     outcalls_answer(&s, left[1].tag, &answer);
     ck_assert_int_eq(told[1].quiet_at.us, 0);
@@ -362,10 +363,13 @@ START_TEST(outcalls__a_target_that_was_changed_is_asked_anew)
     ck_assert_int_eq(told[0].reach, SAGA_REACH_NONE);
     ck_assert(told[0].unreached);
     ck_assert_int_eq(told[1].type, EVENT_TARGET);
+    void *place = s.free_outs;
+    ck_assert_ptr_nonnull(place); /* of the one that did not leave: the next is remembered there */
     targets[0].rpc = (struct rpc_target *)(void *)&some_connection;
     ask(1, SPAN_S(2));
     outcalls_run(&s);
     ck_assert_uint_eq(left_count, 1);
+    ck_assert_ptr_eq(left[0].tag, place);
     targets[0].rpc = (struct rpc_target *)(void *)&another;
     const struct rpc_answer answer = {.reach = SAGA_REACH_NONE, .unreached = "nobody listens there", .status = 14};
     outcalls_answer(&s, left[0].tag, &answer);

@@ -420,6 +420,11 @@ START_TEST(status__definitions_that_are_bounded_are_told)
     ck_assert(few->live == 41 && few->live_max == 50 && few->starts_per_second == 0);
     ck_assert_str_eq(slow->definition, "slow");
     ck_assert(slow->live == 42 && slow->live_max == 0 && slow->starts_per_second == 60);
+    families[0].options.live_max = 70;
+    m = told();
+    ck_assert_uint_eq(m->n_definition_limits, 3);
+    ck_assert(protobuf_c_message_check(&m->base));
+    ck_assert(m->definition_limits[0]->live_max == 70 && m->definition_limits[2]->live == 42);
 }
 END_TEST
 
