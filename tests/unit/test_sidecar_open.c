@@ -126,7 +126,9 @@ START_TEST(sidecar_open__a_journal_needs_its_keys)
     world_begin(&w, id);
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-        ck_assert_msg(open_with(refused[i]) != 0, "%zu", i);
+        ck_assert_msg(open_with(refused[i]) == E_ARGUMENT && strcmp(detail.field, "encryption_key_file") == 0 &&
+                          strstr(detail.text, i < 3 ? "not among those given: first" : "is not the one that") != NULL,
+                      "%zu: %s: %s", i, detail.field, detail.text);
     ck_assert_msg(open_with(SEALED) == 0, "%s", detail.text);
     ck_assert_msg(open_with(SEALED "audit_verify_at_start: true\n") == 0, "%s", detail.text);
 }
