@@ -484,6 +484,17 @@ START_TEST(gauges__the_oldest_of_each_kind)
     is("sagad_oldest_live_saga_age_seconds", 90);
     is("sagad_oldest_deferred_saga_age_seconds", 80);
     is("sagad_oldest_stuck_saga_age_seconds", 70);
+    for (unsigned i = 0; i < 2; i++) { /* the first of several, also where it takes longer to find one of the others */
+        for (unsigned k = 0; k < 4; k++) {
+            bool stuck = (k == 3) == (i == 0);
+            sagas[k].synthetic = false;
+            sagas[k].state = k > 0 && stuck ? SAGA_STUCK : SAGA_RUNNING;
+            sagas[k].answered = k > 0 && !stuck;
+        }
+        counters_turn(&s);
+        is("sagad_oldest_deferred_saga_age_seconds", i == 0 ? 90 : 70);
+        is("sagad_oldest_stuck_saga_age_seconds", i == 0 ? 70 : 90);
+    }
     real = (struct saga_counts){.live = 0};
     counters_turn(&s);
     is("sagad_oldest_live_saga_age_seconds", 0);

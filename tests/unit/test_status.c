@@ -401,6 +401,8 @@ START_TEST(status__a_breaker_tells_what_its_state_follows_from)
     ck_assert(b->calls == 3 && b->failed == 2 && b->slow == 1);
     ck_assert_int_eq(at_of(b->opened_at), opened.us);
     ck_assert_ptr_null(b->open_until);
+    b = breaker_with((struct breaker_mark){.open = true, .open_until = until}); /* nobody knows since when */
+    ck_assert_ptr_null(b->opened_at);
     b = breaker_with((struct breaker_mark){.open = true, .held = true, .opened_at = opened, .open_until = until});
     ck_assert(b->held);
     ck_assert_ptr_null(b->open_until);
