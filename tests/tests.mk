@@ -58,7 +58,7 @@ $(patsubst %,$(B)/tests/unit/test_sagactl_%,reflect watch): LINK_MORE := $(patsu
 $(B)/tests/unit/test_client_lease: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
 	claim list want))
-$(B)/tests/unit/test_fleet: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
+$(B)/tests/unit/test_fleet $(B)/tests/unit/test_fleet_told: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
 	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all list want) $(patsubst %,sidecar_%,open_guest run stop close reload) \
 	config_read config_destroy journal_name engine_counts core_engine rpc_wake rpc_poll)
 $(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now clock_difference certificates_not_after certificates_lifetime tracing_counts \
