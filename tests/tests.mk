@@ -68,7 +68,7 @@ $(B)/tests/unit/test_rpc_settings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 	transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_reflecting: LINK_MORE := -Wl,--wrap=rpc_call_out_for
 $(B)/tests/unit/test_sidecar: LINK_MORE := -Wl,--wrap=core_is_tight,--wrap=rpc_set_serving
-$(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap=sqlite_store_open
+$(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap=postgres_store_promise,--wrap=sqlite_store_open
 $(B)/tests/unit/test_journal_check: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,keys_apply keys_verify sqlite_store_inspect postgres_store_look)
 $(B)/tests/unit/test_loop_open: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_create relay_create core_open rpc_create sqlite_store_open)
 $(B)/tests/unit/test_loop: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise \

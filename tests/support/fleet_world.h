@@ -357,6 +357,7 @@ int __wrap_sidecar_run(struct sidecar *s, struct error_detail *detail)
 
 void __wrap_sidecar_stop(struct sidecar *s)
 {
+    ck_assert(!atomic_load(&((struct world_guest *)(void *)s)->closed));
     atomic_store(&((struct world_guest *)(void *)s)->stop, true);
 }
 

@@ -736,15 +736,21 @@ END_TEST
 START_TEST(config__watchers_come_to_a_number)
 {
     static const char *const good[] = {"127.0.0.1:9464", "0.0.0.0:0", "\"[::1]:9464\"", "\"[::]:1\""};
-    static const char *const bad[] = {"localhost:9464", "host.example:1", "unix:/tmp/x", "127.0.0.1", "300.0.0.1:1"};
+    static const char *const bad[][2] = {{"localhost:9464", "has no number"},
+                                         {"host.example:1", "has no number"},
+                                         {"unix:/tmp/x", "has no number"},
+                                         {"127.0.0.1", "names no port"},
+                                         {"300.0.0.1:1", "has no number"}};
     char text[128];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         snprintf(text, sizeof text, "http_listen: %s\n", good[i]);
         config_destroy(read_text(text));
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        snprintf(text, sizeof text, "http_listen: %s\n", bad[i]);
-        assert_refused(text, "http_listen", 1, 14, bad[i]);
+        char words[64];
+        snprintf(text, sizeof text, "http_listen: %s\n", bad[i][0]);
+        snprintf(words, sizeof words, "%s %s", bad[i][0], bad[i][1]);
+        assert_refused(text, "http_listen", 1, 14, words);
     }
 }
 END_TEST

@@ -41,6 +41,12 @@ START_TEST(config_print__options_are_printed)
     }
     ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 16MiB\n"));
     ck_assert_ptr_nonnull(strstr(text, "\n  log_level: info  # error, warn, info or debug\n"));
+    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++) { /* what a reload takes says so */
+        snprintf(line, sizeof line, "\n  %s: ", config_options[i].name);
+        const char *here = strstr(text, line), *next = strstr(here + 1, "\n\n"),
+                   *taken = strstr(here, "Taken by a reload");
+        ck_assert_msg((taken != NULL && (next == NULL || taken < next)) == config_options[i].reloaded, "%s", line);
+    }
     for (const char *start = text, *end; (end = strchr(start, '\n')) != NULL; start = end + 1)
         ck_assert_msg(end - start <= (strncmp(start, "    ", 4) == 0 ? 100 : 160), "a line is long: %.*s",
                       (int)(end - start), start);

@@ -40,6 +40,8 @@ static struct {
     size_t call;
 } in_flight[SIGNALS];
 static size_t in_flight_count;
+static bool silent, cancelled,
+    stopped; /* the collector answers nothing; what it does not was cancelled; nothing new leaves */
 static struct otlp_queue *queues[LOOPS];
 static struct exporter *exporter;
 static char words[4096]; /* of the log */
@@ -60,6 +62,8 @@ static int64_t runs_until_us;
 static bool rests;
 static pthread_cond_t *rest_on; /* where it waits in truth */
 static pthread_mutex_t *rest_with;
+static bool keeps_time; /* it waits in truth, for a moment, */
+static int64_t late_us; /* which was by so much longer than it was to be */
 
 /* ---- tests.mk wraps these ---- */
 
@@ -95,6 +99,18 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
 {
     if (m == &lock)
         return __real_pthread_cond_timedwait(c, m, until);
+    if (keeps_time) {
+        struct timespec soon, now;
+        __real_clock_gettime(CLOCK_MONOTONIC, &soon);
+        soon.tv_nsec += 20000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        while (__real_pthread_cond_timedwait(c, m, &soon) != ETIMEDOUT)
+            ;
+        __real_clock_gettime(CLOCK_MONOTONIC, &now);
+        late_us = (now.tv_sec - soon.tv_sec) * 1000000 + (now.tv_nsec - soon.tv_nsec) / 1000;
+        keeps_time = false;
+    }
     if (!is_thread) { /* the first time: from now on its time is ours */
         is_thread = true;
         now_us = BEGUN_US;
@@ -173,7 +189,7 @@ int __wrap_rpc_poll(struct rpc *r, struct span wait)
 {
     (void)r;
     now_us += wait.us;
-    if (in_flight_count == 0)
+    if (in_flight_count == 0 || (silent && !cancelled))
         return 0;
     void *tag = in_flight[0].tag;
     size_t at = in_flight[0].call < script_count ? in_flight[0].call : script_count - 1;
@@ -191,11 +207,14 @@ bool __wrap_rpc_idle(const struct rpc *r)
 void __wrap_rpc_stop(struct rpc *r)
 {
     (void)r;
+    stopped = true;
 }
 
 void __wrap_rpc_cancel_all(struct rpc *r)
 {
     (void)r;
+    ck_assert(stopped);
+    cancelled = true;
 }
 
 void __wrap_rpc_destroy(struct rpc *r)
@@ -362,6 +381,17 @@ START_TEST(exporter__the_connection_is_kept_as_configured)
 }
 END_TEST
 
+/* Whatever time of day somebody sets meanwhile. */
+START_TEST(exporter__its_rests_are_as_long_as_they_are_to_be)
+{
+    keeps_time = true;
+    late_us = -1;
+    run_for(SPAN_S(1));
+    ck_assert_int_ge(late_us, 0);
+    teardown();
+}
+END_TEST
+
 /* By the words of the protocol; the rest is given up, and what comes next is sent. */
 START_TEST(exporter__what_is_retryable_is_sent_again_and_nothing_else)
 {
@@ -390,6 +420,22 @@ START_TEST(exporter__what_is_left_at_the_end_is_sent_once)
     add(1);
     teardown();
     ck_assert_uint_eq(left_count, _i == 0 ? LOOPS : 1); /* a collector that is not there is asked once */
+}
+END_TEST
+
+/* A collector that says nothing holds nobody up for long: what is under way is cancelled. */
+START_TEST(exporter__a_silent_collector_holds_up_no_end)
+{
+    run_for(SPAN_S(2));
+    int64_t before = now_us;
+    silent = true;
+    script[0] = CODE_CANCELLED;
+    add(0);
+    teardown();
+    ck_assert_uint_eq(left_count, 1);
+    ck_assert(cancelled && in_flight_count == 0);
+    ck_assert_int_ge(now_us, before + 1000000);
+    ck_assert_int_le(now_us, before + 1200000);
 }
 END_TEST
 
@@ -653,8 +699,10 @@ int main(void)
     tcase_add_test(t, exporter__delays_begin_anew);
     tcase_add_loop_test(t, exporter__what_is_retryable_is_sent_again_and_nothing_else, 0, 17);
     tcase_add_test(t, exporter__a_collector_that_cannot_be_had_is_told);
+    tcase_add_test(t, exporter__its_rests_are_as_long_as_they_are_to_be);
     tcase_add_test(t, exporter__the_connection_is_kept_as_configured);
     tcase_add_loop_test(t, exporter__what_is_left_at_the_end_is_sent_once, 0, 2);
+    tcase_add_test(t, exporter__a_silent_collector_holds_up_no_end);
     tcase_add_test(t, exporter__what_finds_no_room_is_lost_in_every_loop);
     tcase_add_test(t, exporter__what_was_not_taken_is_lost);
     tcase_add_test(t, exporter__what_is_left_out_is_told_once);

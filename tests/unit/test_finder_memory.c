@@ -20,6 +20,8 @@ static _Atomic int64_t now_us;
 static atomic_uint wakes, asked, claims, claimed;
 static atomic_uint lists, listed_max;
 static char listed_after[64];
+enum { IDS = 300 };
+static char ids_claimed[IDS][8];
 
 /* What the database says; set while nobody asks it. */
 static struct fleet_row row;
@@ -103,9 +105,11 @@ int __wrap_postgres_fleet_claim(struct postgres_fleet *f, const char *own, const
                                 unsigned count, fleet_claimed_fn take, void *self, struct error_detail *detail)
 {
     (void)f;
-    (void)request_ids;
     (void)detail;
     ck_assert_str_eq(own, "own");
+    for (unsigned i = 0; i < count; i++)
+        snprintf(ids_claimed[(atomic_load(&claimed) + i) % IDS], sizeof ids_claimed[0], "%.*s",
+                 (int)request_ids[i].size, (const char *)request_ids[i].at);
     atomic_fetch_add(&claims, 1);
     while (atomic_load(&stands) && !stops(stops_self))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -282,7 +286,7 @@ END_TEST
 /* A request_id that is only looked for is not claimed, and what is claimed while the thread is busy is claimed together, 256 at a time. */
 START_TEST(finder__claims_go_together)
 {
-    char ids[300][8];
+    char ids[IDS][8];
     atomic_store(&stands, true);
     ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), false, &found), STORE_PENDING);
     UNTIL(atomic_load(&asked) == 1);
@@ -293,8 +297,10 @@ START_TEST(finder__claims_go_together)
     ck_assert_uint_eq(atomic_load(&claimed), 0);
     atomic_store(&stands, false);
     UNTIL(atomic_load(&claimed) == 300);
-    for (unsigned i = 0; i < 300; i++)
+    for (unsigned i = 0; i < 300; i++) {
         UNTIL(finder_request(finder, bytes_of_text(ids[i]), true, &found) == 0);
+        ck_assert_str_eq(ids_claimed[i], ids[i]); /* in their order */
+    }
     ck_assert_uint_eq(atomic_load(&claims), 2);
     ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), false, &found), 0);
     ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), true, &found), STORE_PENDING); /* is another question */
@@ -316,6 +322,18 @@ START_TEST(finder__what_waits_is_bounded)
     UNTIL(finder_tag(finder, tag, &found) == 0);
     for (uint64_t i = 1; i < tag; i++)
         UNTIL(finder_tag(finder, i, &found) == 0); /* nobody was forgotten */
+}
+END_TEST
+
+/* What is believed of one says nothing of another that takes its place. */
+START_TEST(finder__what_was_found_of_another_is_no_answer)
+{
+    enum { MANY = 6000 }; /* more than there are places */
+    for (uint64_t tag = 1; tag <= MANY; tag++)
+        UNTIL(finder_tag(finder, tag, &found) != E_QUEUE);
+    UNTIL(atomic_load(&asked) == MANY);
+    for (uint64_t tag = MANY + 1; tag <= 2 * MANY; tag++)
+        ck_assert_int_ne(finder_tag(finder, tag, &found), 0);
 }
 END_TEST
 
@@ -440,6 +458,7 @@ int main(void)
     tcase_add_test(t, finder__an_answer_that_came_too_late_is_none);
     tcase_add_test(t, finder__claims_go_together);
     tcase_add_test(t, finder__what_waits_is_bounded);
+    tcase_add_test(t, finder__what_was_found_of_another_is_no_answer);
     tcase_add_test(t, finder__what_is_being_asked_keeps_its_place);
     tcase_add_test(t, finder__errands_of_operators_each_have_their_turn);
     tcase_add_test(t, finder__a_page_is_not_the_whole);

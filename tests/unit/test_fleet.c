@@ -3,6 +3,18 @@
 
 #include <check.h>
 
+/* The log, without its times. */
+static char lines[2048];
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    char line[LOG_LINE_SIZE];
+    (void)self;
+    log_line(LOG_FORMAT_LOGFMT, (struct instant){0}, entry->level, entry->text, entry->fields, entry->field_count,
+             line);
+    strncat(lines, strchr(line, ' ') + 1, sizeof lines - strlen(lines) - 1);
+}
+
 /* ---- taking over ---- */
 
 START_TEST(fleet__what_nobody_has_is_opened_asked_and_given_up_to_its_own)
@@ -146,8 +158,16 @@ START_TEST(fleet__what_nobody_came_back_to_is_removed)
         uint64_t live;
         bool held, removed;
     } cases[] = {{1, 0, false, true}, {-1, 0, false, false}, {1, 1, false, false}, {1, 0, true, false}};
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY)});
+    log_listen(hear, NULL);
     open_fleet();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[200];
+        snprintf(expected, sizeof expected,
+                 "level=info msg=\"a journal is removed that nobody came back to, and in which all had ended\" "
+                 "journal=gone alone_s=%lld\n",
+                 (long long)-long_ago / 1000);
+        lines[0] = '\0';
         abandoned = (struct fleet_row){.name = "gone",
                                        .carrier = "",
                                        .address = "",
@@ -162,11 +182,13 @@ START_TEST(fleet__what_nobody_came_back_to_is_removed)
         pass(SPAN_S(120));
         turn();
         ck_assert_msg((removals == 1) == cases[i].removed, "%zu", i);
+        ck_assert_str_eq(lines, cases[i].removed ? expected : "");
         unsigned before = sweeps;
         pass(SPAN_S(1));
         turn();
         ck_assert_msg((sweeps == before + 1) == cases[i].removed, "%zu", i);
     }
+    log_listen(NULL, NULL);
 }
 END_TEST
 
@@ -399,17 +421,6 @@ START_TEST(fleet__what_is_asked_for_again_and_again_is_looked_for_less_often)
 }
 END_TEST
 
-static char lines[2048];
-
-static void hear(void *self, const struct log_entry *entry)
-{
-    char line[LOG_LINE_SIZE];
-    (void)self;
-    log_line(LOG_FORMAT_LOGFMT, (struct instant){0}, entry->level, entry->text, entry->fields, entry->field_count,
-             line);
-    strncat(lines, strchr(line, ' ') + 1, sizeof lines - strlen(lines) - 1);
-}
-
 /* What becomes of others' journals can be followed in the log; that somebody was quicker is none of it. */
 START_TEST(fleet__the_life_of_a_guest_is_told)
 {
@@ -442,6 +453,38 @@ START_TEST(fleet__the_life_of_a_guest_is_told)
     UNTIL((turn(), fleet_turn(&loop), atomic_load(&joined) == 1));
     log_listen(NULL, NULL);
     ck_assert_str_eq(lines, rows_of[_i].told);
+}
+END_TEST
+
+/* To the last: each is asked, reads its configuration again, and is given up when all end. */
+START_TEST(fleet__as_many_as_there_can_be)
+{
+    char names[FLEET_TAKEOVERS_MAX][8];
+    config.fleet_takeovers_max = FLEET_TAKEOVERS_MAX;
+    for (unsigned k = 0; k < FLEET_TAKEOVERS_MAX; k++) {
+        snprintf(names[k], sizeof names[k], "j%u", k);
+        add_row(names[k], false, 1);
+    }
+    open_fleet();
+    for (unsigned k = 0; k < FLEET_TAKEOVERS_MAX; k++) {
+        serves(k);
+        look();
+        ck_assert_ptr_eq(home.rooms[k + 1], &guests[k].room);
+        ck_assert_int_eq(tags_find(&home.tags, 100 + k), (int)k + 1);
+    }
+    fleet_reload(home.fleet);
+    ck_assert_uint_eq(atomic_load(&reloads), FLEET_TAKEOVERS_MAX);
+    unsigned last = FLEET_TAKEOVERS_MAX - 1;
+    rows[last].wanted = true;
+    turn();
+    UNTIL((fleet_turn(&loop), home.rooms[last + 1] == NULL));
+    UNTIL(atomic_load(&guests[last].closed));
+    guest_of_ours[last] = rows[last].wanted = false;
+    UNTIL((look(), atomic_load(&opened) == FLEET_TAKEOVERS_MAX + 1)); /* where there is one less, there is room */
+    serves(FLEET_TAKEOVERS_MAX);
+    fleet_stop(home.fleet);
+    for (unsigned k = 0; k <= FLEET_TAKEOVERS_MAX; k++)
+        UNTIL((fleet_turn(&loop), atomic_load(&guests[k].closed)));
 }
 END_TEST
 
@@ -484,6 +527,7 @@ int main(void)
     tcase_add_test(t, fleet__what_is_asked_for_is_taken_at_once);
     tcase_add_test(t, fleet__what_is_asked_for_again_and_again_is_looked_for_less_often);
     tcase_add_loop_test(t, fleet__the_life_of_a_guest_is_told, 0, 4);
+    tcase_add_test(t, fleet__as_many_as_there_can_be);
     tcase_add_test(t, fleet__a_reload_reaches_guests);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -46,8 +46,10 @@ START_TEST(fleet_told__where_a_saga_is)
     ck_assert_uint_eq(place.place, 1);
     finds = E_JOURNAL_AWAY;
     ck_assert_int_eq(find(&place, &detail), E_JOURNAL_AWAY);
+    ck_assert_str_eq(detail.text, "the database does not tell where the saga is");
     finds = E_QUEUE;
     ck_assert_int_eq(find(&place, &detail), E_QUEUE);
+    ck_assert_str_eq(detail.text, "too many requests wait to hear where their sagas are");
     finds = STORE_PENDING;
     ck_assert_int_eq(find(&place, &detail), STORE_PENDING);
 }

@@ -101,13 +101,14 @@ struct tracing_counts __wrap_tracing_counts(struct tracing *t)
     return t == NULL ? (struct tracing_counts){0} : (struct tracing_counts){.made = 5, .dropped = 2};
 }
 
+static bool empty; /* the frame */
 int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)
 {
     (void)c;
     (void)detail;
     frames_read++;
     ck_assert_uint_eq(frame, first_frame);
-    *records = bytes_of_text("records");
+    *records = bytes_of_text(empty ? "" : "records");
     return unreadable;
 }
 
@@ -326,6 +327,11 @@ START_TEST(gauges__a_journal_is_as_old_as_its_first_record)
     undecodable = 0;
     is("sagad_journal_age_seconds", -1);
     ck_assert_uint_eq(frames_read, 2);
+    empty = true;
+    counters_turn(&s);
+    empty = false;
+    is("sagad_journal_age_seconds", -1);
+    frames_read = 2;
     for (int i = 0; i < 3; i++)
         counters_turn(&s);
     is("sagad_journal_age_seconds", 2.5);
@@ -569,10 +575,18 @@ END_TEST
 /* A guest tells its host, every few seconds. */
 START_TEST(gauges__a_guest_tells_its_host)
 {
+    const struct config_synthetic beat = {
+        .promised = {.definition = "beat", .success = 99000, .window = SPAN_S(86400)}};
+    struct config next = config;
+    next.synthetics = &beat;
+    next.synthetic_count = 1;
+    ck_assert_int_eq(objectives_take(&s, &next), 0);
+    slis_missed(s.slis, "beat");
     sidecar.adopted = (const struct adopted *)&sidecar; /* only looked at whether it is there */
     sagas[1].state = SAGA_STUCK;
     sagas[2].answered = true;
     counters_turn(&s);
+    is("sagad_slo_burn_rate{definition=\"beat\",objective=\"synthetic_success\",window=\"3d\"}", 100);
     ck_assert_int_eq(atomic_load(&s.oldest_stuck_us), sagas[1].started_at.us);
     ck_assert_int_eq(atomic_load(&s.oldest_deferred_us), sagas[2].started_at.us);
     sagas[1].state = SAGA_RUNNING;

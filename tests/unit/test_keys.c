@@ -193,6 +193,10 @@ START_TEST(keys__a_file_goes_before_a_command)
     /* One that fails takes what the files held with it. */
     config.audit_key_file = one;
     assert_refused(E_SYSTEM, "encryption_key_command", "it failed; what it says is on standard error");
+    /* And one that would go well makes no file good. */
+    command_is("echo first " A64, "");
+    config.audit_key_file = two;
+    assert_refused(E_SYSTEM, "audit_key_file", two);
 }
 END_TEST
 

@@ -1,8 +1,10 @@
 /* What keeps a sidecar from opening, each with its reason; and what does not. */
+#include "sidecar/observe/log.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/sidecar_world.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +28,7 @@ static void teardown(void)
 /* In which each @ is the world's folder. */
 static const char *in_place(const char *options)
 {
-    static char text[1024];
+    static char text[4096];
     size_t size = 0;
     for (const char *at = options; *at != '\0'; at++)
         size +=
@@ -37,7 +39,7 @@ static const char *in_place(const char *options)
 static struct config *read_options(const char *options)
 {
     struct config *config;
-    char yaml[2048];
+    char yaml[sizeof w.folder + 4400];
     snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\n%s", w.folder, w.address, in_place(options));
     ck_assert_msg(config_read_text(bytes_of_text(yaml), &config, &detail) == 0, "%s: %s", detail.field, detail.text);
     return config;
@@ -204,6 +206,44 @@ START_TEST(sidecar_open__the_data_fit)
 }
 END_TEST
 
+static unsigned absent;
+static char first[64];
+
+static void hear_of_absent(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strstr(entry->text, "does not name a target that is needed") == NULL)
+        return;
+    if (absent++ == 0)
+        snprintf(first, sizeof first, "%.*s", (int)entry->fields[0].text.size, (const char *)entry->fields[0].text.at);
+}
+
+/* Of so many targets that are not there each is told of. */
+START_TEST(sidecar_open__many_missing_targets_are_told_of)
+{
+    enum { TOLD = 64, TARGETS = 70 };
+    char targets[TARGETS * 24] = "targets: {", source[TARGETS * 64];
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    int used = snprintf(source, sizeof source, "name: many\nversion: 1.0.0\nsteps:\n");
+    for (int i = 0; i < TARGETS; i++) {
+        snprintf(targets + strlen(targets), sizeof targets - strlen(targets), "t%d: 'unix:/t%d', ", i, i);
+        used += snprintf(source + used, sizeof source - (size_t)used, "  - {name: s%d, target: t%d, action: /p.S/A}\n",
+                         i, i);
+    }
+    write_key("definitions/many.yaml", source);
+    char options[sizeof targets + 96];
+    snprintf(options, sizeof options, "loops: 1\nsteps_max: 100\ndefinitions_dir: @/definitions\n%s}\n", targets);
+    ck_assert_msg(open_with(options) == 0, "%s: %s", detail.field, detail.text);
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_absent, NULL);
+    ck_assert_msg(open_with("loops: 1\n") == 0, "%s: %s", detail.field, detail.text);
+    log_listen(NULL, NULL);
+    ck_assert(absent > 0 && absent <= TOLD); /* the log has a bound of its own for many of one kind */
+    ck_assert_str_eq(first, "t0");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sidecar_open");
@@ -215,6 +255,7 @@ int main(void)
     tcase_add_test(t, sidecar_open__it_may_have_enough_files_open);
     tcase_add_test(t, sidecar_open__it_may_have_enough_address_space);
     tcase_add_test(t, sidecar_open__the_data_fit);
+    tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
