@@ -1020,6 +1020,8 @@ START_TEST(config__numbers_of_entries_have_bounds)
         const char *good, *bad[2]; /* where there is one bound, the second is NULL */
         const char *field;
     } rows[] = {
+        {OBJECTIVES("latency: 1s"), {OBJECTIVES("latency: 0s")}, "objectives.shop.latency"},
+        {OBJECTIVES("freshness: 1s"), {OBJECTIVES("freshness: 0s")}, "objectives.shop.freshness"},
         {PROMISE("latency: 1ms"), {PROMISE("latency: 720h1ms"), PROMISE("latency: 0s")}, "objectives.shop.latency"},
         {PROMISE("latency: 720h"), {PROMISE("latency: soon")}, "objectives.shop.latency"},
         {PROMISE("freshness: 1s"),

@@ -68,6 +68,12 @@ START_TEST(config_rules__say_what_is_wrong)
                    "\"mine\" is neither own nor all");
     assert_refused("authorization: [{who: unix, may: viewer, sagas: all}]\n", "authorization[0].sagas",
                    "is about what a service may");
+    assert_refused("authorization: [{who: unix, may: [[viewer]]}]\n", "authorization[0].may[0]",
+                   "must be a single value");
+    assert_refused("authorization: [{who: unix, may: viewer, definitions: [[a]]}]\n", "authorization[0].definitions[0]",
+                   "must be a single value");
+    assert_refused("authorization: [{who: [[unix]], may: viewer}]\n", "authorization[0].who[0]",
+                   "must be a single value");
     /* Whatever is right behind it. */
     assert_refused("authorization: [{who: root, may: viewer}]\n", "authorization[0].who", "is nobody");
     assert_refused("authorization: [{who: unix, may: admin, definitions: a}]\n", "authorization[0].may", "is no right");

@@ -569,6 +569,10 @@ START_TEST(gauges__what_is_promised_is_shown_until_it_is_not)
     is("sagad_slo_promised_ratio{definition=\"few\",objective=\"success\"}", -1);
     is("sagad_slo_burn_rate{definition=\"few\",objective=\"success\",window=\"3d\"}", -1);
     is("sagad_slo_promised_ratio{definition=\"beat\",objective=\"synthetic_latency\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"beat\",objective=\"synthetic_latency\",window=\"5m\"}", -1);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"freshness\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"few\",objective=\"freshness\",window=\"5m\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"few\",objective=\"freshness\",window=\"3d\"}", -1);
 }
 END_TEST
 

@@ -8,6 +8,7 @@
 #include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/core_owner.h"
 #include "tests/support/shapes.h"
+#include "tests/support/trades.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -16,8 +17,9 @@
 #include <unistd.h>
 
 static const char plain[] = "name: plain\nversion: 1.2.0\nsteps:\n  - {name: a, target: t, action: /t.T/A}\n";
-static const char typed[] = "name: typed\nversion: 1.2.0\nschema: trades\ninput: trades.v1.Claim\nsteps:\n"
-                            "  - {name: a, target: t, action: /trades.v1.Claims/Open}\n";
+static const char typed[] =
+    "name: typed\nversion: 1.2.0\nschema: trades\ninput: trades.v1.Claim\nsteps:\n"
+    "  - {name: a, target: t, action: {method: /trades.v1.Claims/Open, request: {id: =input.claim_id}}}\n";
 static const char source[] = "name: order\nversion: 1.2.0\ndeadline: 2h\nsteps:\n"
                              "  - {name: a, target: t, action: {method: /t.T/A, request: {constant: \"0123456789\"}},"
                              " compensation: {method: /t.T/UndoA, timeout: 90m}}\n"
@@ -243,6 +245,29 @@ START_TEST(registered__a_definition_of_a_file_is_audited)
 }
 END_TEST
 
+/* Whatever the name of its types stands for by now: those that it was registered with are found by what they are. */
+START_TEST(registered__a_typed_one_of_another_loop_keeps_its_types)
+{
+    static struct owner o;
+    const struct schema_entry *entry;
+    bool repeated;
+    owner_init(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+    s.core = o.core;
+    ck_assert_int_eq(schemas_add(s.schemas, o.core, bytes_of_text("renamed"), bytes_of(trades, trades_size), o.now,
+                                 &entry, &repeated, &s.failure.detail),
+                     0);
+    s.limits.schemas = schemas_current(s.schemas);
+    const struct definition other = {.source = bytes_of_text(typed), .schema_hash = entry->set->hash, .retry = kept};
+    ck_assert_msg(registered_take_definition(&s, &other, &s.failure.detail) == 0, "%s", s.failure.detail.text);
+    ck_assert(given != NULL && given->schema != NULL);
+    ck_assert_str_eq(given->schema_hash, entry->set->hash);
+    definition_destroy(given);
+    given = NULL;
+    owner_close(&o);
+}
+END_TEST
+
 /* It is not taken as one without. */
 START_TEST(registered__one_whose_types_are_not_there_is_refused)
 {
@@ -308,6 +333,7 @@ int main(void)
     tcase_add_test(t, registered__what_another_loop_has_taken_is_taken);
     tcase_add_test(t, registered__a_file_is_audited_once);
     tcase_add_test(t, registered__a_definition_of_a_file_is_audited);
+    tcase_add_test(t, registered__a_typed_one_of_another_loop_keeps_its_types);
     tcase_add_test(t, registered__one_whose_types_are_not_there_is_refused);
     tcase_add_test(t, registered__warnings_are_those_of_lint);
     tcase_add_test(t, registered__what_cannot_be_read_is_told);
