@@ -58,7 +58,7 @@ $(patsubst %,$(B)/tests/unit/test_sagactl_%,reflect watch): LINK_MORE := $(patsu
 $(B)/tests/unit/test_client_lease: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)
 $(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
 	claim list want))
-$(B)/tests/unit/test_fleet: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
+$(B)/tests/unit/test_fleet $(B)/tests/unit/test_fleet_told: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
 	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all list want) $(patsubst %,sidecar_%,open_guest run stop close reload) \
 	config_read config_destroy journal_name engine_counts core_engine rpc_wake rpc_poll)
 $(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now clock_difference certificates_not_after certificates_lifetime tracing_counts \
@@ -68,7 +68,8 @@ $(B)/tests/unit/test_rpc_settings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 	transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_reflecting: LINK_MORE := -Wl,--wrap=rpc_call_out_for
 $(B)/tests/unit/test_sidecar: LINK_MORE := -Wl,--wrap=core_is_tight,--wrap=rpc_set_serving
-$(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap=sqlite_store_open
+$(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap=postgres_store_promise,--wrap=sqlite_store_open
+$(B)/tests/unit/test_journal_check: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,keys_apply keys_verify sqlite_store_inspect postgres_store_look)
 $(B)/tests/unit/test_loop_open: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_create relay_create core_open rpc_create sqlite_store_open)
 $(B)/tests/unit/test_loop: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise \
 	postgres_store_tell_live trust_look certificates_version certificates_not_after \

@@ -49,7 +49,6 @@ struct reload {
     enum phase phase;
     struct item *item; /* that is asked about, or next */
     unsigned loop;     /* which is asked */
-    bool asking;
     atomic_uint loops_left; /* that have not taken the targets */
     char **taken, **restart;
     size_t taken_count, restart_count;
@@ -324,7 +323,6 @@ static void answered(void *self, void *tag, const struct rpc_told *told)
 {
     struct loop *s = self;
     struct reload *r = tag;
-    r->asking = false;
     if (told->status != 0 && !lacks_target_alone(r, told)) {
         char text[sizeof r->detail.text];
         snprintf(text, sizeof text, "%s %s: %s", r->item->schema ? "schema" : "definition", r->item->name,
@@ -366,7 +364,6 @@ static void ask(struct loop *s, struct reload *r)
         return;
     }
     protobuf_c_message_pack(m, packed);
-    r->asking = true;
     rpc_ask(s->rpc, s->sidecar->rooms[r->loop],
             &methods_served[item->schema ? METHOD_REGISTER_SCHEMA : METHOD_REGISTER_DEFINITION], bytes_of(packed, size),
             NULL, &asker, r);

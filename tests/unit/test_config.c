@@ -736,15 +736,21 @@ END_TEST
 START_TEST(config__watchers_come_to_a_number)
 {
     static const char *const good[] = {"127.0.0.1:9464", "0.0.0.0:0", "\"[::1]:9464\"", "\"[::]:1\""};
-    static const char *const bad[] = {"localhost:9464", "host.example:1", "unix:/tmp/x", "127.0.0.1", "300.0.0.1:1"};
+    static const char *const bad[][2] = {{"localhost:9464", "has no number"},
+                                         {"host.example:1", "has no number"},
+                                         {"unix:/tmp/x", "has no number"},
+                                         {"127.0.0.1", "names no port"},
+                                         {"300.0.0.1:1", "has no number"}};
     char text[128];
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         snprintf(text, sizeof text, "http_listen: %s\n", good[i]);
         config_destroy(read_text(text));
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        snprintf(text, sizeof text, "http_listen: %s\n", bad[i]);
-        assert_refused(text, "http_listen", 1, 14, bad[i]);
+        char words[64];
+        snprintf(text, sizeof text, "http_listen: %s\n", bad[i][0]);
+        snprintf(words, sizeof words, "%s %s", bad[i][0], bad[i][1]);
+        assert_refused(text, "http_listen", 1, 14, words);
     }
 }
 END_TEST
@@ -1014,6 +1020,8 @@ START_TEST(config__numbers_of_entries_have_bounds)
         const char *good, *bad[2]; /* where there is one bound, the second is NULL */
         const char *field;
     } rows[] = {
+        {OBJECTIVES("latency: 1s"), {OBJECTIVES("latency: 0s")}, "objectives.shop.latency"},
+        {OBJECTIVES("freshness: 1s"), {OBJECTIVES("freshness: 0s")}, "objectives.shop.freshness"},
         {PROMISE("latency: 1ms"), {PROMISE("latency: 720h1ms"), PROMISE("latency: 0s")}, "objectives.shop.latency"},
         {PROMISE("latency: 720h"), {PROMISE("latency: soon")}, "objectives.shop.latency"},
         {PROMISE("freshness: 1s"),
@@ -1047,6 +1055,9 @@ START_TEST(config__numbers_of_entries_have_bounds)
         {LIMITS("live_sagas_max: 1000000"),
          {LIMITS("live_sagas_max: 1000001"), LIMITS("live_sagas_max: many, starts_per_second: 5")},
          "definition_limits.shop.live_sagas_max"},
+        {LIMITS("live_sagas_max: 7"),
+         {LIMITS("live_sagas_max: 1000001, starts_per_second: many")},
+         "definition_limits.shop.starts_per_second"},
         {DELAY("percent: 0.1"), {DELAY("percent: 0.05"), DELAY("percent: 100.1")}, "faults[0].percent"},
         {DELAY("percent: 100"), {DELAY("percent: most")}, "faults[0].percent"},
         {FAULTS("kind: delay, delay: 1h, for: 1h"),
@@ -1129,9 +1140,15 @@ START_TEST(config__each_loop_needs_its_share)
     assert_refused("loops: 2\ncommit_bytes_max: 6MiB\njournal_bytes_max: 40MiB\n", "loops", 1, 8,
                    "a loop's share of journal_bytes_max must be at least 16MiB");
     config_destroy(read_text("loops: 2\ncommit_bytes_max: 6MiB\njournal_bytes_max: 48MiB\n"));
+    assert_refused("loops: 2\ncommit_bytes_max: 1MiB\njournal_bytes_max: 33554431\n", "loops", 1, 8,
+                   "a loop's share of journal_bytes_max must be at least 16MiB");
+    config_destroy(read_text("loops: 2\ncommit_bytes_max: 1MiB\njournal_bytes_max: 32MiB\n"));
     assert_refused("loops: 4\n" TARGET("max_pending_calls: 3"), "loops", 1, 8,
                    "max_pending_calls (3) of target a must not be below loops (4)");
     config_destroy(read_text("loops: 4\n" TARGET("max_pending_calls: 4")));
+    assert_refused("loops: 4\n" TARGET("rate_limit_per_second: 3, rate_limit_burst: 9"), "loops", 1, 8,
+                   "rate_limit_per_second (3) of target a must not be below loops (4)");
+    config_destroy(read_text("loops: 4\n" TARGET("rate_limit_per_second: 4, rate_limit_burst: 4")));
     assert_refused("loops: 4\n" TARGET("retry_budget_percent: 9, retry_budget_min_per_second: 3"), "loops", 1, 8,
                    "retry_budget_min_per_second (3) of target a must not be below loops (4)");
     config_destroy(read_text("loops: 4\n" TARGET("retry_budget_percent: 0, retry_budget_min_per_second: 3")));
@@ -1173,6 +1190,8 @@ START_TEST(config__what_excludes_another_is_refused)
                    "stands beside encryption_key_file");
     assert_refused("loops: 2\nstore: host=x\nfleet: a\n", "loops", 1, 8, "loops must be 1 with fleet");
     config_destroy(read_text("loops: 2\nfleet: a\n")); /* without store a fleet is none */
+    config_destroy(read_text("loops: 1\nstore: host=x\nfleet: a\n"));
+    config_destroy(read_text("loops: 2\nstore: host=x\n"));
     assert_refused("audit_verify_at_start: true\n", "audit_verify_at_start", 1, 24, "needs audit_key_file");
 }
 END_TEST

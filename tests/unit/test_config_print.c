@@ -41,9 +41,35 @@ START_TEST(config_print__options_are_printed)
     }
     ck_assert_ptr_nonnull(strstr(text, "\n  payload_bytes_max: 1MiB  # 1KiB to 16MiB\n"));
     ck_assert_ptr_nonnull(strstr(text, "\n  log_level: info  # error, warn, info or debug\n"));
+    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++) { /* what a reload takes says so */
+        snprintf(line, sizeof line, "\n  %s: ", config_options[i].name);
+        const char *here = strstr(text, line), *next = strstr(here + 1, "\n\n"),
+                   *taken = strstr(here, "Taken by a reload");
+        ck_assert_msg((taken != NULL && (next == NULL || taken < next)) == config_options[i].reloaded, "%s", line);
+    }
     for (const char *start = text, *end; (end = strchr(start, '\n')) != NULL; start = end + 1)
         ck_assert_msg(end - start <= (strncmp(start, "    ", 4) == 0 ? 100 : 160), "a line is long: %.*s",
                       (int)(end - start), start);
+    free(text);
+}
+END_TEST
+
+/* A word that has room stands in the line before. */
+START_TEST(config_print__lines_are_filled)
+{
+    char *text = NULL;
+    size_t size, full = 0;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert_ptr_nonnull(out);
+    config_print_options(out);
+    ck_assert_int_eq(fclose(out), 0);
+    for (const char *line = text, *next; (next = strchr(line, '\n')) != NULL && *++next != '\0'; line = next) {
+        size_t width = (size_t)(next - 1 - line), word = strcspn(next + strspn(next, " "), " \n");
+        full += width == 100;
+        if (strncmp(line, "    ", 4) == 0 && strncmp(next, "    ", 4) == 0 && strncmp(next + 4, "Taken by", 8) != 0)
+            ck_assert_msg(width + 1 + word > 100, "has room for %zu more: %.*s", word, (int)width, line);
+    }
+    ck_assert_uint_gt(full, 0);
     free(text);
 }
 END_TEST
@@ -54,6 +80,7 @@ int main(void)
     TCase *words = tcase_create("words");
     tcase_add_test(words, config_print__errors_tell_their_place);
     tcase_add_test(words, config_print__options_are_printed);
+    tcase_add_test(words, config_print__lines_are_filled);
     suite_add_tcase(suite, words);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

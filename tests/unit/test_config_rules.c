@@ -68,6 +68,21 @@ START_TEST(config_rules__say_what_is_wrong)
                    "\"mine\" is neither own nor all");
     assert_refused("authorization: [{who: unix, may: viewer, sagas: all}]\n", "authorization[0].sagas",
                    "is about what a service may");
+    assert_refused("authorization: [{who: unix, may: [[viewer]]}]\n", "authorization[0].may[0]",
+                   "must be a single value");
+    assert_refused("authorization: [{who: unix, may: viewer, definitions: [[a]]}]\n", "authorization[0].definitions[0]",
+                   "must be a single value");
+    assert_refused("authorization: [{who: [[unix]], may: viewer}]\n", "authorization[0].who[0]",
+                   "must be a single value");
+    /* Whatever is right behind it. */
+    assert_refused("authorization: [{who: root, may: viewer}]\n", "authorization[0].who", "is nobody");
+    assert_refused("authorization: [{who: unix, may: admin, definitions: a}]\n", "authorization[0].may", "is no right");
+    assert_refused("authorization: [{who: unix, may: [service, admin], sagas: all}]\n", "authorization[0].may[1]",
+                   "is no right");
+    assert_refused("authorization: [{who: unix, may: service, definitions: \"a*b\", sagas: all}]\n",
+                   "authorization[0].definitions", "not at its end");
+    assert_refused("authorization: [{who: unix, may: viewer, sagas: all, tags: {a: b}}]\n", "authorization[0].sagas",
+                   "is about what a service may");
     assert_refused("authorization: [{who: unix, may: viewer, definitions: [\"a*b\"]}]\n",
                    "authorization[0].definitions[0]", "not at its end");
     assert_refused("authorization: [{who: unix, may: viewer, for: x}]\n", "authorization[0].for",
@@ -136,6 +151,7 @@ START_TEST(config_rules__that_differ_are_seen_to)
     static const char *const texts[] = {"[{who: unix, may: viewer}]",
                                         "[{who: tls, may: viewer}]",
                                         "[{who: unix, may: Retry}]",
+                                        "[{who: unix, may: Skip}]",
                                         "[{who: [unix, unix], may: viewer}]",
                                         "[{who: \"uid:1\", may: viewer}]",
                                         "[{who: \"uid:2\", may: viewer}]",

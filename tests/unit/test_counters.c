@@ -173,9 +173,16 @@ START_TEST(counters__heartbeats_are_counted_apart)
     saga.reason = REASON_NONE;
     r = (struct record){.type = RECORD_ENDED, .saga_state = SAGA_COMMITTED, .at = instant_after(now, SPAN_S(3))};
     counters_record_synthetic(&s, &saga, &r);
+    for (uint8_t type = RECORD_STARTED; type < RECORD_ENDED; type++) /* what else there is of one is not counted */
+        if (type != RECORD_STUCK)
+            counters_record_synthetic(&s, &saga, &(struct record){.type = type, .at = now});
     is("sagad_synthetic_sagas_total{definition=\"order\",state=\"STUCK\",reason=\"COMPENSATION_FAILED\"}", 1);
     is("sagad_synthetic_sagas_total{definition=\"order\",state=\"RESOLVED\",reason=\"ACTION_REJECTED\"}", 1);
     is("sagad_synthetic_sagas_total{definition=\"order\",state=\"COMMITTED\",reason=\"\"}", 1);
+    unsigned series = 0;
+    for (const char *at = page; (at = strstr(at, "\nsagad_synthetic_sagas_total{")) != NULL; at++)
+        series++;
+    ck_assert_uint_eq(series, 3);
     ck_assert_ptr_null(strstr(page, "\nsagad_sagas_ended_total{"));
     near("sagad_synthetic_duration_seconds_sum{definition=\"order\",state=\"RESOLVED\"}", 2);
 }

@@ -15,6 +15,7 @@ static struct loop s;
 static struct config config;
 static struct loop_target targets[TARGETS];
 static struct instant now;
+static struct span tick; /* passes whenever the clock is read */
 static struct step_spec steps[3];
 static struct definition definition;
 static uint32_t definitions;
@@ -25,6 +26,7 @@ static int unreadable;
 /* ---- its surroundings; tests.mk wraps these ---- */
 
 static unsigned asks, compared;
+static struct schema *read_last; /* and given back by nobody yet, or NULL */
 static const struct rpc_target *asked;
 static char services[256];
 static rpc_reflected_fn on_end;
@@ -50,7 +52,7 @@ void __wrap_api_reflected(struct api *api, uint32_t number, int code, const stru
 struct instant __wrap_clock_now(const struct clock *c)
 {
     (void)c;
-    return now;
+    return now = instant_after(now, tick);
 }
 
 void __wrap_log_write(enum log_level level, const char *text, const struct log_field *fields, size_t count)
@@ -93,13 +95,15 @@ int __wrap_schema_read(struct bytes set, const struct memory *memory, struct sch
 {
     (void)set;
     (void)memory;
-    *out = NULL;
+    ck_assert_ptr_null(read_last);
+    *out = read_last = unreadable == 0 ? (struct schema *)(void *)&definition : NULL; /* only passed on */
     return unreadable == 0 ? 0 : error_set(detail, unreadable, "set", "it is nonsense");
 }
 
 void __wrap_schema_destroy(struct schema *schema)
 {
-    ck_assert_ptr_null(schema);
+    ck_assert(schema == NULL || schema == read_last);
+    read_last = schema == NULL ? read_last : NULL;
 }
 
 /* One that breaks nothing with them, as each has. */
@@ -107,6 +111,7 @@ int __wrap_contract_check(const struct contract_check *check, unsigned *calls)
 {
     struct contract_finding finding = {.rule = CONTRACT_METHOD_REMOVED, .step = 1, .text = "harmless"};
     (void)calls;
+    ck_assert(read_last != NULL && check->next == read_last);
     compared++;
     check->found(check->self, &finding);
     finding.breaks = true;
@@ -161,11 +166,13 @@ static void setup(void)
     lines[0] = '\0';
     breaks = asks = compared = 0;
     unreadable = 0;
+    tick = (struct span){0};
 }
 
 static void teardown(void)
 {
     drift_finish(&s);
+    ck_assert_ptr_null(read_last);
     for (unsigned i = 0; i < TARGETS; i++)
         free(targets[i].shared);
 }
@@ -246,6 +253,25 @@ START_TEST(drift__only_what_has_changed_is_compared)
     ck_assert_uint_eq(compared, 3);
     round_of(0, "other");
     ck_assert_uint_eq(compared, 5);
+}
+END_TEST
+
+/* A loop has other things to do: many definitions are compared a few in each turn. */
+START_TEST(drift__many_are_compared_piece_by_piece)
+{
+    drift_turn(&s);
+    definitions = 20;
+    answers(0, "set");
+    tick = SPAN_MS(1);
+    unsigned turns_made = 0;
+    for (unsigned before = 0; compared < definitions; before = compared) {
+        drift_turn(&s);
+        ck_assert_uint_gt(compared, before);
+        ck_assert_uint_le(compared, before + 4);
+        turns_made++;
+    }
+    ck_assert_uint_ge(turns_made, 5);
+    ck_assert_ptr_nonnull(drift_of(&s, 2));
 }
 END_TEST
 
@@ -354,6 +380,7 @@ int main(void)
     tcase_add_test(tc, drift__a_target_is_asked_for_each_service_that_is_called);
     tcase_add_test(tc, drift__nobody_is_asked_for_what_has_no_types_by_others_or_without_an_interval);
     tcase_add_test(tc, drift__only_what_has_changed_is_compared);
+    tcase_add_test(tc, drift__many_are_compared_piece_by_piece);
     tcase_add_test(tc, drift__breaks_are_told_and_that_they_are_over);
     tcase_add_test(tc, drift__of_many_breaks_some_are_told);
     tcase_add_test(tc, drift__that_a_target_does_not_tell_is_told_once);

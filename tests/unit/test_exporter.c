@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOPS = 2, CALLS = 64, LOOK_US = 10000, BEGUN_US = 1000000000 };
+enum { LOOPS = 2, CALLS = 64, SIGNALS = 3, LOOK_US = 10000, BEGUN_US = 1000000000 };
 
 /* What left, in the thread's time, and how each is answered: by the script, whose last status is every later one's. */
 static struct {
@@ -35,7 +35,13 @@ static size_t script_count;
 static struct bytes said; /* in every answer that is OK */
 
 static struct rpc_callbacks callbacks;
-static void *in_flight;
+static struct {
+    void *tag;
+    size_t call;
+} in_flight[SIGNALS];
+static size_t in_flight_count;
+static bool silent, cancelled,
+    stopped; /* the collector answers nothing; what it does not was cancelled; nothing new leaves */
 static struct otlp_queue *queues[LOOPS];
 static struct exporter *exporter;
 static char words[4096]; /* of the log */
@@ -56,6 +62,8 @@ static int64_t runs_until_us;
 static bool rests;
 static pthread_cond_t *rest_on; /* where it waits in truth */
 static pthread_mutex_t *rest_with;
+static bool keeps_time; /* it waits in truth, for a moment, */
+static int64_t late_us; /* which was by so much longer than it was to be */
 
 /* ---- tests.mk wraps these ---- */
 
@@ -91,6 +99,18 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
 {
     if (m == &lock)
         return __real_pthread_cond_timedwait(c, m, until);
+    if (keeps_time) {
+        struct timespec soon, now;
+        __real_clock_gettime(CLOCK_MONOTONIC, &soon);
+        soon.tv_nsec += 20000000;
+        soon.tv_sec += soon.tv_nsec / 1000000000;
+        soon.tv_nsec %= 1000000000;
+        while (__real_pthread_cond_timedwait(c, m, &soon) != ETIMEDOUT)
+            ;
+        __real_clock_gettime(CLOCK_MONOTONIC, &now);
+        late_us = (now.tv_sec - soon.tv_sec) * 1000000 + (now.tv_nsec - soon.tv_nsec) / 1000;
+        keeps_time = false;
+    }
     if (!is_thread) { /* the first time: from now on its time is ours */
         is_thread = true;
         now_us = BEGUN_US;
@@ -154,24 +174,26 @@ void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const st
     ck_assert_ptr_eq(target, &some_target);
     ck_assert_uint_eq(metadata_count, 0);
     ck_assert_int_eq(timeout.us, SPAN_S(10).us);
-    ck_assert_ptr_null(in_flight);
+    for (size_t i = 0; i < in_flight_count; i++)
+        ck_assert_ptr_ne(in_flight[i].tag, tag); /* one request of each at a time */
     ck_assert_uint_lt(left_count, CALLS);
     left[left_count].at_us = now_us;
     left[left_count].request = request;
     snprintf(left[left_count].method, sizeof left[left_count].method, "%s", method);
+    in_flight[in_flight_count].tag = tag;
+    in_flight[in_flight_count++].call = left_count;
     left[left_count++].size = request.size;
-    in_flight = tag;
 }
 
 int __wrap_rpc_poll(struct rpc *r, struct span wait)
 {
-    void *tag = in_flight;
     (void)r;
     now_us += wait.us;
-    if (tag == NULL)
+    if (in_flight_count == 0 || (silent && !cancelled))
         return 0;
-    in_flight = NULL;
-    size_t at = left_count - 1 < script_count ? left_count - 1 : script_count - 1;
+    void *tag = in_flight[0].tag;
+    size_t at = in_flight[0].call < script_count ? in_flight[0].call : script_count - 1;
+    memmove(in_flight, in_flight + 1, --in_flight_count * sizeof *in_flight);
     callbacks.on_answer(callbacks.self, tag, &(struct rpc_answer){.status = script[at], .output = said});
     return 1;
 }
@@ -179,17 +201,20 @@ int __wrap_rpc_poll(struct rpc *r, struct span wait)
 bool __wrap_rpc_idle(const struct rpc *r)
 {
     (void)r;
-    return in_flight == NULL;
+    return in_flight_count == 0;
 }
 
 void __wrap_rpc_stop(struct rpc *r)
 {
     (void)r;
+    stopped = true;
 }
 
 void __wrap_rpc_cancel_all(struct rpc *r)
 {
     (void)r;
+    ck_assert(stopped);
+    cancelled = true;
 }
 
 void __wrap_rpc_destroy(struct rpc *r)
@@ -327,7 +352,6 @@ START_TEST(exporter__a_failure_and_its_end_are_told_once)
 }
 END_TEST
 
-/* By the words of the protocol; the rest is given up, and what comes next is sent. */
 /* A start that fails for its collector says which option that is of, and why. */
 START_TEST(exporter__a_collector_that_cannot_be_had_is_told)
 {
@@ -357,6 +381,18 @@ START_TEST(exporter__the_connection_is_kept_as_configured)
 }
 END_TEST
 
+/* Whatever time of day somebody sets meanwhile. */
+START_TEST(exporter__its_rests_are_as_long_as_they_are_to_be)
+{
+    keeps_time = true;
+    late_us = -1;
+    run_for(SPAN_S(1));
+    ck_assert_int_ge(late_us, 0);
+    teardown();
+}
+END_TEST
+
+/* By the words of the protocol; the rest is given up, and what comes next is sent. */
 START_TEST(exporter__what_is_retryable_is_sent_again_and_nothing_else)
 {
     static const bool again[17] = {
@@ -384,6 +420,22 @@ START_TEST(exporter__what_is_left_at_the_end_is_sent_once)
     add(1);
     teardown();
     ck_assert_uint_eq(left_count, _i == 0 ? LOOPS : 1); /* a collector that is not there is asked once */
+}
+END_TEST
+
+/* A collector that says nothing holds nobody up for long: what is under way is cancelled. */
+START_TEST(exporter__a_silent_collector_holds_up_no_end)
+{
+    run_for(SPAN_S(2));
+    int64_t before = now_us;
+    silent = true;
+    script[0] = CODE_CANCELLED;
+    add(0);
+    teardown();
+    ck_assert_uint_eq(left_count, 1);
+    ck_assert(cancelled && in_flight_count == 0);
+    ck_assert_int_ge(now_us, before + 1000000);
+    ck_assert_int_le(now_us, before + 1200000);
 }
 END_TEST
 
@@ -603,6 +655,39 @@ START_TEST(exporter__the_last_telling_is_whole)
 }
 END_TEST
 
+static unsigned asked; /* for fresh numbers */
+static struct vitals vitals;
+
+static void wake(void *self)
+{
+    (void)self;
+    asked++;
+    vitals_tell(&vitals, 0);
+}
+
+/* Of a loop that runs fresh numbers are told; one that has ended has said its last. What was told is not told again while others are still under way. */
+START_TEST(exporter__the_end_is_told_once)
+{
+    static struct vitals *const all[] = {&vitals};
+    unsigned tellings = 0;
+    watch();
+    vitals = (struct vitals){.metrics = many, .wake = wake};
+    panel_watch(panel, all, 1);
+    config.otlp_metrics_interval = SPAN_S(10);
+    run_for(SPAN_MS(15000));
+    ck_assert_uint_eq(left_count, 1);
+    ck_assert_uint_eq(asked, 1);
+    for (unsigned i = 0; i < LOOPS; i++)
+        add(i);
+    teardown();
+    for (size_t i = 1; i < left_count; i++)
+        tellings += strstr(left[i].method, "MetricsService") != NULL;
+    ck_assert_uint_eq(left_count, 1 + LOOPS + 1);
+    ck_assert_uint_eq(tellings, 1);
+    ck_assert_uint_eq(asked, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("exporter");
@@ -614,8 +699,10 @@ int main(void)
     tcase_add_test(t, exporter__delays_begin_anew);
     tcase_add_loop_test(t, exporter__what_is_retryable_is_sent_again_and_nothing_else, 0, 17);
     tcase_add_test(t, exporter__a_collector_that_cannot_be_had_is_told);
+    tcase_add_test(t, exporter__its_rests_are_as_long_as_they_are_to_be);
     tcase_add_test(t, exporter__the_connection_is_kept_as_configured);
     tcase_add_loop_test(t, exporter__what_is_left_at_the_end_is_sent_once, 0, 2);
+    tcase_add_test(t, exporter__a_silent_collector_holds_up_no_end);
     tcase_add_test(t, exporter__what_finds_no_room_is_lost_in_every_loop);
     tcase_add_test(t, exporter__what_was_not_taken_is_lost);
     tcase_add_test(t, exporter__what_is_left_out_is_told_once);
@@ -623,6 +710,7 @@ int main(void)
     tcase_add_loop_test(t, exporter__lines_go_where_they_are_wanted, 0, 4);
     tcase_add_test(t, exporter__a_telling_that_is_refused_is_lost_as_a_whole);
     tcase_add_test(t, exporter__the_last_telling_is_whole);
+    tcase_add_test(t, exporter__the_end_is_told_once);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

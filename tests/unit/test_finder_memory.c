@@ -6,6 +6,7 @@
 #include "sidecar/runtime/clock.h"
 #include "tests/support/until.h"
 
+#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,11 +20,14 @@ static _Atomic int64_t now_us;
 static atomic_uint wakes, asked, claims, claimed;
 static atomic_uint lists, listed_max;
 static char listed_after[64];
+enum { IDS = 300 };
+static char ids_claimed[IDS][8];
 
 /* What the database says; set while nobody asks it. */
 static struct fleet_row row;
 static bool there;
 static int code;
+static int creates;        /* what it says when it is connected to */
 static atomic_bool stands; /* it does not answer for now */
 /* How it hears that nobody wants its answer any more. */
 static bool (*stops)(void *self);
@@ -55,16 +59,18 @@ int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, s
     ck_assert_str_eq(options->fleet, "ours");
     ck_assert_int_eq(options->timeout.us, SPAN_S(9).us);
     ck_assert(options->stop != NULL);
+    *out = NULL;
+    if (creates != 0)
+        return creates;
     stops = options->stop;
     stops_self = options->self;
-    *out = NULL;
     return 0;
 }
 
 void __wrap_postgres_fleet_destroy(struct postgres_fleet *f)
 {
     (void)f;
-    ck_assert(stops(stops_self));
+    ck_assert(creates != 0 || stops(stops_self));
 }
 
 static int answer(fleet_take_fn take, void *self)
@@ -99,9 +105,11 @@ int __wrap_postgres_fleet_claim(struct postgres_fleet *f, const char *own, const
                                 unsigned count, fleet_claimed_fn take, void *self, struct error_detail *detail)
 {
     (void)f;
-    (void)request_ids;
     (void)detail;
     ck_assert_str_eq(own, "own");
+    for (unsigned i = 0; i < count; i++)
+        snprintf(ids_claimed[(atomic_load(&claimed) + i) % IDS], sizeof ids_claimed[0], "%.*s",
+                 (int)request_ids[i].size, (const char *)request_ids[i].at);
     atomic_fetch_add(&claims, 1);
     while (atomic_load(&stands) && !stops(stops_self))
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -278,7 +286,7 @@ END_TEST
 /* A request_id that is only looked for is not claimed, and what is claimed while the thread is busy is claimed together, 256 at a time. */
 START_TEST(finder__claims_go_together)
 {
-    char ids[300][8];
+    char ids[IDS][8];
     atomic_store(&stands, true);
     ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), false, &found), STORE_PENDING);
     UNTIL(atomic_load(&asked) == 1);
@@ -289,8 +297,10 @@ START_TEST(finder__claims_go_together)
     ck_assert_uint_eq(atomic_load(&claimed), 0);
     atomic_store(&stands, false);
     UNTIL(atomic_load(&claimed) == 300);
-    for (unsigned i = 0; i < 300; i++)
+    for (unsigned i = 0; i < 300; i++) {
         UNTIL(finder_request(finder, bytes_of_text(ids[i]), true, &found) == 0);
+        ck_assert_str_eq(ids_claimed[i], ids[i]); /* in their order */
+    }
     ck_assert_uint_eq(atomic_load(&claims), 2);
     ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), false, &found), 0);
     ck_assert_int_eq(finder_request(finder, bytes_of_text("r"), true, &found), STORE_PENDING); /* is another question */
@@ -312,6 +322,18 @@ START_TEST(finder__what_waits_is_bounded)
     UNTIL(finder_tag(finder, tag, &found) == 0);
     for (uint64_t i = 1; i < tag; i++)
         UNTIL(finder_tag(finder, i, &found) == 0); /* nobody was forgotten */
+}
+END_TEST
+
+/* What is believed of one says nothing of another that takes its place. */
+START_TEST(finder__what_was_found_of_another_is_no_answer)
+{
+    enum { MANY = 6000 }; /* more than there are places */
+    for (uint64_t tag = 1; tag <= MANY; tag++)
+        UNTIL(finder_tag(finder, tag, &found) != E_QUEUE);
+    UNTIL(atomic_load(&asked) == MANY);
+    for (uint64_t tag = MANY + 1; tag <= 2 * MANY; tag++)
+        ck_assert_int_ne(finder_tag(finder, tag, &found), 0);
 }
 END_TEST
 
@@ -398,6 +420,32 @@ START_TEST(finder__journals_are_listed_whole)
 }
 END_TEST
 
+static unsigned threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    unsigned count = 0;
+    ck_assert_ptr_nonnull(tasks);
+    while (readdir(tasks) != NULL)
+        count++;
+    closedir(tasks);
+    return count;
+}
+
+/* Nobody is left behind that would ask it. */
+START_TEST(finder__there_is_none_without_a_database)
+{
+    struct finder *other = NULL;
+    struct error_detail detail;
+    const struct finder_options options = {.config = &config, .own = "own", .wake = wake};
+    unsigned before = threads();
+    creates = E_MEMORY;
+    ck_assert_int_eq(finder_open(&options, &other, &detail), E_MEMORY);
+    ck_assert_ptr_null(other);
+    ck_assert_uint_eq(threads(), before);
+    creates = 0;
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("finder_memory");
@@ -410,10 +458,12 @@ int main(void)
     tcase_add_test(t, finder__an_answer_that_came_too_late_is_none);
     tcase_add_test(t, finder__claims_go_together);
     tcase_add_test(t, finder__what_waits_is_bounded);
+    tcase_add_test(t, finder__what_was_found_of_another_is_no_answer);
     tcase_add_test(t, finder__what_is_being_asked_keeps_its_place);
     tcase_add_test(t, finder__errands_of_operators_each_have_their_turn);
     tcase_add_test(t, finder__a_page_is_not_the_whole);
     tcase_add_test(t, finder__journals_are_listed_whole);
+    tcase_add_test(t, finder__there_is_none_without_a_database);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

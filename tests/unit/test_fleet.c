@@ -1,494 +1,18 @@
-/* Guests of a fleet: which journals are taken over, how they are asked and let go, and what is told of where a saga is. The database and the guests'
- * sidecars are the test's, and so is the time: the fleet's thread takes one turn whenever it may. */
-#include "sidecar/runtime/fleet.h"
+/* Guests of a fleet: which journals are taken over and when, how they are given up, and what is told of it. */
+#include "tests/support/fleet_world.h"
 
-#include "sidecar/core/heap.h"
-#include "sidecar/journal/postgres/postgres_fleet.h"
-#include "sidecar/journal/store.h"
-#include "sidecar/observe/log.h"
-#include "sidecar/runtime/finder.h"
-#include "sidecar/runtime/sidecar.h"
-#include "sidecar/runtime/sidecar_inside.h"
-#include "sidecar/shard/adopt.h"
-#include "tests/support/until.h"
+#include <check.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* The log, without its times. */
+static char lines[2048];
 
-enum { JOURNALS = 20, OPENINGS = 32 };
-
-static struct config config, guests_config;
-static struct sidecar home;
-static struct loop loop;
-static int home_room;
-static _Atomic int64_t now_us;
-
-/* The database. What a look changes is changed by the test between turns. */
-static struct fleet_row rows[JOURNALS];
-static bool guest_of_ours[JOURNALS];
-static unsigned row_count;
-static struct fleet_row abandoned; /* a journal that nobody came back to; without a name there is none */
-static unsigned removals, sweeps;
-static bool more_to_sweep;
-static int database;
-static bool anew;
-static bool (*stops)(void *self); /* how it hears that nobody wants its answer any more */
-static void *stops_self;
-static atomic_uint lasted;
-static char lasted_name[64];
-
-/* A guest's sidecar. */
-struct world_guest {
-    struct sidecar sidecar; /* first */
-    struct loop loop;
-    int room;
-    char journal[64];
-    atomic_bool stop, closed, running;
-    atomic_uint polls;
-    int ends; /* with this code, when it is told to stop */
-};
-static struct world_guest guests[OPENINGS];
-static atomic_uint began, opened;
-static int opens;        /* with this code */
-static atomic_bool slow; /* none of them comes to its end */
-static atomic_uint reloads, joined;
-
-/* The turns of the fleet's thread. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static unsigned allowed, arrived;
-static bool free_running;
-
-static struct finder_found found;
-static int finds;
-static struct finder_journal listed[4];
-static unsigned listed_count;
-static struct finder_journal page[FINDER_JOURNALS_MAX];
-static unsigned page_count;
-
-/* ---- tests.mk wraps these ---- */
-
-struct instant __wrap_clock_now(const struct clock *c);
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until);
-int __wrap_pthread_join(pthread_t thread, void **result);
-int __real_pthread_join(pthread_t thread, void **result);
-int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out);
-void __wrap_postgres_fleet_destroy(struct postgres_fleet *f);
-int __wrap_postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
-                                  uint64_t *held, struct error_detail *detail);
-int __wrap_postgres_fleet_of_name(struct postgres_fleet *f, const char *name, fleet_take_fn take, void *self,
-                                  struct error_detail *detail);
-int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
-                                 struct error_detail *detail);
-int __wrap_postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
-                                    void *self, struct error_detail *detail);
-int __wrap_postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch, struct span kept, bool *removed,
-                                 struct error_detail *detail);
-int __wrap_postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more,
-                                struct error_detail *detail);
-int __wrap_postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name,
-                                 struct error_detail *detail);
-bool __wrap_postgres_fleet_is_anew(struct postgres_fleet *f);
-int __wrap_finder_open(const struct finder_options *options, struct finder **out, struct error_detail *detail);
-void __wrap_finder_close(struct finder *f);
-int __wrap_finder_tag(struct finder *f, uint64_t tag, struct finder_found *out);
-int __wrap_finder_request(struct finder *f, struct bytes request_id, bool claim, struct finder_found *out);
-int __wrap_finder_all(struct finder *f, const struct finder_journal **list, unsigned *count);
-int __wrap_finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count);
-int __wrap_finder_want(struct finder *f, const char *journal, bool *there);
-int __wrap_sidecar_open_guest(const struct config *c, const struct adopted *adopted, struct sidecar **out,
-                              struct error_detail *detail);
-int __wrap_sidecar_run(struct sidecar *s, struct error_detail *detail);
-void __wrap_sidecar_stop(struct sidecar *s);
-void __wrap_sidecar_close(struct sidecar *s);
-void __wrap_sidecar_reload(struct sidecar *s, const char *file);
-int __wrap_config_read(const char *path, struct config **out, struct error_detail *detail);
-void __wrap_config_destroy(struct config *c);
-int __wrap_journal_name(const struct config *c, char name[JOURNAL_NAME_SIZE], struct error_detail *detail);
-struct engine_counts __wrap_engine_counts(const struct engine *e);
-const struct engine *__wrap_core_engine(const struct core *c);
-void __wrap_rpc_wake(struct rpc *r);
-int __wrap_rpc_poll(struct rpc *r, struct span wait);
-
-struct instant __wrap_clock_now(const struct clock *c)
+static void hear(void *self, const struct log_entry *entry)
 {
-    (void)c;
-    return (struct instant){.us = atomic_load(&now_us)};
-}
-
-int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until)
-{
-    (void)c;
-    (void)until;
-    pthread_mutex_unlock(m);
-    pthread_mutex_lock(&lock);
-    arrived++;
-    pthread_cond_broadcast(&changed);
-    while (allowed == 0 && !free_running)
-        pthread_cond_wait(&changed, &lock);
-    allowed -= allowed > 0;
-    pthread_mutex_unlock(&lock);
-    pthread_mutex_lock(m);
-    return ETIMEDOUT;
-}
-
-int __wrap_pthread_join(pthread_t thread, void **result)
-{
-    int failed = __real_pthread_join(thread, result);
-    atomic_fetch_add(&joined, 1);
-    return failed;
-}
-
-int __wrap_postgres_fleet_create(const struct postgres_fleet_options *options, struct postgres_fleet **out)
-{
-    ck_assert_str_eq(options->fleet, "ours");
-    ck_assert_int_eq(options->timeout.us, SPAN_S(9).us);
-    stops = options->stop;
-    stops_self = options->self;
-    *out = NULL;
-    return 0;
-}
-
-void __wrap_postgres_fleet_destroy(struct postgres_fleet *f)
-{
-    (void)f;
-    ck_assert(stops(stops_self));
-}
-
-int __wrap_postgres_fleet_orphans(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
-                                  uint64_t *held, struct error_detail *detail)
-{
-    (void)f;
-    ck_assert_str_eq(own, "own");
-    *held = 1;
-    anew = false;
-    for (unsigned i = 0; i < row_count && database == 0; i++)
-        if (!guest_of_ours[i])
-            take(self, &rows[i]);
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
-}
-
-int __wrap_postgres_fleet_of_name(struct postgres_fleet *f, const char *name, fleet_take_fn take, void *self,
-                                  struct error_detail *detail)
-{
-    (void)f;
-    anew = false;
-    for (unsigned i = 0; i < row_count && database == 0; i++)
-        if (strcmp(rows[i].name, name) == 0)
-            take(self, &rows[i]);
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
-}
-
-int __wrap_postgres_fleet_guests(struct postgres_fleet *f, const char *own, fleet_take_fn take, void *self,
-                                 struct error_detail *detail)
-{
-    (void)f;
-    ck_assert_str_eq(own, "own");
-    for (unsigned i = 0; i < row_count && database == 0; i++)
-        if (guest_of_ours[i])
-            take(self, &rows[i]);
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
-}
-
-int __wrap_postgres_fleet_abandoned(struct postgres_fleet *f, const char *own, struct span kept, fleet_take_fn take,
-                                    void *self, struct error_detail *detail)
-{
-    (void)f;
-    ck_assert_str_eq(own, "own");
-    ck_assert_int_ge(kept.us, ADOPT_KEPT_MIN.us);
-    if (abandoned.name != NULL && database == 0)
-        take(self, &abandoned);
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
-}
-
-int __wrap_postgres_fleet_remove(struct postgres_fleet *f, uint64_t id, uint64_t epoch, struct span kept, bool *removed,
-                                 struct error_detail *detail)
-{
-    (void)f;
-    (void)detail;
-    ck_assert_int_eq(kept.us, ADOPT_KEPT_MIN.us);
-    ck_assert(abandoned.name != NULL && id == abandoned.id && epoch == abandoned.epoch);
-    abandoned.name = NULL;
-    *removed = true;
-    removals++;
-    return 0;
-}
-
-int __wrap_postgres_fleet_sweep(struct postgres_fleet *f, struct span audit_kept, bool *more,
-                                struct error_detail *detail)
-{
-    (void)f;
-    ck_assert_int_eq(audit_kept.us, config.audit_retention.us);
-    *more = more_to_sweep;
-    sweeps++;
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
-}
-
-int __wrap_postgres_fleet_lasted(struct postgres_fleet *f, const char *own, const char *name,
-                                 struct error_detail *detail)
-{
-    (void)f;
-    ck_assert_str_eq(own, "own");
-    snprintf(lasted_name, sizeof lasted_name, "%s", name);
-    atomic_fetch_add(&lasted, 1);
-    return database == 0 ? 0 : error_set(detail, database, "", "away");
-}
-
-bool __wrap_postgres_fleet_is_anew(struct postgres_fleet *f)
-{
-    (void)f;
-    return anew;
-}
-
-int __wrap_finder_open(const struct finder_options *options, struct finder **out, struct error_detail *detail)
-{
-    (void)options;
-    (void)detail;
-    *out = NULL;
-    return 0;
-}
-
-void __wrap_finder_close(struct finder *f)
-{
-    (void)f;
-}
-
-int __wrap_finder_tag(struct finder *f, uint64_t tag, struct finder_found *out)
-{
-    (void)f;
-    (void)tag;
-    *out = found;
-    return finds;
-}
-
-int __wrap_finder_request(struct finder *f, struct bytes request_id, bool claim, struct finder_found *out)
-{
-    (void)f;
-    (void)request_id;
-    ck_assert(claim);
-    *out = found;
-    return finds;
-}
-
-int __wrap_finder_all(struct finder *f, const struct finder_journal **list, unsigned *count)
-{
-    (void)f;
-    *list = listed;
-    *count = listed_count;
-    return finds;
-}
-
-int __wrap_finder_list(struct finder *f, const char *after, const struct finder_journal **list, unsigned *count)
-{
-    (void)f;
-    ck_assert_str_eq(after, "before");
-    *list = page;
-    *count = page_count;
-    return finds;
-}
-
-int __wrap_finder_want(struct finder *f, const char *journal, bool *there)
-{
-    (void)f;
-    *there = strcmp(journal, "there") == 0;
-    return finds;
-}
-
-int __wrap_sidecar_open_guest(const struct config *c, const struct adopted *adopted, struct sidecar **out,
-                              struct error_detail *detail)
-{
-    unsigned k = atomic_fetch_add(&began, 1);
-    ck_assert_uint_lt(k, OPENINGS);
-    UNTIL(!atomic_load(&slow));
-    struct world_guest *g = &guests[k];
-    ck_assert_ptr_eq(c, &guests_config);
-    snprintf(g->journal, sizeof g->journal, "%s", adopted->journal);
-    int code = opens;
-    if (code == 0) {
-        g->sidecar.loops[0] = &g->loop;
-        g->sidecar.rooms[0] = (struct rpc *)(void *)&g->room;
-        ck_assert_int_eq(tags_add(&g->sidecar.tags, &heap, 100 + k, 0), 0);
-        atomic_store(&g->loop.live, 1);
-        *out = &g->sidecar;
-    }
-    atomic_fetch_add(&opened, 1);
-    return code == 0 ? 0 : error_set(detail, code, "", "no");
-}
-
-int __wrap_sidecar_run(struct sidecar *s, struct error_detail *detail)
-{
-    struct world_guest *g = (struct world_guest *)(void *)s;
-    atomic_store(&g->running, true);
-    while (!atomic_load(&g->stop))
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    return g->ends == 0 ? 0 : error_set(detail, g->ends, "", "lost");
-}
-
-void __wrap_sidecar_stop(struct sidecar *s)
-{
-    atomic_store(&((struct world_guest *)(void *)s)->stop, true);
-}
-
-void __wrap_sidecar_close(struct sidecar *s)
-{
-    tags_finish(&s->tags, &heap);
-    atomic_store(&((struct world_guest *)(void *)s)->closed, true);
-}
-
-void __wrap_sidecar_reload(struct sidecar *s, const char *file)
-{
-    ck_assert(atomic_load(&((struct world_guest *)(void *)s)->running));
-    ck_assert_str_eq(file, "sagad.yaml");
-    atomic_fetch_add(&reloads, 1);
-}
-
-int __wrap_config_read(const char *path, struct config **out, struct error_detail *detail)
-{
-    (void)detail;
-    ck_assert_str_eq(path, "sagad.yaml");
-    *out = &guests_config;
-    return 0;
-}
-
-void __wrap_config_destroy(struct config *c)
-{
-    (void)c;
-}
-
-int __wrap_journal_name(const struct config *c, char name[JOURNAL_NAME_SIZE], struct error_detail *detail)
-{
-    (void)c;
-    (void)detail;
-    strcpy(name, "own");
-    return 0;
-}
-
-struct engine_counts __wrap_engine_counts(const struct engine *e)
-{
-    (void)e;
-    return (struct engine_counts){.live = 1};
-}
-
-const struct engine *__wrap_core_engine(const struct core *c)
-{
-    (void)c;
-    return NULL;
-}
-
-void __wrap_rpc_wake(struct rpc *r)
-{
-    ck_assert_ptr_eq(r, &home_room);
-}
-
-int __wrap_rpc_poll(struct rpc *r, struct span wait)
-{
-    (void)wait;
-    for (unsigned k = 0; k < OPENINGS; k++)
-        if (r == (struct rpc *)(void *)&guests[k].room)
-            atomic_fetch_add(&guests[k].polls, 1);
-    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    return 0;
-}
-
-/* ---- a world ---- */
-
-static void add_row(const char *name, bool held, uint64_t live)
-{
-    rows[row_count++] = (struct fleet_row){
-        .name = name, .carrier = "", .address = "", .needs = "", .program = "", .held = held, .live = live};
-}
-
-static void pass(struct span time)
-{
-    atomic_fetch_add(&now_us, time.us);
-}
-
-/* Waits until the fleet's thread has come to its rest for the n-th time. */
-static void await_turn(unsigned n)
-{
-    pthread_mutex_lock(&lock);
-    while (arrived < n)
-        pthread_cond_wait(&changed, &lock);
-    pthread_mutex_unlock(&lock);
-}
-
-static void turn(void)
-{
-    pthread_mutex_lock(&lock);
-    unsigned next = arrived + 1;
-    allowed++;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
-    await_turn(next);
-}
-
-/* A turn that looks for orphans, too: the next look is a second after the last, more or less. */
-static void look(void)
-{
-    pass(SPAN_MS(1300));
-    turn();
-}
-
-static void open_fleet(void)
-{
-    struct error_detail detail;
-    ck_assert_int_eq(fleet_open(&home, "sagad.yaml", &home.fleet, &detail), 0);
-    await_turn(1);
-}
-
-/* The guest that was opened as the k-th serves, and is asked from now on. */
-static struct world_guest *serves(unsigned k)
-{
-    UNTIL(atomic_load(&guests[k].running));
-    for (unsigned i = 0; i < row_count; i++)
-        if (strcmp(rows[i].name, guests[k].journal) == 0)
-            guest_of_ours[i] = true;
-    fleet_turn(&loop);
-    return &guests[k];
-}
-
-static void setup(void)
-{
-    log_open(&(struct log_options){.level = LOG_LEVEL_ERROR, .fd = open("/dev/null", O_WRONLY)});
-    config = (struct config){.fleet = "ours",
-                             .store = "",
-                             .fleet_takeovers_max = 2,
-                             .fleet_identity = "",
-                             .store_timeout = SPAN_S(9),
-                             .audit_retention = SPAN_S(77)};
-    home.config = &config;
-    home.count = home.places = 1;
-    home.rooms[0] = (struct rpc *)(void *)&home_room;
-    home.loops[0] = &loop;
-    loop.sidecar = &home;
-    atomic_store(&now_us, 1000000000);
-}
-
-static void teardown(void)
-{
-    pthread_mutex_lock(&lock);
-    free_running = true;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&lock);
-    fleet_close(home.fleet);
-    for (unsigned k = 0; k < atomic_load(&opened); k++)
-        ck_assert(guests[k].sidecar.loops[0] == NULL || atomic_load(&guests[k].closed));
-    tags_finish(&home.tags, &heap);
-}
-
-static unsigned place_of_tag(uint64_t tag)
-{
-    struct relay_place place;
-    struct error_detail detail;
-    (void)tag;
-    ck_assert_int_eq(fleet_find(&loop, &(struct relay_key){.tag = tag}, &place, &detail), 0);
-    ck_assert_ptr_null(place.address);
-    return place.place;
+    char line[LOG_LINE_SIZE];
+    (void)self;
+    log_line(LOG_FORMAT_LOGFMT, (struct instant){0}, entry->level, entry->text, entry->fields, entry->field_count,
+             line);
+    strncat(lines, strchr(line, ' ') + 1, sizeof lines - strlen(lines) - 1);
 }
 
 /* ---- taking over ---- */
@@ -634,8 +158,16 @@ START_TEST(fleet__what_nobody_came_back_to_is_removed)
         uint64_t live;
         bool held, removed;
     } cases[] = {{1, 0, false, true}, {-1, 0, false, false}, {1, 1, false, false}, {1, 0, true, false}};
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY)});
+    log_listen(hear, NULL);
     open_fleet();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[200];
+        snprintf(expected, sizeof expected,
+                 "level=info msg=\"a journal is removed that nobody came back to, and in which all had ended\" "
+                 "journal=gone alone_s=%lld\n",
+                 (long long)-long_ago / 1000);
+        lines[0] = '\0';
         abandoned = (struct fleet_row){.name = "gone",
                                        .carrier = "",
                                        .address = "",
@@ -650,11 +182,75 @@ START_TEST(fleet__what_nobody_came_back_to_is_removed)
         pass(SPAN_S(120));
         turn();
         ck_assert_msg((removals == 1) == cases[i].removed, "%zu", i);
+        ck_assert_str_eq(lines, cases[i].removed ? expected : "");
         unsigned before = sweeps;
         pass(SPAN_S(1));
         turn();
         ck_assert_msg((sweeps == before + 1) == cases[i].removed, "%zu", i);
     }
+    log_listen(NULL, NULL);
+}
+END_TEST
+
+/* Until the next look for others is due; where there are guests, a look at them comes before. */
+START_TEST(fleet__rests_for_as_long_as_there_is_nothing_to_do)
+{
+    open_fleet();
+    int64_t before = time_us();
+    turn();
+    ck_assert_int_gt(rests_until_us, before + 600000);
+    ck_assert_uint_eq(guest_looks, 0);
+    add_row("a", false, 1);
+    look();
+    serves(0);
+    turn();
+    ck_assert_uint_eq(guest_looks, 1);
+    ck_assert_int_le(rests_us, 500000);
+    keeps_time = true; /* whatever time of day somebody sets meanwhile */
+    turn();
+    keeps_time = false;
+    ck_assert_int_ge(late_us, 0);
+}
+END_TEST
+
+static char told_of_trouble[512];
+
+static void hear_of_trouble(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strcmp(entry->text, "the fleet's journals cannot be looked at") == 0)
+        snprintf(told_of_trouble + strlen(told_of_trouble), sizeof told_of_trouble - strlen(told_of_trouble), "%.*s ",
+                 (int)entry->fields[0].text.size, (const char *)entry->fields[0].text.at);
+}
+
+/* Whichever look it is that fails: once, until one goes well. */
+START_TEST(fleet__that_the_database_does_not_answer_is_told_once)
+{
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY)});
+    log_listen(hear_of_trouble, NULL);
+    open_fleet();
+    database = E_JOURNAL_AWAY;
+    for (unsigned i = 0; i < 3; i++)
+        look();
+    ck_assert_str_eq(told_of_trouble, "away ");
+    database = 0;
+    look();
+    sweep_fails = E_JOURNAL;
+    pass(SPAN_S(120));
+    turn();
+    ck_assert_str_eq(told_of_trouble, "away busy ");
+    sweep_fails = 0;
+    pass(SPAN_S(120));
+    turn();
+    add_row("a", false, 1);
+    look();
+    serves(0);
+    database = E_JOURNAL_AWAY; /* also where only guests are looked at */
+    turn();
+    ck_assert_str_eq(told_of_trouble, "away busy away ");
+    database = 0;
+    turn();
+    log_listen(NULL, NULL);
 }
 END_TEST
 
@@ -791,9 +387,11 @@ START_TEST(fleet__what_is_asked_for_is_taken_at_once)
     open_fleet();
     look();
     ck_assert_uint_eq(atomic_load(&opened), 0);
-    fleet_wish(&loop, "b");
+    pass(SPAN_S(60));
     turn();
-    ck_assert_uint_eq(atomic_load(&opened), 0);
+    fleet_wish(&loop, "b"); /* however long the database has been there */
+    turn();
+    ck_assert_uint_eq(atomic_load(&began), 0);
     fleet_wish(&loop, "a");
     turn();
     struct world_guest *g = serves(0);
@@ -802,6 +400,91 @@ START_TEST(fleet__what_is_asked_for_is_taken_at_once)
     turn();
     turn();
     ck_assert_uint_eq(atomic_load(&opened), 1);
+}
+END_TEST
+
+/* However often that is, it is looked for a few times a second. */
+START_TEST(fleet__what_is_asked_for_again_and_again_is_looked_for_less_often)
+{
+    open_fleet();
+    add_row("b", true, 1);
+    rows[0].lease_ms = 1;
+    for (unsigned i = 0; i < 3; i++) {
+        fleet_wish(&loop, "b");
+        int64_t before = time_us();
+        turn();
+        ck_assert_int_ge(rests_until_us, before + 200000);
+        ck_assert_int_le(rests_us, 200000);
+    }
+    turn();
+    ck_assert_int_gt(rests_us, 200000); /* nobody asks any more */
+}
+END_TEST
+
+/* What becomes of others' journals can be followed in the log; that somebody was quicker is none of it. */
+START_TEST(fleet__the_life_of_a_guest_is_told)
+{
+    static const struct {
+        int opens, ends;
+        const char *told;
+    } rows_of[] = {
+        {0, 0,
+         "level=warn msg=\"a journal is taken over: its sagas go on here\" journal=a live_sagas=1\n"
+         "level=info msg=\"a journal that was taken over is given up\" journal=a\n"},
+        {0, E_JOURNAL_FENCED,
+         "level=warn msg=\"a journal is taken over: its sagas go on here\" journal=a live_sagas=1\n"
+         "level=warn msg=\"a journal that was taken over is lost again: its sagas go on elsewhere\" journal=a "
+         "reason=JOURNAL_FENCED text=lost\n"},
+        {E_JOURNAL_CORRUPT, 0,
+         "level=error msg=\"a journal cannot be taken over\" journal=a reason=JOURNAL_CORRUPT text=no\n"},
+        {E_JOURNAL_LOCKED, 0, ""},
+    };
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY)});
+    log_listen(hear, NULL);
+    opens = rows_of[_i].opens;
+    add_row("a", false, 1);
+    open_fleet();
+    if (opens == 0) {
+        struct world_guest *g = serves(0);
+        g->ends = rows_of[_i].ends;
+        atomic_store(&g->stop, true);
+        rows[0].wanted = true;
+    }
+    UNTIL((turn(), fleet_turn(&loop), atomic_load(&joined) == 1));
+    log_listen(NULL, NULL);
+    ck_assert_str_eq(lines, rows_of[_i].told);
+}
+END_TEST
+
+/* To the last: each is asked, reads its configuration again, and is given up when all end. */
+START_TEST(fleet__as_many_as_there_can_be)
+{
+    char names[FLEET_TAKEOVERS_MAX][8];
+    config.fleet_takeovers_max = FLEET_TAKEOVERS_MAX;
+    for (unsigned k = 0; k < FLEET_TAKEOVERS_MAX; k++) {
+        snprintf(names[k], sizeof names[k], "j%u", k);
+        add_row(names[k], false, 1);
+    }
+    open_fleet();
+    for (unsigned k = 0; k < FLEET_TAKEOVERS_MAX; k++) {
+        serves(k);
+        look();
+        ck_assert_ptr_eq(home.rooms[k + 1], &guests[k].room);
+        ck_assert_int_eq(tags_find(&home.tags, 100 + k), (int)k + 1);
+    }
+    fleet_reload(home.fleet);
+    ck_assert_uint_eq(atomic_load(&reloads), FLEET_TAKEOVERS_MAX);
+    unsigned last = FLEET_TAKEOVERS_MAX - 1;
+    rows[last].wanted = true;
+    turn();
+    UNTIL((fleet_turn(&loop), home.rooms[last + 1] == NULL));
+    UNTIL(atomic_load(&guests[last].closed));
+    guest_of_ours[last] = rows[last].wanted = false;
+    UNTIL((look(), atomic_load(&opened) == FLEET_TAKEOVERS_MAX + 1)); /* where there is one less, there is room */
+    serves(FLEET_TAKEOVERS_MAX);
+    fleet_stop(home.fleet);
+    for (unsigned k = 0; k <= FLEET_TAKEOVERS_MAX; k++)
+        UNTIL((fleet_turn(&loop), atomic_load(&guests[k].closed)));
 }
 END_TEST
 
@@ -821,247 +504,6 @@ START_TEST(fleet__a_reload_reaches_guests)
 }
 END_TEST
 
-/* ---- where a saga is ---- */
-
-static int find(struct relay_place *place, struct error_detail *detail)
-{
-    const struct relay_key key = {.request_id = bytes_of_text("r"), .claims = true};
-    return fleet_find(&loop, &key, place, detail);
-}
-
-START_TEST(fleet__where_a_saga_is)
-{
-    struct relay_place place;
-    struct error_detail detail;
-    add_row("far", false, 0);
-    open_fleet();
-    ck_assert_int_eq(find(&place, &detail), 0); /* nobody knows it: here, then */
-    ck_assert(place.place == 0 && place.address == NULL);
-    found = (struct finder_found){.known = true, .journal = "own", .carrier = "own", .held = true};
-    ck_assert_int_eq(find(&place, &detail), 0);
-    ck_assert(place.place == 0 && place.address == NULL);
-    found =
-        (struct finder_found){.known = true, .journal = "far", .carrier = "far", .address = "1.2.3.4:5", .held = true};
-    ck_assert_int_eq(find(&place, &detail), 0);
-    ck_assert_str_eq(place.address, "1.2.3.4:5");
-    ck_assert_ptr_eq(place.credentials, fleet_credentials(&loop));
-    found.address[0] = '\0';
-    ck_assert_int_eq(find(&place, &detail), E_SAGA_AWAY);
-    ck_assert_ptr_nonnull(strstr(detail.text, "no fleet_address"));
-    strcpy(found.address, "1.2.3.4:5");
-    strcpy(found.carrier, "own"); /* it is ours, and not open yet */
-    ck_assert_int_eq(find(&place, &detail), E_SAGA_AWAY);
-    ck_assert_ptr_nonnull(strstr(detail.text, "far, which is being taken over"));
-    turn();
-    ck_assert_uint_eq(atomic_load(&opened), 0);
-    found.held = false; /* nobody has it: it is taken */
-    strcpy(found.carrier, "far");
-    ck_assert_int_eq(find(&place, &detail), E_SAGA_AWAY);
-    ck_assert_ptr_nonnull(strstr(detail.text, "being taken over"));
-    turn();
-    serves(0);
-    ck_assert_int_eq(find(&place, &detail), 0);
-    ck_assert_uint_eq(place.place, 1);
-    finds = E_JOURNAL_AWAY;
-    ck_assert_int_eq(find(&place, &detail), E_JOURNAL_AWAY);
-    finds = E_QUEUE;
-    ck_assert_int_eq(find(&place, &detail), E_QUEUE);
-    finds = STORE_PENDING;
-    ck_assert_int_eq(find(&place, &detail), STORE_PENDING);
-}
-END_TEST
-
-static struct finder_journal journal(const char *name, const char *carrier, bool held, int64_t lease_ms)
-{
-    struct finder_journal j = {.held = held, .lease_ms = lease_ms, .live = 3};
-    strcpy(j.name, name);
-    strcpy(j.carrier, carrier);
-    return j;
-}
-
-START_TEST(fleet__all_journals)
-{
-    static const struct {
-        int place;
-        bool held, given_up;
-    } expected[] = {{0, false, false}, {1, true, false}, {-1, true, false}, {-1, false, false}};
-    const struct relay_journal *all;
-    struct error_detail detail;
-    unsigned count;
-    add_row("guest", false, 1);
-    open_fleet();
-    serves(0);
-    listed[0] = journal("own", "own", true, 3000);
-    listed[1] = journal("guest", "own", true, 3000);
-    listed[2] = journal("far", "far", true, 3000);
-    listed[3] = journal("dead", "dead", true, 0);
-    listed_count = 4;
-    for (unsigned i = 0; i < 4; i++) {
-        listed[i].id = 40 + i;
-        listed[i].live = 50 + i;
-        snprintf(listed[i].address, sizeof listed[i].address, "at %u", i);
-    }
-    ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), 0);
-    ck_assert_uint_eq(count, 4);
-    for (unsigned i = 0; i < 4; i++) {
-        ck_assert_str_eq(all[i].name, listed[i].name);
-        ck_assert_str_eq(all[i].carrier, listed[i].carrier);
-        ck_assert_str_eq(all[i].address, listed[i].address);
-        ck_assert(all[i].id == 40 + i && all[i].live == 50 + i);
-        ck_assert_int_eq(all[i].place, expected[i].place);
-        ck_assert_int_eq(all[i].held, expected[i].held);
-        ck_assert_int_eq(all[i].given_up, expected[i].given_up);
-    }
-    listed[3] = journal("left", "", false, 0);
-    ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), 0);
-    ck_assert(all[3].given_up && !all[3].held && all[3].live == 3);
-    finds = STORE_PENDING;
-    ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), STORE_PENDING);
-    finds = E_JOURNAL_AWAY;
-    ck_assert_int_eq(fleet_all(&loop, &all, &count, &detail), E_JOURNAL_AWAY);
-}
-END_TEST
-
-/* They are believed by fleet_identity, which is theirs and not their address's. */
-START_TEST(fleet__other_sidecars_are_asked_as_who_they_are)
-{
-    config.fleet_identity = _i == 0 ? "" : "spiffe://a.org/sagad";
-    home.certificates = (struct certificates *)(void *)&home_room; /* only passed on */
-    open_fleet();
-    const struct transport_credentials *c = fleet_credentials(&loop);
-    ck_assert_int_eq(c->security, TRANSPORT_TLS);
-    ck_assert_ptr_eq(c->certificates, home.certificates);
-    ck_assert_str_eq(c->expected == NULL ? "" : c->expected, config.fleet_identity);
-}
-END_TEST
-
-/* ---- for operators ---- */
-
-/* A journal is orphaned when its lease is over, or when nobody holds it and something lives in it. */
-START_TEST(fleet__operators_see_journals_whole)
-{
-    struct error_detail detail;
-    struct arena a;
-    Saga__V1__ListJournalsResponse m = SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
-    open_fleet();
-    arena_init(&a);
-    page_count = FINDER_JOURNALS_MAX;
-    for (unsigned i = 0; i < page_count; i++)
-        snprintf(page[i].name, sizeof page[i].name, "j%u", i);
-    page[0] = (struct finder_journal){.name = "j0",
-                                      .carrier = "host",
-                                      .address = "1.2.3.4:5",
-                                      .program = "1.2.3",
-                                      .epoch = 3,
-                                      .commits = 4,
-                                      .live = 5,
-                                      .tries = 6,
-                                      .form = 7,
-                                      .lease_ms = 1500,
-                                      .held = true,
-                                      .wanted = true};
-    page[1].held = true;     /* and its lease is over */
-    page[2].lease_ms = 9000; /* which means nothing where nobody holds it */
-    page[3].live = 1;
-    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), 0);
-    ck_assert_uint_eq(m.n_journals, FINDER_JOURNALS_MAX);
-    const Saga__V1__Journal *j = m.journals[0];
-    ck_assert(protobuf_c_message_check(&j->base));
-    ck_assert_str_eq(j->name, "j0");
-    ck_assert_str_eq(j->carrier, "host");
-    ck_assert_str_eq(j->address, "1.2.3.4:5");
-    ck_assert_str_eq(j->program, "1.2.3");
-    ck_assert(j->epoch == 3 && j->commits == 4 && j->live == 5 && j->tries == 6 && j->form == 7 && j->wanted);
-    ck_assert(j->lease->seconds == 1 && j->lease->nanos == 500000000);
-    for (unsigned i = 0; i < 5; i++)
-        ck_assert_int_eq(m.journals[i]->orphan, i == 1 || i == 3);
-    ck_assert_int_eq(m.journals[2]->lease->seconds, 0);
-    ck_assert(!m.journals[1]->wanted);
-    ck_assert_str_eq(m.next, "j199"); /* behind which the next page begins */
-    m = (Saga__V1__ListJournalsResponse)SAGA__V1__LIST_JOURNALS_RESPONSE__INIT;
-    page_count--;
-    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), 0);
-    ck_assert_uint_eq(m.n_journals, FINDER_JOURNALS_MAX - 1);
-    ck_assert_str_eq(m.next, "");
-    finds = STORE_PENDING;
-    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), STORE_PENDING);
-    finds = E_JOURNAL_AWAY;
-    ck_assert_int_eq(fleet_journals(&loop, "before", &a, &m, &detail), E_JOURNAL_AWAY);
-    struct sidecar alone = {.config = &config};
-    struct loop its = {.sidecar = &alone};
-    ck_assert_int_eq(fleet_journals(&its, "before", &a, &m, &detail), E_NO_FLEET);
-    arena_finish(&a);
-}
-END_TEST
-
-START_TEST(fleet__a_journal_is_asked_for_by_its_name)
-{
-    struct error_detail detail;
-    open_fleet();
-    ck_assert_int_eq(fleet_give(&loop, "there", &detail), 0);
-    ck_assert_int_eq(fleet_give(&loop, "elsewhere", &detail), E_ARGUMENT);
-    ck_assert_str_eq(detail.field, "journal");
-    finds = STORE_PENDING;
-    ck_assert_int_eq(fleet_give(&loop, "there", &detail), STORE_PENDING);
-    finds = E_JOURNAL_AWAY;
-    ck_assert_int_eq(fleet_give(&loop, "there", &detail), E_JOURNAL_AWAY);
-    struct sidecar alone = {.config = &config};
-    struct loop its = {.sidecar = &alone};
-    ck_assert_int_eq(fleet_give(&its, "there", &detail), E_NO_FLEET);
-}
-END_TEST
-
-static char *written(void)
-{
-    char *text;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    ck_assert_int_eq(metrics_write(&loop.vitals.metrics, 1, METRICS_PROMETHEUS, out), 0);
-    fclose(out);
-    return text;
-}
-
-/* What is so in each guest, under its journal's name, until it is given up. */
-START_TEST(fleet__guests_are_counted)
-{
-    static const char *const expected[] = {
-        "\nsagad_guests 1\n",
-        "\nsagad_takeovers_total 1\n",
-        "\nsagad_guest_sagas_live{journal=\"a\"} 5\n",
-        "\nsagad_guest_sagas_compensating{journal=\"a\"} 6\n",
-        "\nsagad_guest_sagas_stuck{journal=\"a\"} 7\n",
-        "\nsagad_guest_oldest_live_saga_age_seconds{journal=\"a\"} 1.5\n",
-        "\nsagad_guest_oldest_stuck_saga_age_seconds{journal=\"a\"} 2.5\n",
-        "\nsagad_guest_oldest_deferred_saga_age_seconds{journal=\"a\"} 0\n",
-    };
-    add_row("a", false, 1);
-    ck_assert_int_eq(metrics_create(100, &loop.vitals.metrics), 0);
-    open_fleet();
-    struct loop *there = &serves(0)->loop;
-    const struct instant at = {.us = 900000000};
-    atomic_store(&there->real_live, 5);
-    atomic_store(&there->compensating, 6);
-    atomic_store(&there->stuck, 7);
-    atomic_store(&there->oldest_us, at.us - 1500000);
-    atomic_store(&there->oldest_stuck_us, at.us - 2500000);
-    fleet_turn(&loop);
-    fleet_count(&loop, at);
-    char *text = written();
-    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        ck_assert_msg(strstr(text, expected[i]) != NULL, "%s is not in %s", expected[i], text);
-    free(text);
-    rows[0].wanted = true;
-    turn();
-    UNTIL((fleet_turn(&loop), home.rooms[1] == NULL));
-    fleet_count(&loop, at);
-    text = written();
-    ck_assert_ptr_nonnull(strstr(text, "\nsagad_guests 0\n"));
-    ck_assert_msg(strstr(text, "journal=\"a\"") == NULL, "%s", text);
-    free(text);
-    metrics_destroy(loop.vitals.metrics);
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("fleet");
@@ -1075,19 +517,18 @@ int main(void)
     tcase_add_test(t, fleet__one_in_which_nothing_lives_is_given_up_after_a_while);
     tcase_add_test(t, fleet__what_is_left_behind_is_swept);
     tcase_add_test(t, fleet__what_nobody_came_back_to_is_removed);
+    tcase_add_test(t, fleet__rests_for_as_long_as_there_is_nothing_to_do);
+    tcase_add_test(t, fleet__that_the_database_does_not_answer_is_told_once);
     tcase_add_test(t, fleet__no_more_are_taken_than_may_be);
     tcase_add_test(t, fleet__what_is_being_opened_is_not_taken_again);
     tcase_add_test(t, fleet__what_is_being_opened_when_all_end_never_serves);
     tcase_add_loop_test(t, fleet__what_could_not_be_opened_is_left_alone_for_a_while, 0, LEFT_ALONE);
     tcase_add_test(t, fleet__after_the_database_was_away_the_dead_are_given_time);
     tcase_add_test(t, fleet__what_is_asked_for_is_taken_at_once);
+    tcase_add_test(t, fleet__what_is_asked_for_again_and_again_is_looked_for_less_often);
+    tcase_add_loop_test(t, fleet__the_life_of_a_guest_is_told, 0, 4);
+    tcase_add_test(t, fleet__as_many_as_there_can_be);
     tcase_add_test(t, fleet__a_reload_reaches_guests);
-    tcase_add_test(t, fleet__where_a_saga_is);
-    tcase_add_test(t, fleet__all_journals);
-    tcase_add_loop_test(t, fleet__other_sidecars_are_asked_as_who_they_are, 0, 2);
-    tcase_add_test(t, fleet__operators_see_journals_whole);
-    tcase_add_test(t, fleet__a_journal_is_asked_for_by_its_name);
-    tcase_add_test(t, fleet__guests_are_counted);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

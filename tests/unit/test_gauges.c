@@ -101,13 +101,14 @@ struct tracing_counts __wrap_tracing_counts(struct tracing *t)
     return t == NULL ? (struct tracing_counts){0} : (struct tracing_counts){.made = 5, .dropped = 2};
 }
 
+static bool empty; /* the frame */
 int __wrap_core_read_frame(struct core *c, uint64_t frame, struct bytes *records, struct error_detail *detail)
 {
     (void)c;
     (void)detail;
     frames_read++;
     ck_assert_uint_eq(frame, first_frame);
-    *records = bytes_of_text("records");
+    *records = bytes_of_text(empty ? "" : "records");
     return unreadable;
 }
 
@@ -326,6 +327,11 @@ START_TEST(gauges__a_journal_is_as_old_as_its_first_record)
     undecodable = 0;
     is("sagad_journal_age_seconds", -1);
     ck_assert_uint_eq(frames_read, 2);
+    empty = true;
+    counters_turn(&s);
+    empty = false;
+    is("sagad_journal_age_seconds", -1);
+    frames_read = 2;
     for (int i = 0; i < 3; i++)
         counters_turn(&s);
     is("sagad_journal_age_seconds", 2.5);
@@ -488,6 +494,17 @@ START_TEST(gauges__the_oldest_of_each_kind)
     is("sagad_oldest_live_saga_age_seconds", 90);
     is("sagad_oldest_deferred_saga_age_seconds", 80);
     is("sagad_oldest_stuck_saga_age_seconds", 70);
+    for (unsigned i = 0; i < 2; i++) { /* the first of several, also where it takes longer to find one of the others */
+        for (unsigned k = 0; k < 4; k++) {
+            bool stuck = (k == 3) == (i == 0);
+            sagas[k].synthetic = false;
+            sagas[k].state = k > 0 && stuck ? SAGA_STUCK : SAGA_RUNNING;
+            sagas[k].answered = k > 0 && !stuck;
+        }
+        counters_turn(&s);
+        is("sagad_oldest_deferred_saga_age_seconds", i == 0 ? 90 : 70);
+        is("sagad_oldest_stuck_saga_age_seconds", i == 0 ? 70 : 90);
+    }
     real = (struct saga_counts){.live = 0};
     counters_turn(&s);
     is("sagad_oldest_live_saga_age_seconds", 0);
@@ -556,16 +573,28 @@ START_TEST(gauges__what_is_promised_is_shown_until_it_is_not)
     is("sagad_slo_promised_ratio{definition=\"few\",objective=\"success\"}", -1);
     is("sagad_slo_burn_rate{definition=\"few\",objective=\"success\",window=\"3d\"}", -1);
     is("sagad_slo_promised_ratio{definition=\"beat\",objective=\"synthetic_latency\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"beat\",objective=\"synthetic_latency\",window=\"5m\"}", -1);
+    is("sagad_slo_promised_ratio{definition=\"few\",objective=\"freshness\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"few\",objective=\"freshness\",window=\"5m\"}", -1);
+    is("sagad_slo_burn_rate{definition=\"few\",objective=\"freshness\",window=\"3d\"}", -1);
 }
 END_TEST
 
 /* A guest tells its host, every few seconds. */
 START_TEST(gauges__a_guest_tells_its_host)
 {
+    const struct config_synthetic beat = {
+        .promised = {.definition = "beat", .success = 99000, .window = SPAN_S(86400)}};
+    struct config next = config;
+    next.synthetics = &beat;
+    next.synthetic_count = 1;
+    ck_assert_int_eq(objectives_take(&s, &next), 0);
+    slis_missed(s.slis, "beat");
     sidecar.adopted = (const struct adopted *)&sidecar; /* only looked at whether it is there */
     sagas[1].state = SAGA_STUCK;
     sagas[2].answered = true;
     counters_turn(&s);
+    is("sagad_slo_burn_rate{definition=\"beat\",objective=\"synthetic_success\",window=\"3d\"}", 100);
     ck_assert_int_eq(atomic_load(&s.oldest_stuck_us), sagas[1].started_at.us);
     ck_assert_int_eq(atomic_load(&s.oldest_deferred_us), sagas[2].started_at.us);
     sagas[1].state = SAGA_RUNNING;

@@ -20,7 +20,8 @@ static struct config_target targets[] = {{.name = "shop"}, {.name = "bank"}};
 static struct error_detail detail;
 static char said[512]; /* the last of the log */
 static unsigned lines;
-static bool ends; /* a signal has come */
+static bool ends;     /* a signal has come */
+static bool is_there; /* the database */
 
 /* What a store was told, while it was opened. */
 static struct {
@@ -38,14 +39,19 @@ int __wrap_postgres_store_open(const struct postgres_store_options *o, struct st
                                struct error_detail *d);
 int __wrap_sqlite_store_open(const struct sqlite_store_options *o, struct store **out, struct store_state *state,
                              struct error_detail *d);
+const char *__wrap_postgres_store_promise(const struct store *store);
+
+const char *__wrap_postgres_store_promise(const struct store *store)
+{
+    ck_assert_ptr_null(store);
+    return "one of a test";
+}
 
 #define KEEP(field) snprintf(told.field, sizeof told.field, "%s", o->field == NULL ? "" : o->field)
 
 int __wrap_postgres_store_open(const struct postgres_store_options *o, struct store **out, struct store_state *state,
                                struct error_detail *d)
 {
-    (void)out;
-    (void)state;
     memset(&told, 0, sizeof told);
     KEEP(conninfo);
     KEEP(journal);
@@ -70,7 +76,9 @@ int __wrap_postgres_store_open(const struct postgres_store_options *o, struct st
         ck_assert_int_eq(o->waits(o->self, i == 0 ? "" : "another has it"), !ends);
         ck_assert_uint_eq(lines, before + (i > 0));
     }
-    return error_set(d, E_JOURNAL_AWAY, "", "it is away");
+    *out = NULL;
+    *state = (struct store_state){.epoch = 7};
+    return is_there ? 0 : error_set(d, E_JOURNAL_AWAY, "", "it is away");
 }
 
 int __wrap_sqlite_store_open(const struct sqlite_store_options *o, struct store **out, struct store_state *state,
@@ -206,6 +214,16 @@ START_TEST(journal__each_loop_has_its_own_in_the_database)
 }
 END_TEST
 
+/* Where the sagas are is told, and since which opening. */
+START_TEST(journal__one_in_a_database_is_told_of)
+{
+    is_there = true;
+    ck_assert_int_eq(open_journal(1, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(said, " level=info msg=\"the journal is in a database\" journal=ours/1 epoch=7 "
+                                       "server=\"one of a test\"\n"));
+}
+END_TEST
+
 /* Without a name of its own it has the machine's. */
 START_TEST(journal__its_name_is_the_machines_unless_it_is_given_one)
 {
@@ -301,6 +319,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, journal__each_loop_has_its_own_in_the_database);
+    tcase_add_test(t, journal__one_in_a_database_is_told_of);
     tcase_add_test(t, journal__its_name_is_the_machines_unless_it_is_given_one);
     tcase_add_loop_test(t, journal__a_start_that_waits_ends_with_a_signal, 0, 2);
     tcase_add_test(t, journal__each_loop_has_its_own_file);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,7 +20,9 @@ static struct config config;
 static struct keys keys;
 static struct error_detail detail;
 static char dir[64], one[96], two[96], script[96], command[512];
-static int64_t later_ms; /* what the clock says when it is asked again */
+static int64_t later_ms;        /* what the clock says when it is asked again */
+static int64_t after_signal_ms; /* and once a signal has come */
+static volatile sig_atomic_t signals;
 static unsigned asked;
 
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
@@ -27,7 +30,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 {
     (void)id;
-    int64_t ms = 5000000 + (asked++ == 0 ? 0 : later_ms);
+    int64_t ms = 5000000 + (asked++ == 0 ? 0 : signals > 0 ? after_signal_ms : later_ms);
     *t = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     return 0;
 }
@@ -50,8 +53,9 @@ static void setup(void)
     snprintf(script, sizeof script, "%s/script", dir);
     config = (struct config){
         .encryption_key_file = "", .audit_key_file = "", .encryption_key_command = "", .data_dir = "", .store = ""};
-    later_ms = 0;
+    later_ms = after_signal_ms = 0;
     asked = 0;
+    signals = 0;
     memset(&keys, 0x55, sizeof keys);
     detail = (struct error_detail){.text = ""};
 }
@@ -189,6 +193,10 @@ START_TEST(keys__a_file_goes_before_a_command)
     /* One that fails takes what the files held with it. */
     config.audit_key_file = one;
     assert_refused(E_SYSTEM, "encryption_key_command", "it failed; what it says is on standard error");
+    /* And one that would go well makes no file good. */
+    command_is("echo first " A64, "");
+    config.audit_key_file = two;
+    assert_refused(E_SYSTEM, "audit_key_file", two);
 }
 END_TEST
 
@@ -243,6 +251,32 @@ START_TEST(keys__a_command_has_room_and_time)
 }
 END_TEST
 
+static void note_signal(int number)
+{
+    (void)number;
+    signals = 1;
+}
+
+/* One of ours makes the wait for it neither shorter nor longer. */
+START_TEST(keys__a_signal_ends_no_wait_for_a_command)
+{
+    const struct itimerval often = {.it_interval.tv_usec = 20000, .it_value.tv_usec = 20000}, never = {0};
+    const struct sigaction act = {.sa_handler = note_signal};
+    ck_assert_int_eq(sigaction(SIGALRM, &act, NULL), 0);
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+    command_is("sleep 0.1; echo first " A64, "");
+    ck_assert_msg(keys_read(&config, &keys, &detail) == 0, "%s", detail.text);
+    assert_key(&keys.encryption, 0, "first", 0xaa);
+    ck_assert_int_eq(signals, 1);
+    signals = 0;
+    asked = 0;
+    after_signal_ms = 30000; /* its time is over */
+    command_is("exec sleep 1000", "");
+    assert_refused(E_SYSTEM, "encryption_key_command", "it did not say the keys within 30 s and in 64 KiB");
+    ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("keys");
@@ -256,6 +290,7 @@ static Suite *suite(void)
     tcase_add_test(t, keys__a_command_that_cannot_be_run);
     tcase_add_test(t, keys__a_command_that_ends_badly);
     tcase_add_test(t, keys__a_command_has_room_and_time);
+    tcase_add_test(t, keys__a_signal_ends_no_wait_for_a_command);
     suite_add_tcase(s, t);
     return s;
 }

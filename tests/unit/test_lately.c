@@ -114,8 +114,11 @@ START_TEST(lately__a_targets_attempts_by_their_ends_and_times)
     char words[400];
     memset(words, 'x', sizeof words - 1);
     words[sizeof words - 1] = '\0';
-    ended(call, SPAN_S(1), 99, SAGA_REACH_MAYBE, words);
-    ck_assert_int_eq(target_status()->last_failure_status, 2);
+    static const int statuses[][2] = {{99, 2}, {16, 16}, {17, 2}, {1, 1}, {-1, 2}};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        ended(call, SPAN_S(1), statuses[i][0], SAGA_REACH_MAYBE, words);
+        ck_assert_int_eq(target_status()->last_failure_status, statuses[i][1]);
+    }
     ck_assert_uint_eq(strlen(target_status()->last_failure_message), LAST_SAID_BYTES);
 }
 END_TEST
@@ -136,6 +139,24 @@ START_TEST(lately__words_are_cut_between_characters)
             ck_assert_str_eq(target_status()->last_failure_message, words);
             ck_assert_str_eq(loop_status()->failing_steps[0]->last_message, words);
         }
+}
+END_TEST
+
+/* What just fits is whole, whatever stands behind it. */
+START_TEST(lately__words_that_fit_are_whole)
+{
+    char words[LAST_SAID_BYTES + 2];
+    memset(words, 'x', LAST_SAID_BYTES);
+    memcpy(words + LAST_SAID_BYTES - 2, "\u00e9\u00e9", 4);
+    struct call_effect call = call_of("order", "pay", SAGA_PHASE_ACTION);
+    const struct rpc_answer answer = {
+        .status = 14, .reach = SAGA_REACH_MAYBE, .message = bytes_of(words, LAST_SAID_BYTES)};
+    lately_attempt(&s, &call, now, &answer, now);
+    ck_assert_uint_eq(strlen(target_status()->last_failure_message), LAST_SAID_BYTES);
+    memcpy(words + LAST_SAID_BYTES - 1, "\u00e9", 2); /* of which the second byte stands behind */
+    words[LAST_SAID_BYTES - 1] = 'x';
+    lately_attempt(&s, &call, now, &answer, now);
+    ck_assert_uint_eq(strlen(target_status()->last_failure_message), LAST_SAID_BYTES);
 }
 END_TEST
 
@@ -262,6 +283,7 @@ int main(void)
     tcase_add_test(tc, lately__a_window_has_an_end);
     tcase_add_test(tc, lately__those_that_fail_no_more_hide_no_others);
     tcase_add_test(tc, lately__sagas_by_their_ends);
+    tcase_add_test(tc, lately__words_that_fit_are_whole);
     tcase_add_test(tc, lately__words_are_cut_between_characters);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

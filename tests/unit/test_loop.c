@@ -364,8 +364,11 @@ START_TEST(loop__the_database_hears_how_many_live)
     pass(SPAN_MS(900));
     turn();
     ck_assert(atomic_load(&s->real_live) == 4 && atomic_load(&s->stuck) == 1);
+    ck_assert_uint_eq(atomic_load(&live), 4); /* the one that is stuck waits for a person, wherever it is */
+    world_begin(&w, id);
+    ck_assert_uint_eq(atomic_load(&live), 4);
     ck_assert_int_eq(world_stop_sidecar(&w), 0); /* the last word is what it leaves behind */
-    ck_assert_uint_eq(atomic_load(&live), 4);    /* the one that is stuck waits for a person, wherever it is */
+    ck_assert_uint_eq(atomic_load(&live), 5);
 }
 END_TEST
 

@@ -24,6 +24,7 @@ static struct {
     uint16_t attempt;
 } left[CALLS];
 static size_t left_count;
+static char traceparent[64]; /* of the last */
 static struct event told[CALLS];
 static size_t told_count;
 static unsigned counted; /* attempts, and the last of them */
@@ -52,7 +53,10 @@ void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const st
     (void)request;
     ck_assert_str_eq(method, "/t.T/Do");
     for (size_t i = 0; i < metadata_count; i++)
-        if (strcmp(metadata[i].key, "saga-attempt") == 0)
+        if (strcmp(metadata[i].key, "traceparent") == 0)
+            snprintf(traceparent, sizeof traceparent, "%.*s", (int)metadata[i].value.size,
+                     (const char *)metadata[i].value.at);
+        else if (strcmp(metadata[i].key, "saga-attempt") == 0)
             for (size_t k = 0; k < metadata[i].value.size; k++)
                 left[left_count].attempt = (uint16_t)(left[left_count].attempt * 10 + (metadata[i].value.at[k] - '0'));
     left[left_count].timeout = timeout;
@@ -192,6 +196,36 @@ static bool says(struct bytes said, const char *text)
     return said.size == strlen(text) && memcmp(said.at, text, said.size) == 0;
 }
 
+/* A call is a span of its own, which hangs under what the saga came with; where nothing is traced, that itself is passed on. */
+START_TEST(outcalls__each_call_names_its_span)
+{
+    static const char came[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const struct config with = {.otlp_endpoint = "127.0.0.1:4317", .traces_percent = 100};
+    struct call_effect call = {.saga = {.tag = 1, .serial = 1},
+                               .phase = SAGA_PHASE_ACTION,
+                               .attempt = 1,
+                               .timeout = SPAN_S(2),
+                               .method = "/t.T/Do",
+                               .traceparent = bytes_of_text(came)};
+    outcalls_call(&s, &call);
+    outcalls_run(&s);
+    ck_assert_str_eq(traceparent, came);
+    ck_assert_int_eq(tracing_create(&with, &s.tracing), 0);
+    char before[sizeof traceparent];
+    for (call.attempt = 1; call.attempt <= 2; call.attempt++) {
+        strcpy(before, traceparent);
+        outcalls_call(&s, &call);
+        outcalls_run(&s);
+        ck_assert_uint_eq(strlen(traceparent), strlen(came));
+        ck_assert_int_eq(strncmp(traceparent, came, 36), 0); /* the same trace, */
+        ck_assert_str_ne(traceparent, came);
+        ck_assert_str_ne(traceparent, before); /* and another span for each attempt */
+    }
+    tracing_destroy(s.tracing);
+    s.tracing = NULL;
+}
+END_TEST
+
 START_TEST(outcalls__an_answer_is_told_whole)
 {
     struct instant began = now;
@@ -318,6 +352,7 @@ START_TEST(outcalls__an_answer_tells_what_it_is_about)
     ck_assert_int_ge(told[0].quiet_at.us, instant_after(now, SPAN_S(2)).us);
     ask(8, SPAN_S(2));
     outcalls_run(&s);
+    ck_assert_ptr_eq(left[1].tag, left[0].tag); /* where the one before was remembered */
     answer.reach = SAGA_REACH_ANSWERED;
     outcalls_answer(&s, left[1].tag, &answer);
     ck_assert_int_eq(told[1].quiet_at.us, 0);
@@ -362,10 +397,13 @@ START_TEST(outcalls__a_target_that_was_changed_is_asked_anew)
     ck_assert_int_eq(told[0].reach, SAGA_REACH_NONE);
     ck_assert(told[0].unreached);
     ck_assert_int_eq(told[1].type, EVENT_TARGET);
+    void *place = s.free_outs;
+    ck_assert_ptr_nonnull(place); /* of the one that did not leave: the next is remembered there */
     targets[0].rpc = (struct rpc_target *)(void *)&some_connection;
     ask(1, SPAN_S(2));
     outcalls_run(&s);
     ck_assert_uint_eq(left_count, 1);
+    ck_assert_ptr_eq(left[0].tag, place);
     targets[0].rpc = (struct rpc_target *)(void *)&another;
     const struct rpc_answer answer = {.reach = SAGA_REACH_NONE, .unreached = "nobody listens there", .status = 14};
     outcalls_answer(&s, left[0].tag, &answer);
@@ -585,6 +623,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, outcalls__leave_in_pieces_and_in_order);
     tcase_add_test(tc, outcalls__a_target_that_was_changed_is_asked_anew);
+    tcase_add_test(tc, outcalls__each_call_names_its_span);
     tcase_add_test(tc, outcalls__an_answer_is_told_whole);
     tcase_add_test(tc, outcalls__a_long_pushback_is_told);
     tcase_add_test(tc, outcalls__a_target_that_cannot_be_reached_is_waited_for);

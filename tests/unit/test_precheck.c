@@ -101,6 +101,12 @@ START_TEST(precheck__a_socket_is_where_there_is_none_or_a_dead_one)
     close(fd);
     ck_good("listen", list_of_one(path));
     ck_refused("listen", list_of_one("/nowhere/s.sock"), "/nowhere/s.sock: No such file");
+    /* The directory of the data is made first, however its name is written; another is not. */
+    ck_good("listen", list_of_one(in_folder("data/s.sock")));
+    ck_good("listen", list_of_one(in_folder("./data/s.sock")));
+    ck_assert_int_eq(mkdir(in_folder("other"), 0700), 0);
+    ck_refused("listen", list_of_one(in_folder("other/data/s.sock")), "data/s.sock: No such file");
+    ck_refused("listen", list_of_one(in_folder("date/s.sock")), "date/s.sock: No such file");
 }
 END_TEST
 
@@ -119,6 +125,55 @@ START_TEST(precheck__a_port_is_free)
     ck_refused("http_listen", text, "Address already in use");
     close(fd);
     ck_good("http_listen", text);
+}
+END_TEST
+
+/* As a sidecar does. */
+static int listen_at(int family, const void *at, socklen_t size)
+{
+    int fd = socket(family, SOCK_STREAM, 0), one = 1;
+    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
+    ck_assert_int_eq(bind(fd, at, size), 0);
+    ck_assert_int_eq(listen(fd, 1), 0);
+    return fd;
+}
+
+/* Of a connection that ended there a moment ago the port is free, as it is for a start. */
+START_TEST(precheck__a_port_is_free_soon_after_its_use)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    char text[64], byte;
+    int door = listen_at(AF_INET, &at, sizeof at), client = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert_int_eq(getsockname(door, (struct sockaddr *)&at, &size), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    int server = accept(door, NULL, NULL);
+    close(server); /* the first to go: the port is kept for what may still be under way */
+    close(door);
+    ck_assert_int_eq(read(client, &byte, 1), 0);
+    close(client);
+    snprintf(text, sizeof text, "['127.0.0.1:%u']", (unsigned)ntohs(at.sin_port));
+    ck_good("listen", text);
+}
+END_TEST
+
+/* Both families have a port of their own. */
+START_TEST(precheck__a_port_of_the_other_family_is_another)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
+    struct sockaddr_in6 other = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t size = sizeof at;
+    char text[64];
+    int probe = socket(AF_INET6, SOCK_STREAM, 0);
+    bool both = probe >= 0 && bind(probe, (struct sockaddr *)&other, sizeof other) == 0;
+    close(probe);
+    if (!both)
+        return; /* this machine has one of them */
+    int fd = listen_at(AF_INET, &at, sizeof at);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(text, sizeof text, "['plaintext://[::]:%u']", (unsigned)ntohs(at.sin_port));
+    ck_good("listen", text);
+    close(fd);
 }
 END_TEST
 
@@ -301,6 +356,8 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, precheck__a_socket_is_where_there_is_none_or_a_dead_one);
     tcase_add_test(t, precheck__a_port_is_free);
+    tcase_add_test(t, precheck__a_port_is_free_soon_after_its_use);
+    tcase_add_test(t, precheck__a_port_of_the_other_family_is_another);
     tcase_add_test(t, precheck__keys_can_be_read);
     tcase_add_test(t, precheck__what_it_is_to_read_is_there);
     tcase_add_test(t, precheck__a_fleet_has_a_database);

@@ -8,6 +8,7 @@
 #include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/core_owner.h"
 #include "tests/support/shapes.h"
+#include "tests/support/trades.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -15,6 +16,10 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char plain[] = "name: plain\nversion: 1.2.0\nsteps:\n  - {name: a, target: t, action: /t.T/A}\n";
+static const char typed[] =
+    "name: typed\nversion: 1.2.0\nschema: trades\ninput: trades.v1.Claim\nsteps:\n"
+    "  - {name: a, target: t, action: {method: /trades.v1.Claims/Open, request: {id: =input.claim_id}}}\n";
 static const char source[] = "name: order\nversion: 1.2.0\ndeadline: 2h\nsteps:\n"
                              "  - {name: a, target: t, action: {method: /t.T/A, request: {constant: \"0123456789\"}},"
                              " compensation: {method: /t.T/UndoA, timeout: 90m}}\n"
@@ -56,10 +61,9 @@ void __wrap_api_audit_file(struct api *api, bool schema, const char *name, const
 void __wrap_api_audit_file(struct api *api, bool schema, const char *name, const char *which)
 {
     (void)api;
-    (void)which;
-    ck_assert(schema);
-    ck_assert_str_eq(name, "shapes");
-    audited++;
+    ck_assert_str_eq(name, schema ? "shapes" : "plain");
+    ck_assert(schema || strcmp(which, "1.2.0") == 0);
+    audited += schema ? 1 : 100;
 }
 
 static void setup(void)
@@ -208,6 +212,72 @@ START_TEST(registered__a_schema_of_another_loop_is_no_file)
 }
 END_TEST
 
+/* Of a file, and not of another loop; with the limits that there are now. */
+START_TEST(registered__a_definition_of_a_file_is_audited)
+{
+    char folder[] = "/tmp/registered-XXXXXX", path[64];
+    struct config with_files = {.schemas_dir = "",
+                                .definitions_dir = folder,
+                                .definition_bytes_max = 1000,
+                                .steps_max = 5,
+                                .payload_bytes_max = 1000,
+                                .deadline_max = SPAN_S(86400)};
+    struct sidecar sidecar = {.config_now = &config};
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/plain.yaml", folder);
+    FILE *to = fopen(path, "w");
+    ck_assert(to != NULL && fputs(plain, to) >= 0 && fclose(to) == 0);
+    s.config = &with_files;
+    s.sidecar = &sidecar;
+    s.index = 1; /* of the first alone it is asked whether its targets are there */
+    audited = 0;
+    ck_assert_msg(registered_take_files(&s, &s.failure.detail) == 0, "%s", s.failure.detail.text);
+    ck_assert_uint_eq(audited, 100);
+    struct definition *first = given;
+    given = NULL;
+    ck_assert_int_eq(registered_take_definition(&s, first, &s.failure.detail), 0);
+    ck_assert_ptr_nonnull(given);
+    ck_assert_uint_eq(audited, 100);
+    definition_destroy(first);
+    definition_destroy(given);
+    given = NULL;
+    ck_assert(unlink(path) == 0 && rmdir(folder) == 0);
+}
+END_TEST
+
+/* Whatever the name of its types stands for by now: those that it was registered with are found by what they are. */
+START_TEST(registered__a_typed_one_of_another_loop_keeps_its_types)
+{
+    static struct owner o;
+    const struct schema_entry *entry;
+    bool repeated;
+    owner_init(&o);
+    ck_assert_int_eq(owner_start(&o), 0);
+    s.core = o.core;
+    ck_assert_int_eq(schemas_add(s.schemas, o.core, bytes_of_text("renamed"), bytes_of(trades, trades_size), o.now,
+                                 &entry, &repeated, &s.failure.detail),
+                     0);
+    s.limits.schemas = schemas_current(s.schemas);
+    const struct definition other = {.source = bytes_of_text(typed), .schema_hash = entry->set->hash, .retry = kept};
+    ck_assert_msg(registered_take_definition(&s, &other, &s.failure.detail) == 0, "%s", s.failure.detail.text);
+    ck_assert(given != NULL && given->schema != NULL);
+    ck_assert_str_eq(given->schema_hash, entry->set->hash);
+    definition_destroy(given);
+    given = NULL;
+    owner_close(&o);
+}
+END_TEST
+
+/* It is not taken as one without. */
+START_TEST(registered__one_whose_types_are_not_there_is_refused)
+{
+    const struct definition other = {.source = bytes_of_text(typed), .schema_hash = "none", .retry = kept};
+    ck_assert_int_ne(registered_take_definition(&s, &other, &s.failure.detail), 0);
+    ck_assert_str_ne(s.failure.detail.text, "");
+    ck_assert_ptr_null(given);
+}
+END_TEST
+
 static struct lint_report linted;
 static unsigned warned;
 
@@ -262,6 +332,9 @@ int main(void)
     tcase_add_test(t, registered__retries_are_those_of_its_time);
     tcase_add_test(t, registered__what_another_loop_has_taken_is_taken);
     tcase_add_test(t, registered__a_file_is_audited_once);
+    tcase_add_test(t, registered__a_definition_of_a_file_is_audited);
+    tcase_add_test(t, registered__a_typed_one_of_another_loop_keeps_its_types);
+    tcase_add_test(t, registered__one_whose_types_are_not_there_is_refused);
     tcase_add_test(t, registered__warnings_are_those_of_lint);
     tcase_add_test(t, registered__what_cannot_be_read_is_told);
     tcase_add_test(t, registered__a_schema_of_another_loop_is_no_file);

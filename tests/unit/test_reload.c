@@ -113,10 +113,12 @@ static const char *read_again(const char *options)
     char yaml[2048], path[96];
     unsigned before = atomic_load(&reads);
     heard[0] = '\0';
-    int size = snprintf(yaml, sizeof yaml,
-                        "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n"
-                        "targets: {nobody: 'unix:/nowhere/nobody.sock', itself: '%s'}\n",
-                        w.folder, w.address, w.address);
+    int size =
+        snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\nconnect_timeout: 100ms\ntarget_wait: 0s\n",
+                 w.folder, w.address);
+    if (strstr(options, "targets:") == NULL)
+        size += snprintf(yaml + size, sizeof yaml - (size_t)size,
+                         "targets: {nobody: 'unix:/nowhere/nobody.sock', itself: '%s'}\n", w.address);
     for (const char *at = options; *at != '\0'; at++)
         size +=
             snprintf(yaml + size, sizeof yaml - (size_t)size, "%.*s", *at == '@' ? 64 : 1, *at == '@' ? w.folder : at);
@@ -227,6 +229,34 @@ START_TEST(reload__one_that_is_wrong_changes_nothing)
 }
 END_TEST
 
+/* Each by its name, wherever it stands in the file: what came, what is another now, and what went. */
+START_TEST(reload__targets_are_told_by_their_names)
+{
+#define REMOVED           " removed: what calls it waits until it is back"
+#define TARGETS_ARE(list) "loops: 1\ntargets: {" list "}\n"
+    static const struct {
+        const char *options, *heard;
+    } rows[] = {
+        {TARGETS_ARE("a: 'unix:/a', b: 'unix:/b', c: 'unix:/c'"),
+         "target a added, target b added, target c added, target nobody" REMOVED ", target itself" REMOVED ", 5+0"},
+        {TARGETS_ARE("a: 'unix:/a', b: 'unix:/b', c: 'unix:/c'"), "0+0"},
+        {TARGETS_ARE("a: 'unix:/x', b: 'unix:/b', c: 'unix:/c'"), "target a changed, 1+0"},
+        {TARGETS_ARE("a: 'unix:/x', b: 'unix:/x', c: 'unix:/c'"), "target b changed, 1+0"},
+        {TARGETS_ARE("a: 'unix:/x', b: 'unix:/x', c: {address: 'unix:/c', timeout: 9s}"), "target c changed, 1+0"},
+        {TARGETS_ARE("c: {address: 'unix:/c', timeout: 9s}, b: 'unix:/x', a: 'unix:/x'"), "0+0"},
+        {TARGETS_ARE("c: {address: 'unix:/c', timeout: 9s}, d: 'unix:/d', a: 'unix:/x'"),
+         "target d added, target b" REMOVED ", 2+0"},
+        {TARGETS_ARE("d: 'unix:/d', a: 'unix:/x'"), "target c" REMOVED ", 1+0"},
+        {TARGETS_ARE("d: 'unix:/d'"), "target a" REMOVED ", 1+0"},
+    };
+    open_world("loops: 1\n");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *said = read_again(rows[i].options);
+        ck_assert_msg(strcmp(said, rows[i].heard) == 0, "%zu: %s, and not %s", i, said, rows[i].heard);
+    }
+}
+END_TEST
+
 /* However often it is read, and whatever comes of it: of what was read only that stays which is in force, and in the end nothing. */
 START_TEST(reload__what_is_not_in_force_is_given_back)
 {
@@ -314,6 +344,7 @@ int main(void)
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, reload__what_is_new_is_told_once_and_every_loop_has_it);
     tcase_add_test(t, reload__one_that_is_wrong_changes_nothing);
+    tcase_add_test(t, reload__targets_are_told_by_their_names);
     tcase_add_test(t, reload__what_is_not_in_force_is_given_back);
     tcase_add_test(t, reload__a_start_takes_the_same_files);
     suite_add_tcase(s, t);

@@ -214,6 +214,20 @@ START_TEST(remedies_facts__burns_are_of_all_loops_and_the_worst_objective)
 }
 END_TEST
 
+/* Of a kind that only a later version promises nothing is known. */
+START_TEST(remedies_facts__an_objective_of_another_kind_is_passed_over)
+{
+    static const uint64_t all[8] = {100, 100, 100, 100, 100, 100, 100, 100};
+    begin("paid", "");
+    rule.by_objective = true;
+    add_objective("paid", (Saga__V1__ObjectiveKind)OBJECTIVE_KINDS, 0.9, all);
+    ck_assert(!rule.kept && !rule.out && !rule.stirred && rule.page == 0 && rule.page_number == 0);
+    facts_end(&remedies);
+    assert_near(rule.facts.burn_5m, 0);
+    ck_assert(!rule.facts.held && rule.facts.all == 0 && rule.facts.good == 0);
+}
+END_TEST
+
 START_TEST(remedies_facts__judged_by_the_objective_of_success_where_there_is_one)
 {
     static const uint64_t none[8] = {0};
@@ -288,6 +302,7 @@ int main(void)
     tcase_add_test(c, remedies_facts__a_target_is_as_its_worst_loop);
     tcase_add_test(c, remedies_facts__burns_are_those_of_their_windows);
     tcase_add_test(c, remedies_facts__burns_are_of_all_loops_and_the_worst_objective);
+    tcase_add_test(c, remedies_facts__an_objective_of_another_kind_is_passed_over);
     tcase_add_test(c, remedies_facts__judged_by_the_objective_of_success_where_there_is_one);
     tcase_add_test(c, remedies_facts__begins_anew);
     tcase_add_test(c, remedies_facts__what_is_held_by_any_loop);

@@ -401,6 +401,8 @@ START_TEST(status__a_breaker_tells_what_its_state_follows_from)
     ck_assert(b->calls == 3 && b->failed == 2 && b->slow == 1);
     ck_assert_int_eq(at_of(b->opened_at), opened.us);
     ck_assert_ptr_null(b->open_until);
+    b = breaker_with((struct breaker_mark){.open = true, .open_until = until}); /* nobody knows since when */
+    ck_assert_ptr_null(b->opened_at);
     b = breaker_with((struct breaker_mark){.open = true, .held = true, .opened_at = opened, .open_until = until});
     ck_assert(b->held);
     ck_assert_ptr_null(b->open_until);
@@ -420,6 +422,11 @@ START_TEST(status__definitions_that_are_bounded_are_told)
     ck_assert(few->live == 41 && few->live_max == 50 && few->starts_per_second == 0);
     ck_assert_str_eq(slow->definition, "slow");
     ck_assert(slow->live == 42 && slow->live_max == 0 && slow->starts_per_second == 60);
+    families[0].options.live_max = 70;
+    m = told();
+    ck_assert_uint_eq(m->n_definition_limits, 3);
+    ck_assert(protobuf_c_message_check(&m->base));
+    ck_assert(m->definition_limits[0]->live_max == 70 && m->definition_limits[2]->live == 42);
 }
 END_TEST
 

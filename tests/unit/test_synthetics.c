@@ -3,6 +3,7 @@
 
 #include "sidecar/api/methods.h"
 #include "sidecar/core/arena.h"
+#include "sidecar/observe/log.h"
 #include "sidecar/runtime/counters.h"
 #include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
@@ -10,6 +11,7 @@
 #include "saga/v1/coordinator.pb-c.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,7 @@ static const struct rpc_asker *asker;
 static void *tag;
 static int asked_method;
 static unsigned asks, missed, broken, gone; /* broken: missed, as its objective counts it */
+static char lines[1024];                    /* of the log */
 static char scheduled[128];                 /* as metrics were told, one behind the other */
 static Saga__V1__StartRequest *start;
 static Saga__V1__WaitRequest *wait_for;
@@ -268,6 +271,42 @@ START_TEST(synthetics__one_that_is_stuck_fails_once)
 }
 END_TEST
 
+static void hear(void *self, const struct log_entry *entry)
+{
+    char line[LOG_LINE_SIZE];
+    (void)self;
+    log_line(LOG_FORMAT_LOGFMT, (struct instant){0}, entry->level, entry->text, entry->fields, entry->field_count,
+             line);
+    strcat(lines, strchr(line, ' ') + 1);
+}
+
+/* With its reason, and the one before it, which may be why. */
+START_TEST(synthetics__one_that_does_not_begin_is_told_in_the_log)
+{
+    lines[0] = '\0';
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear, NULL);
+    ck_assert_int_eq(synthetics_open(&s), 0);
+    after(SPAN_S(5));
+    started("a");
+    ck_assert_str_eq(lines, "");
+    after(SPAN_S(60));
+    ends(SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED);
+    ck_assert_str_eq(lines, "level=warn msg=\"a heartbeat cannot begin\" definition=beat "
+                            "why=\"the one before it has not ended\" saga=a\n");
+    lines[0] = '\0';
+    after(SPAN_S(60));
+    /* One that is to begin no more is missed by nobody. */
+    config.synthetic_count = 0;
+    ck_assert_int_eq(synthetics_take(&s, &config), 0);
+    asker->on_end(&s, tag, &(struct rpc_told){.status = 9, .message = "held"});
+    ck_assert_uint_eq(missed, 1);
+    ck_assert_str_eq(lines, "");
+    ck_assert_ptr_null(s.heartbeats);
+    log_listen(NULL, NULL);
+}
+END_TEST
+
 START_TEST(synthetics__one_that_is_refused_is_missed)
 {
     const struct rpc_told told_no = {.status = 9, .message = "held"}, told_nothing = {.status = 14};
@@ -437,6 +476,7 @@ int main(void)
     tcase_add_test(tc, synthetics__ends_are_counted);
     tcase_add_test(tc, synthetics__one_that_is_stuck_fails_once);
     tcase_add_test(tc, synthetics__one_that_is_refused_is_missed);
+    tcase_add_test(tc, synthetics__one_that_does_not_begin_is_told_in_the_log);
     tcase_add_test(tc, synthetics__an_end_that_cannot_be_told_is_asked_for_again);
     tcase_add_test(tc, synthetics__two_definitions_have_one_each);
     tcase_add_test(tc, synthetics__one_begins_after_a_long_sleep);

@@ -357,6 +357,29 @@ START_TEST(tracing__what_began_before_is_shown_from_when_it_is_known)
 }
 END_TEST
 
+/* Of so many what is under way is kept; those that come when there is no room are shown as what began before is. */
+START_TEST(tracing__what_is_under_way_is_bounded)
+{
+    enum { OPEN_MAX = 65536 }; /* as in tracing.c */
+    struct record other = {.type = RECORD_ACTION_STARTED, .saga = saga->id, .attempt = 1, .at = began};
+    for (unsigned i = 1; i < OPEN_MAX; i++) {
+        other.saga.serial = saga->id.serial + i;
+        tracing_record(t, saga, &other);
+    }
+    for (int i = 0; i < 2; i++) {
+        record(RECORD_ACTION_STARTED, 10, (struct record){.attempt = 1});
+        record(RECORD_ACTION_ENDED, 80, (struct record){.attempt = 1, .action_state = SAGA_ACTION_DONE});
+        other.saga.serial = saga->id.serial + OPEN_MAX;
+        tracing_record(t, saga, &other);
+    }
+    take();
+    ck_assert_uint_eq(made_count, 4);
+    is(0, "p.S/A", 10, 80, 1);
+    is(2, "p.S/A", 80, 80, 3);
+    drop();
+}
+END_TEST
+
 /* Of an action's step the journal knows that: its last attempt is shown from its end, the whole from its beginning. */
 START_TEST(tracing__a_step_that_began_before_is_shown_whole)
 {
@@ -427,6 +450,7 @@ int main(void)
     tcase_add_test(c, tracing__with_a_saga_all_of_it_is_forgotten);
     tcase_add_test(c, tracing__the_log_and_calls_name_the_spans);
     tcase_add_test(c, tracing__what_began_before_is_shown_from_when_it_is_known);
+    tcase_add_test(c, tracing__what_is_under_way_is_bounded);
     tcase_add_test(c, tracing__a_step_that_began_before_is_shown_whole);
     tcase_add_test(c, tracing__one_that_is_stuck_says_so_each_time);
     tcase_add_test(c, tracing__none_without_a_collector_and_none_of_those_that_are_not_sampled);

@@ -210,13 +210,19 @@ START_TEST(webhook__only_two_hundreds_are_sent)
                    {400, false}, {404, false}, {429, false}, {500, false}, {503, false}};
     struct webhook *w = opened();
     struct webhook_counts all = {0};
-    uint64_t sent = 0, failed = 0;
+    uint64_t sent = 0, failed = 0, first = 0;
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
-        ck_assert(webhook_post(w, url, "{}"));
+        uint64_t number = webhook_post(w, url, "{}");
+        ck_assert_uint_ne(number, 0);
+        first = first == 0 ? number : first;
+        ck_assert_int_eq(webhook_fate(w, number), WEBHOOK_WAITS);
         take_and_close(answers[i].status);
         sent += answers[i].sent;
         failed += !answers[i].sent;
         await(w, &all, sent, failed);
+        UNTIL(webhook_fate(w, number) != WEBHOOK_WAITS);
+        ck_assert_int_eq(webhook_fate(w, number), answers[i].sent ? WEBHOOK_SENT : WEBHOOK_FAILED);
+        ck_assert_int_eq(webhook_fate(w, first), WEBHOOK_SENT); /* each has its own */
     }
     webhook_close(w);
 }

@@ -1,0 +1,267 @@
+/* What keeps a sidecar from opening, each with its reason; and what does not. */
+#include "sidecar/observe/log.h"
+#include "sidecar/runtime/sidecar_inside.h"
+#include "tests/support/sidecar_world.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define B64 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static struct sidecar_world w;
+static struct error_detail detail;
+
+static void teardown(void)
+{
+    world_close_sidecar(&w);
+}
+
+/* In which each @ is the world's folder. */
+static const char *in_place(const char *options)
+{
+    static char text[4096];
+    size_t size = 0;
+    for (const char *at = options; *at != '\0'; at++)
+        size +=
+            (size_t)snprintf(text + size, sizeof text - size, "%.*s", *at == '@' ? 64 : 1, *at == '@' ? w.folder : at);
+    return text;
+}
+
+static struct config *read_options(const char *options)
+{
+    struct config *config;
+    char yaml[sizeof w.folder + 4400];
+    snprintf(yaml, sizeof yaml, "data_dir: %s/data\nlisten: ['%s']\n%s", w.folder, w.address, in_place(options));
+    ck_assert_msg(config_read_text(bytes_of_text(yaml), &config, &detail) == 0, "%s: %s", detail.field, detail.text);
+    return config;
+}
+
+/* Why is in detail, when it is not 0. */
+static int open_with(const char *options)
+{
+    struct sidecar *sidecar = NULL;
+    struct config *config = read_options(options);
+    detail = (struct error_detail){.text = ""};
+    int code = sidecar_open(config, NULL, &sidecar, &detail);
+    if (code == 0)
+        sidecar_close(sidecar);
+    config_destroy(config);
+    return code;
+}
+
+static void write_key(const char *name, const char *line)
+{
+    char path[96];
+    snprintf(path, sizeof path, "%s/%s", w.folder, name);
+    FILE *to = fopen(path, "w");
+    ck_assert(to != NULL && fputs(line, to) >= 0 && fclose(to) == 0 && chmod(path, 0600) == 0);
+}
+
+/* A world whose sidecar was stopped, and with it what these options have made. */
+static void make_place(const char *options)
+{
+    world_open_sidecar(&w, "");
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    ck_assert_int_eq(system(in_place("rm -r @/data")), 0);
+    write_key("a", "first " A64 "\n");
+    write_key("b", "first " B64 "\n");
+    ck_assert_msg(open_with(options) == 0, "%s: %s", detail.field, detail.text);
+}
+
+/* Whatever else would be well: and nothing is left behind that would be in the way of a start without it. */
+START_TEST(sidecar_open__what_it_reads_first_must_be_there)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    char taken[64];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    ck_assert(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    snprintf(taken, sizeof taken, "loops: 1\nhttp_listen: '127.0.0.1:%u'\n", (unsigned)ntohs(at.sin_port));
+#define HTTP "loops: 1\nhttp_listen: '127.0.0.1:0'\n"
+    const struct {
+        const char *options, *field, *text;
+    } rows[] = {
+        {HTTP "encryption_key_file: @/none\n", "encryption_key_file", "/none"},
+        {HTTP "audit_key_file: @/none\n", "audit_key_file", "/none"},
+        {HTTP "encryption_key_command: /nowhere/keys\n", "encryption_key_command", "/nowhere/keys"},
+        {HTTP "tls_roots: @/none.pem\n", "tls_roots", "/none.pem"},
+        {HTTP "schemas_dir: @/none\n", "schemas_dir", "/none"},
+        {HTTP "definitions_dir: @/none\n", "definitions_dir", "/none"},
+        {HTTP "policy_file: @/none.yaml\n", "policy_file", "/none.yaml"},
+        {taken, "http_listen", "in use"},
+    };
+    make_place("loops: 1\n");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ck_assert_msg(open_with(rows[i].options) != 0, "%zu", i);
+        ck_assert_msg(strcmp(detail.field, rows[i].field) == 0 && strstr(detail.text, rows[i].text) != NULL,
+                      "%zu: %s: %s", i, detail.field, detail.text);
+        ck_assert_msg(open_with("loops: 1\n") == 0, "%zu: %s: %s", i, detail.field, detail.text);
+    }
+    close(fd);
+}
+END_TEST
+
+/* A journal goes with the keys that it was written with, whatever is looked at beside. */
+START_TEST(sidecar_open__a_journal_needs_its_keys)
+{
+#define SEALED "loops: 1\nencryption_key_file: @/a\naudit_key_file: @/a\n"
+    static const char *const refused[] = {
+        "loops: 1\n",
+        "loops: 1\naudit_key_file: @/a\n",
+        "loops: 1\naudit_key_file: @/a\naudit_verify_at_start: true\n",
+        "loops: 1\nencryption_key_file: @/b\naudit_key_file: @/a\n",
+        "loops: 1\nencryption_key_file: @/b\naudit_key_file: @/a\naudit_verify_at_start: true\n",
+    };
+    char id[64];
+    make_place(SEALED);
+    world_run_sidecar(&w, in_place(SEALED)); /* so that something is in it */
+    world_begin(&w, id);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        ck_assert_msg(open_with(refused[i]) == E_ARGUMENT && strcmp(detail.field, "encryption_key_file") == 0 &&
+                          strstr(detail.text, i < 3 ? "not among those given: first" : "is not the one that") != NULL,
+                      "%zu: %s: %s", i, detail.field, detail.text);
+    ck_assert_msg(open_with(SEALED) == 0, "%s", detail.text);
+    ck_assert_msg(open_with(SEALED "audit_verify_at_start: true\n") == 0, "%s", detail.text);
+}
+END_TEST
+
+static int check_with(const char *options, int resource, uint64_t most)
+{
+    struct rlimit before, now;
+    struct config *config = read_options(options);
+    ck_assert_int_eq(getrlimit(resource, &before), 0);
+    now = (struct rlimit){.rlim_cur = most, .rlim_max = before.rlim_max};
+    detail = (struct error_detail){.text = ""};
+    ck_assert_int_eq(setrlimit(resource, &now), 0);
+    int code = sidecar_check_start(config, &detail);
+    ck_assert_int_eq(setrlimit(resource, &before), 0);
+    config_destroy(config);
+    return code;
+}
+
+/* What the refusal says that it needs. */
+static uint64_t needs(void)
+{
+    const char *at = strstr(detail.text, "needs ");
+    ck_assert_msg(at != NULL, "%s", detail.text);
+    return strtoull(at + 6, NULL, 10);
+}
+
+/* As many as it says, for each loop and for each target some more. */
+START_TEST(sidecar_open__it_may_have_enough_files_open)
+{
+    char text[64];
+    make_place("loops: 1\n");
+    ck_assert_int_eq(check_with("loops: 1\n", RLIMIT_NOFILE, 30), E_SYSTEM);
+    uint64_t needed = needs();
+    ck_assert_uint_gt(needed, 40);
+    ck_assert_int_eq(check_with("loops: 1\n", RLIMIT_NOFILE, needed - 1), E_SYSTEM);
+    snprintf(text, sizeof text, "it may have %u files open, and needs %u", (unsigned)needed - 1, (unsigned)needed);
+    ck_assert_msg(strncmp(detail.text, text, strlen(text)) == 0, "%s", detail.text);
+    ck_assert_int_eq(check_with("loops: 1\n", RLIMIT_NOFILE, needed), 0);
+    ck_assert_int_eq(check_with("loops: 1\ntargets: {a: 'unix:/a', b: 'unix:/b'}\n", RLIMIT_NOFILE, needed), E_SYSTEM);
+    ck_assert_uint_eq(needs(), needed + 2);
+}
+END_TEST
+
+/* Of addresses as many as its memory may take, and some for what it is made of; for another loop, more. */
+START_TEST(sidecar_open__it_may_have_enough_address_space)
+{
+    const uint64_t mib = 1 << 20;
+    make_place("loops: 1\n");
+    ck_assert_int_eq(check_with("loops: 1\nmemory_bytes_max: 300MiB\n", RLIMIT_AS, 1067 * mib), E_SYSTEM);
+    ck_assert_msg(strncmp(detail.text, "it may have 1067 MiB of address space, and needs 1068: ", 55) == 0, "%s",
+                  detail.text);
+    ck_assert_int_eq(check_with("loops: 1\nmemory_bytes_max: 300MiB\n", RLIMIT_AS, 1068 * mib), 0);
+    ck_assert_int_eq(check_with("loops: 1\nmemory_bytes_max: 314572801\n", RLIMIT_AS, 1068 * mib), E_SYSTEM);
+    ck_assert_uint_eq(needs(), 1069); /* in whole ones that are enough */
+    ck_assert_int_eq(system(in_place("rm -r @/data")), 0);
+    ck_assert_int_eq(check_with("loops: 3\nmemory_bytes_max: 300MiB\n", RLIMIT_AS, 1068 * mib), E_SYSTEM);
+    ck_assert_uint_eq(needs(), 1068 + 256);
+}
+END_TEST
+
+/* The journals are as many as the loops, and of one kind. */
+START_TEST(sidecar_open__the_data_fit)
+{
+    make_place("loops: 2\n");
+    ck_assert_int_eq(open_with("loops: 1\n"), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "loops");
+    ck_assert_int_eq(open_with("loops: 3\n"), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "loops");
+    ck_assert_int_eq(open_with("loops: 2\n"), 0);
+    ck_assert_int_eq(open_with("loops: 2\nfleet: ours\n"), E_ARGUMENT);
+    ck_assert_str_eq(detail.field, "fleet");
+}
+END_TEST
+
+static unsigned absent;
+static char first[64];
+
+static void hear_of_absent(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    if (strstr(entry->text, "does not name a target that is needed") == NULL)
+        return;
+    if (absent++ == 0)
+        snprintf(first, sizeof first, "%.*s", (int)entry->fields[0].text.size, (const char *)entry->fields[0].text.at);
+}
+
+/* Of so many targets that are not there each is told of. */
+START_TEST(sidecar_open__many_missing_targets_are_told_of)
+{
+    enum { TOLD = 64, TARGETS = 70 };
+    char targets[TARGETS * 24] = "targets: {", source[TARGETS * 64];
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    int used = snprintf(source, sizeof source, "name: many\nversion: 1.0.0\nsteps:\n");
+    for (int i = 0; i < TARGETS; i++) {
+        snprintf(targets + strlen(targets), sizeof targets - strlen(targets), "t%d: 'unix:/t%d', ", i, i);
+        used += snprintf(source + used, sizeof source - (size_t)used, "  - {name: s%d, target: t%d, action: /p.S/A}\n",
+                         i, i);
+    }
+    write_key("definitions/many.yaml", source);
+    char options[sizeof targets + 96];
+    snprintf(options, sizeof options, "loops: 1\nsteps_max: 100\ndefinitions_dir: @/definitions\n%s}\n", targets);
+    ck_assert_msg(open_with(options) == 0, "%s: %s", detail.field, detail.text);
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_absent, NULL);
+    ck_assert_msg(open_with(options) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_uint_eq(absent, 0);
+    ck_assert_msg(open_with("loops: 1\n") == 0, "%s: %s", detail.field, detail.text);
+    log_listen(NULL, NULL);
+    ck_assert(absent > 0 && absent <= TOLD); /* the log has a bound of its own for many of one kind */
+    ck_assert_str_eq(first, "t0");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("sidecar_open");
+    TCase *t = tcase_create("all");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, NULL, teardown);
+    tcase_add_test(t, sidecar_open__what_it_reads_first_must_be_there);
+    tcase_add_test(t, sidecar_open__a_journal_needs_its_keys);
+    tcase_add_test(t, sidecar_open__it_may_have_enough_files_open);
+    tcase_add_test(t, sidecar_open__it_may_have_enough_address_space);
+    tcase_add_test(t, sidecar_open__the_data_fit);
+    tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
