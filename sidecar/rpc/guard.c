@@ -181,7 +181,7 @@ static bool has_guest(const struct rpc_watched *w)
         return true;
     for (struct dirent *entry; !found && (entry = readdir(fds)) != NULL;) {
         int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
-        found = fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && is_guest(w, fd);
+        found = fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && is_guest(w, fd);
     }
     closedir(fds);
     return found;
