@@ -677,6 +677,8 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     api_world_settle(&w);
     for (int i = 0; i < 4; i++)
         pause_and_resume(id);
+    struct world_call *live = watch("", "");
+    api_world_settle(&w);
     w.now = instant_after(w.now, SPAN_S(3700));
     Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
     begin.name = (char *)(uintptr_t) "long";
@@ -690,6 +692,8 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     ck_assert(beside->ended && beside->status == 0);
     api_world_free(beside);
     ck_assert(!more);
+    ck_assert_uint_eq(take_all(live, "long", NULL, NULL), 1); /* what was moved is no news */
+    cancel(live);
     for (int i = 0; i < 10; i++)
         pause_and_resume(id);
     /* Whoever watches all, and was cut within what was moved, is told no more of that, and all that is behind it. */
