@@ -32,7 +32,7 @@ struct bytes permit_identity(const struct rpc_peer *peer, char text[IDENTITY_TEX
         snprintf(text, IDENTITY_TEXT_SIZE, "%s", peer->identity[0] != '\0' ? peer->identity : "tls");
     else if (peer->transport == RPC_TRANSPORT_TCP)
         snprintf(text, IDENTITY_TEXT_SIZE, "plaintext");
-    else if (peer->transport == RPC_TRANSPORT_UNIX && peer->has_user)
+    else if (peer->has_user)
         snprintf(text, IDENTITY_TEXT_SIZE, "uid:%u", (unsigned)peer->uid);
     else if (peer->transport == RPC_TRANSPORT_UNIX)
         snprintf(text, IDENTITY_TEXT_SIZE, "unix");

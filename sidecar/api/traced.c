@@ -16,7 +16,7 @@ struct bytes traced(struct rpc_call *call, struct bytes message, struct arena *a
     if (method->route != ROUTE_REQUEST || method->decode == NULL)
         return message;
     struct bytes trace = rpc_call_metadata(call, FIELD);
-    if (trace.size == 0 || trace.size > TRACEPARENT_BYTES_MAX || !traceparent_valid(trace) ||
+    if (trace.size > TRACEPARENT_BYTES_MAX || !traceparent_valid(trace) ||
         packed_text(method->request, message, FIELD).size > 0)
         return message;
     const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(method->request, FIELD);

@@ -251,7 +251,7 @@ void rpc_call_refuse_silent(struct rpc *r)
     for (struct rpc_link *l = r->open.next, *next; l != &r->open; l = next) {
         struct rpc_call *call = RPC_HOLDER(l, struct rpc_call, open);
         next = l->next; /* a call that is gone leaves the list at once */
-        if (!call->delivered && !call->ended && call->served != NULL && call->served->method->kind == RPC_BIDI)
+        if (!call->delivered && !call->ended && call->served->method->kind == RPC_BIDI)
             rpc_call_refuse(call, E_STOPPING);
     }
 }

@@ -133,7 +133,7 @@ static void tell_turned_away(struct rpc_door *d)
 static void turn_one_away(struct rpc_door *d)
 {
     size_t i = 0;
-    while (i < d->guest_count && (d->guests[i].spoke || d->guests[i].entrance != NULL))
+    while (i < d->guest_count && d->guests[i].spoke)
         i++;
     i = i == d->guest_count ? 0 : i;
     close(d->guests[i].fd);

@@ -43,7 +43,6 @@ struct rpc_forward {
     grpc_slice message;
     unsigned pending; /* batches that have not come out */
     bool over;        /* its status is there */
-    bool receiving;   /* a message is asked for */
     bool waits;       /* one was handed over, and has not been taken */
 };
 
@@ -174,7 +173,6 @@ static void received(struct rpc_op *op, bool ok);
 static void receive(struct rpc_forward *f)
 {
     f->received.done = received;
-    f->receiving = true;
     const grpc_op ops = {.op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &f->payload};
     start(f, &ops, 1, &f->received);
 }
@@ -184,7 +182,6 @@ static void received(struct rpc_op *op, bool ok)
     struct rpc_forward *f = RPC_HOLDER(op, struct rpc_forward, received);
     struct rpc *r = f->rpc;
     f->pending--;
-    f->receiving = false;
     if (f->method->kind == RPC_UNARY || !ok || f->payload == NULL) {
         maybe_finish(f);
         return;
@@ -269,18 +266,20 @@ struct rpc_forward *rpc_forward(struct rpc *r, const struct rpc_forward_to *to, 
     return f;
 }
 
-void rpc_forward_cancel(struct rpc_forward *f)
-{
-    f->waits = false;
-    grpc_call_cancel(f->call, NULL);
-}
-
 void rpc_forward_took(struct rpc_forward *f)
 {
     if (!f->waits)
         return;
     f->waits = false;
     receive(f);
+}
+
+void rpc_forward_cancel(struct rpc_forward *f)
+{
+    if (f->over) /* C core has nothing more to say of it by itself: asked for the next message, it says that there is none */
+        rpc_forward_took(f);
+    f->waits = false;
+    grpc_call_cancel(f->call, NULL);
 }
 
 void rpc_forward_cancel_all(struct rpc *r)

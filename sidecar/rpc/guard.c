@@ -84,7 +84,7 @@ static int64_t clock_ns(clockid_t clock)
 
 /* ---- who sends ---- */
 
-/* Whether fd was accepted where the door listens. */
+/* Whether fd is a socket that was accepted where the door listens. */
 static bool is_guest(const struct rpc_watched *w, int fd)
 {
     union {
@@ -135,7 +135,7 @@ static void count_one(struct rpc_guard *g, const struct rpc_watched *w, int fd)
 {
     struct stat st;
     int unread = 0;
-    if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode) || !is_guest(w, fd))
+    if (!is_guest(w, fd) || fstat(fd, &st) != 0)
         return;
     struct known *k = known_of(g, st.st_ino);
     if (k == NULL || ioctl(fd, SIOCINQ, &unread) != 0)
@@ -175,14 +175,11 @@ static void cut_one(struct rpc_guard *g, int fd, uint64_t least, unsigned *cut)
 static bool has_guest(const struct rpc_watched *w)
 {
     bool found = false;
-    struct stat st;
     DIR *fds = opendir("/proc/self/fd");
     if (fds == NULL)
         return true;
-    for (struct dirent *entry; !found && (entry = readdir(fds)) != NULL;) {
-        int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
-        found = fd >= 0 && fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && is_guest(w, fd);
-    }
+    for (struct dirent *entry; !found && (entry = readdir(fds)) != NULL;)
+        found = entry->d_name[0] != '.' && is_guest(w, atoi(entry->d_name));
     closedir(fds);
     return found;
 }

@@ -57,7 +57,7 @@ struct rpc_out {
     grpc_status_code status;
     grpc_slice message;
     const char *trace; /* C core's account of what went wrong, or NULL; ours to free */
-    unsigned pending;  /* batches that have not come out */
+    unsigned pending;  /* batches that have not come out: none once it is over, and all that was sent has */
     bool apart;        /* its headers are a batch of their own */
     bool decided;      /* and have come out */
     bool over;         /* `ended` has come out */
@@ -259,7 +259,7 @@ static void sent(struct rpc_op *op, bool ok)
     (void)ok;
     rpc_leaving_end(&out->leaving);
     count_gone(out);
-    if (--out->pending == 0 && out->over)
+    if (--out->pending == 0)
         give_back(out);
 }
 
@@ -302,7 +302,7 @@ static void left(struct rpc_op *op, bool ok)
     rpc_link_remove(&out->connecting);
     if (undecided)
         answer(out);
-    else if (out->over && out->pending == 0)
+    else if (out->pending == 0)
         give_back(out);
     else if (ok && !out->over)
         CHECK(send_request(out, NULL));

@@ -77,6 +77,23 @@ static char *text_of(const char *text)
     return (char *)(uintptr_t)text;
 }
 
+/* Nobody is shown a trail that lacks what cannot be read: he is told which row it is. */
+START_TEST(audit__a_row_that_is_damaged_is_told)
+{
+    Saga__V1__ListAuditRequest m = SAGA__V1__LIST_AUDIT_REQUEST__INIT;
+    api_world_start(&w);
+    api_audit_own(w.loop[0].api, "Own", "first", "", "");
+    api_world_settle(&w);
+    core_audit(w.loop[0].core, bytes_of("\x0a\x7f", 2));
+    api_world_settle(&w);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_LIST_AUDIT, &m.base);
+    api_world_settle(&w);
+    ck_assert_str_eq(call->reason, "JOURNAL_CORRUPT");
+    ck_assert_ptr_nonnull(strstr(call->message, "row 2 of the audit trail cannot be read"));
+    api_world_free(call);
+}
+END_TEST
+
 static Saga__V1__ListAuditResponse *trail(int page_size, const Google__Protobuf__Timestamp *before)
 {
     Saga__V1__ListAuditRequest m = SAGA__V1__LIST_AUDIT_REQUEST__INIT;
@@ -521,6 +538,7 @@ int main(void)
     TCase *tc = tcase_create("audit");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, audit__a_row_that_is_damaged_is_told);
     tcase_add_test(tc, audit__an_act_has_all_that_is_known_of_it);
     tcase_add_test(tc, audit__a_definition_is_named_whole);
     tcase_add_test(tc, audit__acts_of_one_moment_are_told_one_by_one);

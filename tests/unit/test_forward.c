@@ -193,6 +193,26 @@ START_TEST(forward__one_that_is_cancelled_ends)
 }
 END_TEST
 
+/* Also one of which all has come, and whose last message nobody has taken: else it would be there for ever, and hold up the stop. */
+START_TEST(forward__one_that_is_cancelled_behind_its_end_ends)
+{
+    struct heard h, other;
+    struct rpc_forward *f = forward_to(w.address, &stream, &h);
+    WORLD_UNTIL(&w, w.held_count == 1);
+    rpc_send(w.held[0].call, bytes_of("1", 1));
+    WORLD_UNTIL(&w, h.messages == 1 && w.held[0].sent == 1);
+    rpc_end(w.held[0].call, 0, "", bytes_of(NULL, 0));
+    w.held[0].call = NULL;
+    forward_to(w.address, &echo, &other); /* behind which the end of the stream has come */
+    WORLD_UNTIL(&w, other.ends == 1);
+    ck_assert_int_eq(h.ends, 0);
+    rpc_forward_cancel(f);
+    ck_assert_int_eq(h.ends, 0); /* not within the call */
+    WORLD_UNTIL(&w, h.ends == 1 && rpc_idle(w.rpc));
+    ck_assert_int_eq(h.messages, 1);
+}
+END_TEST
+
 /* At the stop, all of them. */
 START_TEST(forward__all_that_are_out_are_cancelled)
 {
@@ -304,6 +324,7 @@ int main(void)
     tcase_add_test(t, forward__a_stream_sends_one_at_a_time);
     tcase_add_test(t, forward__a_stream_that_fails_ends_at_once);
     tcase_add_test(t, forward__one_that_is_cancelled_ends);
+    tcase_add_test(t, forward__one_that_is_cancelled_behind_its_end_ends);
     tcase_add_test(t, forward__all_that_are_out_are_cancelled);
     tcase_add_test(t, forward__it_says_for_whom_it_asks);
     tcase_add_test(t, forward__it_ends_in_its_time);

@@ -218,6 +218,53 @@ START_TEST(names__address_that_is_added_is_called_wherever_it_stands)
 }
 END_TEST
 
+/* Whichever stands first or last in the answer: what is still there keeps its connection. */
+START_TEST(names__address_that_stays_keeps_its_connection)
+{
+    start_peers(3);
+    start_dns(3);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    for (unsigned k = 0; k < 3; k++)
+        call_until_asked(target, k);
+    const struct rpc_line *lines[3];
+    for (unsigned k = 0; k < 3; k++)
+        lines[k] = target->ways[k].line;
+    for (w.rpc->chance = 0; w.rpc->chance < 3; w.rpc->chance++) {
+        WORLD_UNTIL(&w, !target->looking_up);
+        unsigned questions = atomic_load(&dns.asked);
+        target->look_up_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+        ck_assert_int_eq(call(target).status, 9);
+        WORLD_UNTIL(&w, !target->looking_up && atomic_load(&dns.asked) > questions);
+        for (unsigned k = 0; k < 3; k++)
+            ck_assert_ptr_eq(target->ways[k].line, lines[k]);
+    }
+    end(3);
+}
+END_TEST
+
+/* What was looked up is taken at once, though the room had nothing to do for long. */
+START_TEST(names__what_was_looked_up_ends_a_wait)
+{
+    start_peers(1);
+    start_dns(1);
+    world_open(&w, false);
+    struct rpc_target *target = name_target();
+    struct world_answer a;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(50), &a);
+    gpr_timespec begin = gpr_now(GPR_CLOCK_MONOTONIC);
+    while (target->way_count == 0) {
+        w.rpc->look_at = world_deadline(40); /* else it would look soon by itself */
+        rpc_poll(w.rpc, SPAN_S(20));
+    }
+    ck_assert_int_lt(ms_since(begin), 15000);
+    w.rpc->look_at = gpr_inf_past(GPR_CLOCK_MONOTONIC);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(a.status, 9);
+    end(1);
+}
+END_TEST
+
 /* Where a connection was lost, the name is looked up with the next call, and not only when it is due again: whoever was there may have moved. */
 START_TEST(names__a_lost_connection_has_the_name_looked_up_sooner)
 {
@@ -552,6 +599,8 @@ int main(void)
     tcase_add_test(tc, names__pick_first_calls_one_as_long_as_it_is_there);
     tcase_add_test(tc, names__address_that_is_added_has_its_share_within_seconds);
     tcase_add_test(tc, names__address_that_is_added_is_called_wherever_it_stands);
+    tcase_add_test(tc, names__address_that_stays_keeps_its_connection);
+    tcase_add_test(tc, names__what_was_looked_up_ends_a_wait);
     tcase_add_test(tc, names__a_lost_connection_has_the_name_looked_up_sooner);
     tcase_add_test(tc, names__a_name_server_that_is_away_takes_no_address_away);
     tcase_add_test(tc, names__one_that_is_unknown_by_now_is_called_while_it_is_connected);

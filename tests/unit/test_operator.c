@@ -485,6 +485,27 @@ START_TEST(operator__a_reload_is_told_what_came_of_it)
 }
 END_TEST
 
+START_TEST(operator__one_to_64_services_are_reflected)
+{
+    char *services[65];
+    Saga__V1__ReflectRequest m = SAGA__V1__REFLECT_REQUEST__INIT;
+    for (int i = 0; i < 65; i++)
+        services[i] = text_of("s.S");
+    m.target = text_of("t");
+    m.services = services;
+    refused(METHOD_REFLECT, &m.base, "services");
+    m.n_services = 65;
+    refused(METHOD_REFLECT, &m.base, "services");
+    ck_assert_uint_eq(w.loop[0].reflects, 0);
+    m.n_services = 64;
+    struct world_call *call = api_world_ask(&w, 0, METHOD_REFLECT, &m.base);
+    ck_assert_uint_eq(w.loop[0].reflects, 1);
+    api_reflected(w.loop[0].api, w.loop[0].reflects, 0, NULL, bytes_of_text("set"));
+    ck_assert(call->ended && call->status == 0);
+    api_world_free(call);
+}
+END_TEST
+
 /* Each is told of the target that it asked about, in whatever order these answer. */
 START_TEST(operator__each_target_tells_whom_it_was_asked_for)
 {
@@ -632,6 +653,7 @@ int main(void)
     tcase_add_test(tc, operator__a_schema_is_shown_as_it_was_registered);
     tcase_add_test(tc, operator__an_answer_to_be_forgotten_has_bounds);
     tcase_add_test(tc, operator__a_reload_is_told_what_came_of_it);
+    tcase_add_test(tc, operator__one_to_64_services_are_reflected);
     tcase_add_test(tc, operator__each_target_tells_whom_it_was_asked_for);
     tcase_add_test(tc, operator__a_request_id_that_is_looked_for_has_bounds);
     tcase_add_test(tc, operator__schemas_are_listed_page_by_page);

@@ -251,6 +251,55 @@ START_TEST(pipe__bad_messages_and_bad_commands)
 }
 END_TEST
 
+/* One after another, each sent when the one before was answered. */
+START_TEST(pipe__messages_are_answered_one_by_one)
+{
+    api_world_start(&w);
+    struct world_call *pipe = NULL;
+    for (unsigned i = 0; i < 3; i++) {
+        char prefix[8];
+        snprintf(prefix, sizeof prefix, "p%u", i);
+        struct bytes packed = begins(prefix, i + 1);
+        if (i == 0) {
+            pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, packed);
+        } else {
+            api_world_took(pipe);
+            relay_message(w.loop[0].relay, (struct rpc_call *)pipe, packed);
+        }
+        api_world_settle(&w);
+        ck_assert_uint_eq(pipe->sent_count, i + 1);
+        ck_assert_uint_eq(pipe->wanted, i + 1);
+        Saga__V1__PipeResponse *r = answer(pipe, i);
+        ck_assert_uint_eq(r->n_results, i + 1);
+        for (size_t k = 0; k < r->n_results; k++)
+            ck_assert_int_eq(r->results[k]->result_case, SAGA__V1__RESULT__RESULT_BEGIN);
+        saga__v1__pipe_response__free_unpacked(r, NULL);
+        free((void *)(uintptr_t)packed.at);
+    }
+    finish(pipe);
+    ck_assert_int_eq(pipe->status, 0);
+    api_world_free(pipe);
+}
+END_TEST
+
+/* Of a later version of the API, which has more fields, of any type. */
+START_TEST(pipe__fields_that_nobody_knows_are_passed_over)
+{
+    static const uint8_t packed[] = {0x78, 0x01, 0x0a, 0x05, 0x12, 0x03, 0x0a, 0x01, 'x',
+                                     0x7a, 0x01, 'y',  0x7d, 1,    2,    3,    4};
+    api_world_start(&w);
+    struct world_call *pipe = api_world_ask_bytes(&w, 0, METHOD_PIPE, bytes_of(packed, sizeof packed));
+    api_world_settle(&w);
+    Saga__V1__PipeResponse *r = answer(pipe, 0);
+    ck_assert_uint_eq(r->n_results, 1);
+    ck_assert_int_eq(r->results[0]->result_case, SAGA__V1__RESULT__RESULT_BEGIN);
+    saga__v1__pipe_response__free_unpacked(r, NULL);
+    finish(pipe);
+    ck_assert_int_eq(pipe->status, 0);
+    api_world_free(pipe);
+}
+END_TEST
+
 START_TEST(pipe__sixteen_messages_are_in_work_at_most)
 {
     api_world_start(&w);
@@ -284,6 +333,8 @@ int main(void)
     tcase_add_test(tc, pipe__a_stop_answers_what_was_read);
     tcase_add_test(tc, pipe__an_abandoned_message_is_refused_whole);
     tcase_add_test(tc, pipe__bad_messages_and_bad_commands);
+    tcase_add_test(tc, pipe__messages_are_answered_one_by_one);
+    tcase_add_test(tc, pipe__fields_that_nobody_knows_are_passed_over);
     tcase_add_test(tc, pipe__sixteen_messages_are_in_work_at_most);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

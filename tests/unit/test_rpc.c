@@ -322,20 +322,30 @@ START_TEST(rpc__bidi_stream_that_says_nothing_is_heard)
 }
 END_TEST
 
+/* Whether the next message is there by then or not: the owner hears no more of it, not even that it is over. */
 START_TEST(rpc__bidi_stream_ended_while_a_message_is_asked_for)
 {
-    struct client_call c;
     world_open(&w, false);
-    client_start(&c, &w, "/t.T/Talk", 0);
-    client_send(&c, bytes_of_text("one"), false);
-    WORLD_UNTIL(&w, w.held_count == 1);
-    rpc_next(w.held[0].call);
-    rpc_end(w.held[0].call, 7, "enough", bytes_of(NULL, 0));
-    w.held[0].call = NULL;
-    client_finish(&c);
-    ck_assert_int_eq(c.status, GRPC_STATUS_PERMISSION_DENIED);
-    ck_assert(message_is(&c, "enough"));
-    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    for (int i = 0; i < 2; i++) {
+        struct client_call c;
+        client_start(&c, &w, "/t.T/Talk", 0);
+        client_send(&c, bytes_of_text("one"), false);
+        WORLD_UNTIL(&w, c.sent && w.held_count == i + 1);
+        if (i == 1) {
+            client_send(&c, bytes_of_text("two"), false);
+            WORLD_UNTIL(&w, c.sent);
+        }
+        rpc_next(w.held[i].call);
+        rpc_end(w.held[i].call, 7, "enough", bytes_of(NULL, 0));
+        w.held[i].call = NULL;
+        client_finish(&c);
+        ck_assert_int_eq(c.status, GRPC_STATUS_PERMISSION_DENIED);
+        ck_assert(message_is(&c, "enough"));
+        WORLD_UNTIL(&w, rpc_idle(w.rpc));
+        ck_assert_int_eq(w.held_count, i + 1);
+        ck_assert_int_eq(w.held[i].messages, 1);
+        ck_assert_int_eq(w.held[i].half_closes + w.held[i].cancellations, 0);
+    }
     world_close(&w);
 }
 END_TEST
@@ -491,6 +501,24 @@ START_TEST(rpc__cancel_all_ends_what_is_in_flight)
 }
 END_TEST
 
+/* Also a request of which nobody has heard yet, since its end has not come. */
+START_TEST(rpc__cancel_all_ends_a_request_that_goes_on)
+{
+    struct client_call c;
+    world_open(&w, false);
+    client_start(&c, &w, "/t.T/Hold", 0);
+    client_send(&c, bytes_of_text("x"), false);
+    WORLD_UNTIL(&w, !rpc_idle(w.rpc) && c.sent);
+    rpc_stop(w.rpc);
+    rpc_cancel_all(w.rpc);
+    WORLD_UNTIL(&w, rpc_idle(w.rpc));
+    client_finish(&c);
+    ck_assert_int_ne(c.status, GRPC_STATUS_OK);
+    ck_assert_int_eq(w.held_count, 0);
+    world_close(&w);
+}
+END_TEST
+
 static void *wake_often(void *rpc)
 {
     for (int i = 0; i < 1000; i++)
@@ -608,6 +636,7 @@ int main(void)
     tcase_add_test(tc, rpc__stop_refuses_new_calls_and_lets_the_old_ones_end);
     tcase_add_test(tc, rpc__stop_refuses_a_stream_that_says_nothing);
     tcase_add_test(tc, rpc__cancel_all_ends_what_is_in_flight);
+    tcase_add_test(tc, rpc__cancel_all_ends_a_request_that_goes_on);
     tcase_add_test(tc, rpc__wake_ends_a_wait_from_another_thread);
     tcase_add_test(tc, rpc__room_that_goes_leaves_no_file_open);
     tcase_add_test(tc, rpc__room_that_never_started_goes_away);

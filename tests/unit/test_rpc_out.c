@@ -52,6 +52,9 @@ START_TEST(rpc_out__output_and_status_come_back)
     a = call(w.address, "/t.T/Nothing", SPAN_S(5));
     ck_assert_int_eq(a.status, 12);
     ck_assert_int_eq(a.reach, SAGA_REACH_ANSWERED);
+    w.rpc->callbacks.may_leave = NULL; /* also of an owner who has no say in it */
+    a = call(w.address, "/t.T/Echo", SPAN_S(5));
+    ck_assert_str_eq(a.output.at, "in");
     world_close(&w);
 }
 END_TEST
@@ -104,6 +107,7 @@ START_TEST(rpc_out__no_listener_means_it_never_left)
     struct rpc_target *target;
     struct error_detail detail;
     ck_assert_int_eq(rpc_target_create(w.rpc, &nowhere, &target, &detail), E_ARGUMENT);
+    ck_assert_uint_eq(w.rpc->outgoing, 0); /* so that it keeps no room from others */
     world_close(&w);
 }
 END_TEST
@@ -936,9 +940,19 @@ START_TEST(rpc_out__pushback_is_read)
         const char *text;
         int64_t us;
         const char *status;
-    } cases[] = {{"0", 0, "14"},       {"120", 120000, "14"}, {"120", 120000, "8"},
-                 {"120", 120000, "4"}, {"-1", -1000, "14"},   {"-1", -1000, "8"},
-                 {"", -1000, "14"},    {"soon", -1000, "14"}, {"99999999999", 86400000000, "14"}};
+    } cases[] = {{"0", 0, "14"},
+                 {"120", 120000, "14"},
+                 {"120", 120000, "8"},
+                 {"120", 120000, "4"},
+                 {"-1", -1000, "14"},
+                 {"-1", -1000, "8"},
+                 {"", -1000, "14"},
+                 {"soon", -1000, "14"},
+                 {"99999999999", 86400000000, "14"},
+                 {"1a", -1000, "14"},
+                 {"9", 9000, "14"},
+                 {"86400000", 86400000000, "14"},
+                 {"86399999", 86399999000, "14"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         begin_peer();
         fake_headers(&peer, true, ":status", "200", "content-type", "application/grpc", "grpc-status", cases[i].status,

@@ -413,6 +413,47 @@ START_TEST(rpc_room__peers_of_one_socket_are_told_apart)
 }
 END_TEST
 
+/* Of whatever kind the ninth is. */
+START_TEST(rpc_room__eight_addresses_are_enough)
+{
+    const struct rpc_callbacks none = {0};
+    struct error_detail detail;
+    struct rpc *r;
+    char ninth[80];
+    int port = 0;
+    ck_assert_int_eq(rpc_create(&w.options, &none, &r), 0);
+    for (int i = 0; i < 8; i++)
+        ck_assert_int_eq(listen_in(r, "127.0.0.1:0", &port, &detail), 0);
+    make_folder();
+    snprintf(ninth, sizeof ninth, "unix:%s/s", folder);
+    const char *const addresses[] = {"127.0.0.1:0", ninth};
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(listen_in(r, addresses[i], &port, &detail), E_SYSTEM);
+        ck_assert_ptr_nonnull(strstr(detail.text, "there are enough addresses to listen at"));
+    }
+    rpc_destroy(r);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* Though the kernel still keeps the ends of connections that were closed there. */
+START_TEST(rpc_room__address_of_late_can_be_listened_at_again)
+{
+    struct error_detail detail;
+    world_open(&w, false);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)w.port)};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&at, sizeof at), 0);
+    char address[sizeof w.address], byte;
+    strcpy(address, w.address);
+    world_close(&w); /* the guest, too, from this side: then its end stays here */
+    ck_assert_int_le(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    ck_assert_msg(listen_at(address, &detail) == 0, "%s", detail.text);
+}
+END_TEST
+
 /* ---- with a library whose acceptor is not what it should be ---- */
 
 START_TEST(rpc_room__core_accepts_where_the_room_cannot)
@@ -593,6 +634,29 @@ enum {
     LIST = GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES,
 };
 
+/* Each service once, whatever its name has in common with another's. */
+START_TEST(rpc_room__reflection_tells_services_apart)
+{
+    static const struct rpc_method methods[] = {{"/t.T/A", RPC_UNARY, 0},
+                                                {"/t.S/A", RPC_UNARY, 1},
+                                                {"/t.T/B", RPC_UNARY, 2},
+                                                {"/t.Ta/A", RPC_UNARY, 3},
+                                                {"/t.S/B", RPC_UNARY, 4}};
+    static const char *const expected[] = {"t.T", "t.S", "t.Ta"};
+    w.options.methods = methods;
+    w.options.method_count = 5;
+    world_open(&w, false);
+    rpc_set_descriptors(w.rpc, bytes_of(descriptors, descriptors_size));
+    Request request = request_of(LIST, "*");
+    Response *response = reflect(versions[0], &request);
+    ck_assert_uint_eq(response->list_services_response->n_service, 6);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_str_eq(response->list_services_response->service[i]->name, expected[i]);
+    grpc__reflection__v1__server_reflection_response__free_unpacked(response, NULL);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc_room__reflection_lists_what_is_served)
 {
     world_open(&w, false);
@@ -748,6 +812,9 @@ int main(void)
     tcase_add_test(tc, rpc_room__health_watch_tells_every_change);
     tcase_add_test(tc, rpc_room__changes_while_a_watcher_is_slow_end_in_the_last_state);
     tcase_add_test(tc, rpc_room__reflection_lists_what_is_served);
+    tcase_add_test(tc, rpc_room__reflection_tells_services_apart);
+    tcase_add_test(tc, rpc_room__eight_addresses_are_enough);
+    tcase_add_test(tc, rpc_room__address_of_late_can_be_listened_at_again);
     tcase_add_test(tc, rpc_room__reflection_tells_the_file_of_a_symbol);
     tcase_add_test(tc, rpc_room__reflection_is_for_whom_the_owner_lets_see_it);
     tcase_add_test(tc, rpc_room__reflection_refuses_garbage);

@@ -484,6 +484,38 @@ START_TEST(subscribers__are_told_of_what_is_durable_alone)
 }
 END_TEST
 
+/* Of a loop, the step that turned it back is the one among its saga's steps, which are as many as that had. */
+START_TEST(subscribers__who_waits_is_told_which_step_of_a_loop_failed)
+{
+    static const struct {
+        const char *step;
+        int failed; /* of the calls, in order */
+    } rows[] = {{"each[0]", 0}, {"each[1]", 1}, {"last", 2}};
+    api_world_start(&w);
+    api_world_add_schema(&w);
+    api_world_register(&w, "name: loop\nversion: 1.0.0\nschema: shapes\ninput: shapes.Line\nsteps:\n"
+                           "  - {name: each, target: t, for_each: \"['x', 'y']\", max_items: 3, action: {method: "
+                           "/shapes.Shop/Old, request: {sku: =item}}, compensation: none}\n"
+                           "  - {name: last, target: t, after: [each], action: {method: /shapes.Shop/Old}, "
+                           "compensation: none}\n");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Saga__V1__StartRequest start = SAGA__V1__START_REQUEST__INIT;
+        Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
+        start.definition = (char *)(uintptr_t) "loop";
+        Saga__V1__StartResponse *started = api_world_get(&w, 0, METHOD_START, &start.base);
+        for (int k = 0; w.loop[0].call_count > 0; k++)
+            api_world_answer(&w, 0, k == rows[i].failed ? 9 : 0, "sold out", bytes_of(NULL, 0));
+        wait.saga_id = started->saga_id;
+        Saga__V1__WaitResponse *r = api_world_get(&w, 0, METHOD_WAIT, &wait.base);
+        ck_assert_int_eq(r->saga->state, SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED);
+        ck_assert_str_eq(r->saga->reason_step, rows[i].step);
+        ck_assert_str_eq(r->saga->reason_message, "sold out");
+        saga__v1__wait_response__free_unpacked(r, NULL);
+        saga__v1__start_response__free_unpacked(started, NULL);
+    }
+}
+END_TEST
+
 /* Whether one saga is watched or all. */
 START_TEST(subscribers__what_retention_took_has_one_answer)
 {
@@ -645,6 +677,8 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     api_world_settle(&w);
     for (int i = 0; i < 4; i++)
         pause_and_resume(id);
+    struct world_call *live = watch("", "");
+    api_world_settle(&w);
     w.now = instant_after(w.now, SPAN_S(3700));
     Saga__V1__BeginRequest begin = SAGA__V1__BEGIN_REQUEST__INIT;
     begin.name = (char *)(uintptr_t) "long";
@@ -658,6 +692,8 @@ START_TEST(subscribers__a_cursor_in_frames_that_are_gone_misses_nothing_unsaid)
     ck_assert(beside->ended && beside->status == 0);
     api_world_free(beside);
     ck_assert(!more);
+    ck_assert_uint_eq(take_all(live, "long", NULL, NULL), 1); /* what was moved is no news */
+    cancel(live);
     for (int i = 0; i < 10; i++)
         pause_and_resume(id);
     /* Whoever watches all, and was cut within what was moved, is told no more of that, and all that is behind it. */
@@ -740,6 +776,7 @@ int main(void)
     tcase_add_test(tc, subscribers__thousands_of_waiters_are_answered_in_pieces);
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
     tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
+    tcase_add_test(tc, subscribers__who_waits_is_told_which_step_of_a_loop_failed);
     tcase_add_test(tc, subscribers__what_retention_took_has_one_answer);
     tcase_add_test(tc, subscribers__memory_that_ran_out_is_forgotten);
     tcase_add_test(tc, subscribers__sagas_may_change_in_any_order);
