@@ -26,7 +26,7 @@ static const char *told_unopened;       /* why there is no way to it; NULL: ther
 static struct wire_options opened_with; /* by the last that has reached it; a view of its words */
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
-static uint8_t asked_bytes[TOLD_MAX][2048];
+static uint8_t asked_bytes[TOLD_MAX][1 << 17];
 static size_t asked_sizes[TOLD_MAX];
 static int64_t asked_deadlines[TOLD_MAX];
 
@@ -57,7 +57,7 @@ const char *__wrap_wire_address(const struct wire *w)
 
 int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
 {
-    uint8_t bytes[8192];
+    static uint8_t bytes[1 << 17];
     (void)w;
     ck_assert_msg(asked_count < told_count, "%s was not expected", call->method);
     unsigned n = asked_count++;

@@ -89,6 +89,13 @@ START_TEST(graph__of_a_file)
                       "%s", complained);
         unlink(path);
     }
+    /* What is piped in is one, whatever it is called. */
+    char path[] = "/tmp/saga-graph-XXXXXX";
+    write_file(path, fan);
+    ck_assert_ptr_nonnull(freopen(path, "r", stdin));
+    ck_assert_msg(sagactl("graph -") == EXIT_DONE, "%s", complained);
+    ck_assert_int_eq(strncmp(said, "fan 1.0.0\n", 10), 0);
+    unlink(path);
     /* What a sidecar has may be of another kind of sidecar. */
     Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
     tell("GetDefinition", &d.base);
@@ -323,6 +330,20 @@ START_TEST(graph__names_what_a_step_comes_after)
     tell("GetDefinition", &d.base);
     ck_assert_msg(sagactl("graph fan") == EXIT_DONE, "%s", complained);
     ck_assert_msg(strstr(said, "  after a, b  on t\n") != NULL, "%s", said);
+    static const char *const forms[][2] = {
+        {"json", "[\n        \"a\",\n        \"b\"\n      ]"},
+        {"mermaid", "    s1 --> s0\n    s2 --> s0\n"},
+        {"dot", "    s1 -> s0;\n    s2 -> s0;\n}\n"},
+        {"svg", "<line x1=\"184\" y1=\"84\" x2=\"244\" y2=\"84\" stroke=\"#333\" marker-end=\"url(#tip)\"/>\n"
+                "<line x1=\"184\" y1=\"164\" x2=\"244\" y2=\"84\" stroke=\"#333\" marker-end=\"url(#tip)\"/>\n"}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char words[64];
+        anew();
+        tell("GetDefinition", &d.base);
+        snprintf(words, sizeof words, "graph fan -o %s", forms[i][0]);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, forms[i][1]) != NULL, "%s\nis not in\n%s", forms[i][1], said);
+    }
 }
 END_TEST
 

@@ -14,6 +14,16 @@ START_TEST(lint__takes_no_hidden_descriptors)
     ck_assert_int_eq(sagactl(words), EXIT_USAGE);
     ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
     unlink(file);
+    /* Nor what only ends in some such way. */
+    static const char *const names[] = {"a", "binpb", "a.binp", "a.binpb~"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(file, sizeof file, "%s/%s", folder, names[i]);
+        fclose(fopen(file, "w"));
+        snprintf(words, sizeof words, "lint --schema %s x.yaml", folder);
+        ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+        ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
+        unlink(file);
+    }
     rmdir(folder);
 }
 END_TEST
@@ -83,6 +93,14 @@ START_TEST(lint__ends_as_its_worst_file)
     unlink(policy);
     ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
     ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
+    put_text("bad.yaml", "name: a\nversion: x\nsteps: []\n");
+    ck_assert_int_eq(sagactl("lint bad.yaml -o json"), EXIT_REFUSED);
+    json_t *told_of = json_loads(said, 0, NULL);
+    const json_t *one = json_array_get(json_object_get(told_of, "findings"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(one, "field")), "version");
+    ck_assert_int_eq(json_integer_value(json_object_get(one, "line")), 2);
+    ck_assert_int_eq(json_integer_value(json_object_get(one, "column")), 10);
+    json_decref(told_of);
 }
 END_TEST
 

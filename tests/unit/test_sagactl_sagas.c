@@ -19,7 +19,9 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
     page.next_page_token = text("next");
     tell("List", &page.base);
     ck_assert_int_eq(sagactl("list"), EXIT_DONE); /* and asks for no more */
+    ck_assert_int_eq(strncmp(said, "SAGA ", 5), 0);
     ck_assert_ptr_nonnull(strstr(said, "-2a"));
+    ck_assert_ptr_null(strchr(said, '{'));
     ck_assert_ptr_nonnull(strstr(said, "more: sagactl list --page next\n"));
     anew();
     tell("List", &page.base);

@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 static struct screen screen;
 static char *written;
@@ -74,6 +75,38 @@ START_TEST(screen__shows_what_would_steer_a_terminal)
     ck_assert_str_eq(clean("\xef\xbf\xb9\xef\xbf\xbb\xc2\xad"), "\\u{fff9}\\u{fffb}\\u{ad}");
     ck_assert_str_eq(clean("\xe2\x80\xa8"), "\\u{2028}");
     ck_assert_str_eq(clean("\xf3\xa0\x81\x81"), "\\u{e0041}");
+}
+END_TEST
+
+static char *in_utf8(uint32_t c, char to[5])
+{
+    if (c < 0x800)
+        snprintf(to, 5, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 0x3f)));
+    else if (c < 0x10000)
+        snprintf(to, 5, "%c%c%c", (int)(0xe0 | c >> 12), (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+    else
+        snprintf(to, 5, "%c%c%c%c", (int)(0xf0 | c >> 18), (int)(0x80 | (c >> 12 & 0x3f)),
+                 (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+    return to;
+}
+
+/* Of every row of hidden characters both ends are shown, and what stands beside it is itself; but for what no font has. */
+START_TEST(screen__shows_what_is_hidden_up_to_its_ends)
+{
+    static const struct {
+        uint32_t first, last;
+    } rows[] = {{0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e}, {0x200b, 0x200f},
+                {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
+    char utf8[5], name[16];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (uint32_t c = rows[i].first - 1; c <= rows[i].last + 1; c++) {
+            bool hidden = c >= rows[i].first && c <= rows[i].last;
+            if (c < 0x80 || (!hidden && wcwidth((wchar_t)c) < 0))
+                continue;
+            snprintf(name, sizeof name, "\\u{%x}", (unsigned)c);
+            ck_assert_str_eq(clean(in_utf8(c, utf8)), hidden ? name : utf8);
+        }
+    }
 }
 END_TEST
 
@@ -367,6 +400,7 @@ int main(void)
     tcase_add_checked_fixture(tests, open_screen, close_screen);
     tcase_add_test(tests, screen__shows_plain_text_as_it_is);
     tcase_add_test(tests, screen__shows_what_would_steer_a_terminal);
+    tcase_add_test(tests, screen__shows_what_is_hidden_up_to_its_ends);
     tcase_add_test(tests, screen__shows_bytes_that_are_no_utf8);
     tcase_add_test(tests, screen__writes_only_ascii_without_utf8);
     tcase_add_test(tests, screen__cuts_text_that_does_not_fit);
