@@ -11,13 +11,15 @@
 static struct wire never_forked;
 static saga_client client;
 static struct async *const a = &client.async;
+static unsigned woken; /* how often the wire's thread was */
 
 /* ---- tests.mk wraps these ---- */
 
 void __wrap_wire_wake(struct wire *wire);
 void __wrap_wire_wake(struct wire *wire)
 {
-    (void)wire;
+    ck_assert_ptr_eq(wire, &never_forked);
+    woken++;
 }
 
 /* ---- a world ---- */
@@ -163,7 +165,9 @@ static int try_push(size_t size, struct command **out)
     struct command *command = calloc(1, sizeof *command);
     ck_assert_ptr_nonnull(command);
     *command = (struct command){.deadline = 100, .size = size, .done = tell, .user = &told};
+    unsigned before = woken;
     int code = async_push(&client, command, &error);
+    ck_assert_uint_eq(woken, before + (code == SAGA_OK)); /* what is queued is looked at */
     *out = code == SAGA_OK ? command : NULL;
     if (code != SAGA_OK) {
         ck_assert_int_eq(code, SAGA_E_RESOURCE_EXHAUSTED);

@@ -107,6 +107,8 @@ START_TEST(screen__shows_what_is_hidden_up_to_its_ends)
             ck_assert_str_eq(clean(in_utf8(c, utf8)), hidden ? name : utf8);
         }
     }
+    if (wcwidth(0xf0000) > 0) /* a font's own */
+        ck_assert_str_eq(clean("\xf3\xb0\x80\x80"), "\xf3\xb0\x80\x80");
 }
 END_TEST
 
@@ -365,6 +367,13 @@ START_TEST(times__refuses_what_is_none)
                                       "2026-05-04T10:20:30+99:00",
                                       "2026-05-04T10:20:30+15:00",
                                       "2026-05-04T10:20:30+01:60",
+                                      "2026-05-04T10:20:30+10:-1",
+                                      "2026-05-04T10:20:30+-1:30",
+                                      "2026-05-04T10:20:30*01:30",
+                                      "2026-05-04T10:20:30+01:3x",
+                                      "d",
+                                      "w",
+                                      "1dw",
                                       "100000d",
                                       "9999-12-31T23:59:59-01:00",
                                       "1960-01-01",
