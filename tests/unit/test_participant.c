@@ -146,6 +146,17 @@ START_TEST(participant__refuses_what_no_function_is_for)
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
     ck_assert_str_eq(call->function, "not-begun");
+    call->method = "/grpc.health.v1.Health/Watch"; /* as long as the one that there is */
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
+    /* One that is longer than any may be is none, even where it begins as one that there is. */
+    char longest[4096];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, DO, strlen(DO));
+    longest[sizeof longest - 1] = '\0';
+    call->method = longest;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
     call->method = UNDO;
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_INVALID_ARGUMENT, "the method is no action");

@@ -1,5 +1,5 @@
 /* How sagactl draws a definition and a saga, in each form: every step with where it goes and how it is, and a text that is whole. */
-#include "tests/support/told_sidecar.h"
+#include "tests/support/told_files.h"
 
 static const char fan[] = "name: fan\nversion: 1.0.0\nsteps:\n"
                           "  - {name: a, target: bank, action: /p.S/A, compensation: /p.S/UndoA}\n"
@@ -89,6 +89,9 @@ START_TEST(graph__of_a_file)
                       "%s", complained);
         unlink(path);
     }
+    put_text("fan.yaml", fan);
+    ck_assert_msg(sagactl("graph fan.yaml") == EXIT_DONE, "%s", complained);
+    ck_assert_int_eq(strncmp(said, "fan 1.0.0\n", 10), 0);
     /* What is piped in is one, whatever it is called. */
     char path[] = "/tmp/saga-graph-XXXXXX";
     write_file(path, fan);
@@ -389,7 +392,7 @@ int main(void)
 {
     Suite *suite = suite_create("sagactl_graph");
     TCase *tc = tcase_create("graph");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, files_setup, files_teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
     tcase_add_test(tc, graph__shows_the_condition_of_a_step);
     tcase_add_test(tc, graph__of_a_file);

@@ -185,6 +185,19 @@ START_TEST(lists__say_which_journals_are_missing)
     tell("List", &list.base);
     ck_assert_int_eq(sagactl_into(full, "list --fleet"), EXIT_REFUSED);
     fclose(full);
+    /* And what cannot be written is not asked for any further. */
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *sagas[] = {&saga};
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT;
+    page.sagas = sagas;
+    page.n_sagas = 1;
+    page.next_page_token = text("more");
+    full = fopen("/dev/full", "w");
+    ck_assert_ptr_nonnull(full);
+    setvbuf(full, NULL, _IONBF, 0);
+    anew();
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl_into(full, "list --all -o json"), EXIT_REFUSED);
+    fclose(full);
     /* On each of several pages: once. */
     Saga__V1__ListResponse first = list;
     first.next_page_token = text("more");

@@ -219,6 +219,24 @@ START_TEST(wire__endings_that_the_sidecar_did_not_explain)
 }
 END_TEST
 
+/* A call that ends because its client is being closed says that, and no other does. */
+START_TEST(wire__an_end_by_closing_is_told_as_that)
+{
+    struct wire w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .address = text("unix:/run/sagad.sock")};
+    const grpc_metadata_array none = {0};
+    for (int shut = 0; shut < 2; shut++) {
+        w.shut = shut;
+        for (int left = 0; left < 2; left++) {
+            ck_assert_int_eq(wire_error_of_call(&w, left, GRPC_STATUS_CANCELLED, grpc_empty_slice(), &none, &error),
+                             SAGA_E_CANCELLED);
+            ck_assert_str_eq(error.reason, shut ? SAGA_REASON_CLOSED : SAGA_REASON_CANCELLED);
+        }
+        ck_assert_int_eq(wire_error_of_call(&w, true, GRPC_STATUS_NOT_FOUND, grpc_empty_slice(), &none, &error),
+                         SAGA_E_NOT_FOUND);
+    }
+}
+END_TEST
+
 static Google__Protobuf__Any any_of(const char *type, const ProtobufCMessage *message, uint8_t room[256])
 {
     Google__Protobuf__Any any = GOOGLE__PROTOBUF__ANY__INIT;
@@ -336,6 +354,7 @@ int main(void)
     tcase_add_test(tc, wire__an_empty_text_keeps_the_environment_s_out);
     tcase_add_test(tc, wire__delays_grow_to_half_a_second_and_are_scattered);
     tcase_add_test(tc, wire__messages_have_a_bound);
+    tcase_add_test(tc, wire__an_end_by_closing_is_told_as_that);
     tcase_add_test(tc, wire__waits_are_in_the_order_of_their_ends);
     tcase_add_test(tc, wire__endings_that_the_sidecar_did_not_explain);
     tcase_add_test(tc, wire__endings_that_the_sidecar_explained);
