@@ -198,6 +198,7 @@ START_TEST(contract__is_refused)
         ck_assert_msg(strncmp(complained, "sagactl: ", 9) == 0 &&
                           strncmp(complained + 9, cases[i].complaint, strlen(cases[i].complaint)) == 0,
                       "%s", complained);
+        ck_assert_str_eq(strchr(complained, '\n'), "\n"); /* and once */
     }
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract nowhere.json"), EXIT_USAGE);
     ck_assert_int_eq(sagactl("contract check --schema nowhere.binpb --contract both.json"), EXIT_USAGE);

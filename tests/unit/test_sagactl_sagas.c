@@ -106,6 +106,11 @@ START_TEST(list__looks_behind_an_empty_page)
     ck_assert_int_eq(sagactl("list"), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
     ck_assert_ptr_null(strstr(said, "No saga matches."));
+    page.n_sagas = 0;
+    anew();
+    tell("List", &page.base);
+    SHOWS("list", "No saga matches.\n");
+    page.n_sagas = 1;
     anew();
     tell("List", &empty.base);
     tell("List", &page.base);
@@ -225,6 +230,12 @@ START_TEST(list__of_a_request)
     static const char *const words[] = {"list --request-id r", "list --request-id r -o json",
                                         "list --request-id r --all -o json"};
     for (int i = 0; i < 3; i++) {
+        anew();
+        tell("Find", &found.base);
+        tell("Get", NULL); /* it may have been removed meanwhile */
+        told[1].code = SAGA_E_NOT_FOUND;
+        ck_assert_msg(sagactl(words[i]) == EXIT_NOT_FOUND, "%s", complained);
+        ck_assert_str_eq(said, "");
         anew();
         tell("Find", &found.base);
         tell("Get", &answer.base);

@@ -180,6 +180,10 @@ START_TEST(screen__breaks_lines_at_spaces)
     rest = screen_break(&screen, "one   ", 3, &bytes);
     ck_assert_uint_eq(bytes, 3);
     ck_assert_str_eq(rest, "");
+    /* What it begins with is no place to break it, for then nothing would be taken. */
+    rest = screen_break(&screen, " abcd", 3, &bytes);
+    ck_assert_uint_eq(bytes, 3);
+    ck_assert_str_eq(rest, "cd");
     rest = screen_break(&screen, "ab cd", 2, &bytes);
     ck_assert_uint_eq(bytes, 2);
     ck_assert_str_eq(rest, "cd");
