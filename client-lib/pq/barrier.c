@@ -89,13 +89,12 @@ static int run(struct barrier *b, saga_pq_function function, void *user)
         return failed_function(b, status);
     /* The savepoint is only there while the transaction is the barrier's own. A statement of the function's that failed has failed the
      * transaction: the server then refuses to release, and what the function takes for done is not. */
-    bool lost = PQstatus(b->db) != CONNECTION_OK;
     bool own = PQtransactionStatus(b->db) == PQTRANS_INTRANS || PQtransactionStatus(b->db) == PQTRANS_INERROR;
     if (own && rejected)
         failed = pq_execute(b->db, "ROLLBACK TO SAVEPOINT saga_barrier_call", b->problem);
     if (own && failed == SAGA_OK)
         failed = pq_execute(b->db, "RELEASE SAVEPOINT saga_barrier_call", b->problem);
-    if (lost || PQstatus(b->db) != CONNECTION_OK)
+    if (PQstatus(b->db) != CONNECTION_OK)
         return refuse(b, SAGA_E_UNAVAILABLE, "the connection to the participant's database was lost");
     if (!own || failed != SAGA_OK)
         return ended_by_function(b);

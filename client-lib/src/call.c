@@ -101,7 +101,7 @@ int call_info_check(const struct saga_call_info *info, bool named_as_members, co
     } else if (info->action_started_ms < 0) {
         member = "action_started_ms", metadata = "saga-action-started-ms";
         *problem = "is not a number of milliseconds";
-    } else if (compensation && strcmp(action_key, info->idempotency_key) == 0) {
+    } else if (strcmp(action_key, info->idempotency_key) == 0) {
         member = "action_key", metadata = "saga-action-key";
         *problem = "is the compensation's own key";
     } else {

@@ -20,13 +20,14 @@ static struct {
     const ProtobufCMessage *answer;
     int code;                   /* or that it fails so */
     const char *reason, *words; /* NULL: none, and that it is refused */
+    int64_t again_ms;           /* after which it may be tried again; 0: that is not said */
 } told[TOLD_MAX];
 static const char *told_address = "unix:here.sock";
 static const char *told_unopened;       /* why there is no way to it; NULL: there is one */
 static struct wire_options opened_with; /* by the last that has reached it; a view of its words */
 static unsigned told_count, asked_count;
 static char asked[TOLD_MAX][64];
-static uint8_t asked_bytes[TOLD_MAX][2048];
+static uint8_t asked_bytes[TOLD_MAX][1 << 17];
 static size_t asked_sizes[TOLD_MAX];
 static int64_t asked_deadlines[TOLD_MAX];
 
@@ -57,7 +58,7 @@ const char *__wrap_wire_address(const struct wire *w)
 
 int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *error)
 {
-    uint8_t bytes[8192];
+    static uint8_t bytes[1 << 17];
     (void)w;
     ck_assert_msg(asked_count < told_count, "%s was not expected", call->method);
     unsigned n = asked_count++;
@@ -66,9 +67,13 @@ int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *
     ck_assert_uint_le(protobuf_c_message_get_packed_size(call->request), sizeof asked_bytes[n]);
     asked_sizes[n] = protobuf_c_message_pack(call->request, asked_bytes[n]);
     asked_deadlines[n] = call->deadline;
-    if (told[n].code != SAGA_OK)
-        return saga_error_set(error, told[n].code, told[n].reason == NULL ? "" : told[n].reason, "",
-                              told[n].words == NULL ? "it is refused" : told[n].words);
+    if (told[n].code != SAGA_OK) {
+        saga_error_set(error, told[n].code, told[n].reason == NULL ? "" : told[n].reason, "",
+                       told[n].words == NULL ? "it is refused" : told[n].words);
+        if (error != NULL)
+            error->retry_delay_ms = told[n].again_ms > 0 ? told[n].again_ms : -1;
+        return told[n].code;
+    }
     ck_assert_uint_le(protobuf_c_message_get_packed_size(told[n].answer), sizeof bytes);
     size_t size = protobuf_c_message_pack(told[n].answer, bytes);
     call->response = protobuf_c_message_unpack(call->response_type, NULL, size, bytes);
@@ -109,6 +114,7 @@ static inline void tell(const char *method, const ProtobufCMessage *answer)
     told[told_count].method = method;
     told[told_count].code = SAGA_OK;
     told[told_count].reason = told[told_count].words = NULL;
+    told[told_count].again_ms = 0;
     told[told_count++].answer = answer;
 }
 

@@ -11,13 +11,15 @@
 static struct wire never_forked;
 static saga_client client;
 static struct async *const a = &client.async;
+static unsigned woken; /* how often the wire's thread was */
 
 /* ---- tests.mk wraps these ---- */
 
 void __wrap_wire_wake(struct wire *wire);
 void __wrap_wire_wake(struct wire *wire)
 {
-    (void)wire;
+    ck_assert_ptr_eq(wire, &never_forked);
+    woken++;
 }
 
 /* ---- a world ---- */
@@ -104,6 +106,36 @@ START_TEST(async_queue__what_is_put_back_is_before_what_waits)
         complete(commands[i]);
     }
     ck_assert(!async_is_waiting(a));
+    /* Nothing put back is nothing. */
+    async_put_back(a, (struct command_list){0});
+    ck_assert(!async_is_waiting(a));
+}
+END_TEST
+
+/* One that is late is taken from wherever it waits, and the others stay in their order. */
+START_TEST(async_queue__what_is_late_leaves_the_others_in_their_order)
+{
+    for (int late = 0; late < 3; late++) {
+        struct command *commands[4];
+        int64_t next;
+        for (int i = 0; i < 3; i++)
+            commands[i] = push(i == late ? 1 : 100);
+        ck_assert_ptr_null(async_take_expired(a, 0, &next));
+        ck_assert_int_eq(next, 1);
+        ck_assert_ptr_eq(async_take_expired(a, 1, &next), commands[late]);
+        complete(commands[late]);
+        ck_assert_ptr_null(async_take_expired(a, 1, &next));
+        ck_assert_int_eq(next, 100);
+        commands[3] = push(200);
+        for (int i = 0; i < 4; i++)
+            if (i != late) {
+                ck_assert_ptr_eq(async_take(a, 1), commands[i]);
+                complete(commands[i]);
+            }
+        ck_assert(!async_is_waiting(a));
+        ck_assert_ptr_null(async_take_expired(a, INT64_MAX - 1, &next));
+        ck_assert_int_eq(next, WIRE_FOREVER);
+    }
 }
 END_TEST
 
@@ -133,7 +165,9 @@ static int try_push(size_t size, struct command **out)
     struct command *command = calloc(1, sizeof *command);
     ck_assert_ptr_nonnull(command);
     *command = (struct command){.deadline = 100, .size = size, .done = tell, .user = &told};
+    unsigned before = woken;
     int code = async_push(&client, command, &error);
+    ck_assert_uint_eq(woken, before + (code == SAGA_OK)); /* what is queued is looked at */
     *out = code == SAGA_OK ? command : NULL;
     if (code != SAGA_OK) {
         ck_assert_int_eq(code, SAGA_E_RESOURCE_EXHAUSTED);
@@ -277,6 +311,7 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, async_queue__what_is_due_next_is_known_whatever_was_completed);
     tcase_add_test(tc, async_queue__what_is_put_back_is_before_what_waits);
+    tcase_add_test(tc, async_queue__what_is_late_leaves_the_others_in_their_order);
     tcase_add_loop_test(tc, async_queue__a_callback_is_told_how_its_command_ended, 0, 2);
     tcase_add_loop_test(tc, async_queue__every_end_gives_its_room_back, 0, 2);
     tcase_add_test(tc, async_queue__is_readable_for_as_long_as_a_completion_waits);

@@ -179,7 +179,7 @@ START_TEST(call__message_is_cut_and_kept_utf8)
         ck_assert_str_eq(saga_call_message(call), sequences[i].kept);
     }
     /* Of a letter that is cut nothing stays. */
-    static const char *const letters[] = {"\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x8d\x8e"};
+    static const char *const letters[] = {"\xc2\xa9", "\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x8d\x8e"};
     for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++)
         for (size_t stays = 1; stays <= strlen(letters[i]); stays++) {
             char lengthy[400];
@@ -189,6 +189,13 @@ START_TEST(call__message_is_cut_and_kept_utf8)
             saga_call_fail(call, SAGA_E_ABORTED, "%s", lengthy);
             ck_assert_uint_eq(strlen(saga_call_message(call)), stays == strlen(letters[i]) ? 256 : 256 - stays);
         }
+    char wrong[400]; /* and what is none is none there, too */
+    memset(wrong, 'a', sizeof wrong);
+    wrong[255] = '\xc1';
+    wrong[399] = '\0';
+    saga_call_fail(call, SAGA_E_ABORTED, "%s", wrong);
+    ck_assert_uint_eq(strlen(saga_call_message(call)), 256);
+    ck_assert_int_eq(saga_call_message(call)[255], '?');
     /* What wraps a function says what it said. */
     saga_call_fail(call, SAGA_E_ABORTED, "inner");
     saga_call_fail(call, SAGA_E_ABORTED, "outer: %s", saga_call_message(call));

@@ -29,6 +29,31 @@ static char *text(const char *t)
     return (char *)(uintptr_t)t;
 }
 
+/* ---- tests.mk wraps this ---- */
+
+/* What happens when a stream is opened: nothing else, the watch is cancelled before it is there, or there is no memory for it. */
+static enum { OPENS, OPENS_CANCELLED, OPENS_NOT } opening;
+
+int __real_wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage *request,
+                            const ProtobufCMessageDescriptor *type, bool wait_for_ready, struct wire_stream **out,
+                            struct saga_error *e);
+int __wrap_wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage *request,
+                            const ProtobufCMessageDescriptor *type, bool wait_for_ready, struct wire_stream **out,
+                            struct saga_error *e);
+
+int __wrap_wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage *request,
+                            const ProtobufCMessageDescriptor *type, bool wait_for_ready, struct wire_stream **out,
+                            struct saga_error *e)
+{
+    if (opening == OPENS_NOT)
+        return saga_error_set(e, SAGA_E_RESOURCE_EXHAUSTED, SAGA_REASON_MEMORY, NULL, "no memory for a stream");
+    if (opening == OPENS_CANCELLED)
+        saga_watch_cancel(watch);
+    return __real_wire_stream_open(w, method, request, type, wait_for_ready, out, e);
+}
+
+/* ---- the sidecar ---- */
+
 /* Events have the cursors "1" to "20". Two of them travel in one message. */
 static void handle(struct fake_call *call, const void *request, void *user)
 {
@@ -89,6 +114,7 @@ static void setup(void)
 {
     atomic_store(&per_stream, 0);
     atomic_store(&silent, false);
+    opening = OPENS;
     server = fake_open(handle, NULL);
 }
 
@@ -307,6 +333,34 @@ START_TEST(watch__cancel_while_there_is_no_connection)
 }
 END_TEST
 
+START_TEST(watch__cancel_while_a_stream_is_opened)
+{
+    const struct saga_event *event;
+    atomic_store(&silent, true);
+    opening = OPENS_CANCELLED;
+    open_with("s-1", NULL);
+    ck_assert_int_eq(saga_watch_next(watch, 20000, &event, &error), SAGA_E_CANCELLED);
+    ck_assert_str_eq(error.reason, SAGA_REASON_CANCELLED);
+}
+END_TEST
+
+START_TEST(watch__without_memory_can_be_asked_again)
+{
+    const struct saga_event *event;
+    opening = OPENS_NOT;
+    open_with("s-1", NULL);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(saga_watch_next(watch, 20000, &event, &error), SAGA_E_RESOURCE_EXHAUSTED);
+        ck_assert_str_eq(error.reason, SAGA_REASON_MEMORY);
+        ck_assert_ptr_null(event);
+    }
+    opening = OPENS;
+    expect(1);
+    ck_assert_int_eq(saga_watch_open(client, "s-1", NULL, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "out");
+}
+END_TEST
+
 /* Whatever time is left of it: who cancels does not wait for the next attempt. */
 START_TEST(watch__a_pause_ends_with_the_watch_or_the_client)
 {
@@ -355,6 +409,8 @@ int main(void)
     tcase_add_test(c, watch__without_a_sidecar_may_fail_at_once);
     tcase_add_test(c, watch__cancel_from_another_thread);
     tcase_add_test(c, watch__cancel_while_there_is_no_connection);
+    tcase_add_test(c, watch__cancel_while_a_stream_is_opened);
+    tcase_add_test(c, watch__without_memory_can_be_asked_again);
     tcase_add_test(c, watch__a_pause_ends_with_the_watch_or_the_client);
     tcase_add_test(c, watch__ends_with_the_client);
     suite_add_tcase(suite, c);

@@ -32,6 +32,7 @@ START_TEST(participant__hands_on_everything_that_came_with_a_call)
 {
     serve_with(NULL, echo, echo, (void *)(uintptr_t) "user");
     struct caller_call *call = action_call();
+    call->timeout_ms = INT64_C(200) * 365 * 24 * 3600 * 1000; /* however far its deadline is */
     ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
     call->answer[call->answer_size] = 0;
     ck_assert_str_eq((char *)call->answer, "9f03c1d2a4b7-2a|checkout|reserve|" DO "|9f03c1d2a4b7-2a/reserve/action||"
@@ -146,6 +147,17 @@ START_TEST(participant__refuses_what_no_function_is_for)
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
     ck_assert_str_eq(call->function, "not-begun");
+    call->method = "/grpc.health.v1.Health/Watch"; /* as long as the one that there is */
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
+    /* One that is longer than any may be is none, even where it begins as one that there is. */
+    char longest[4096];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, DO, strlen(DO));
+    longest[sizeof longest - 1] = '\0';
+    call->method = longest;
+    caller_run(&caller, call);
+    assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
     call->method = UNDO;
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_INVALID_ARGUMENT, "the method is no action");
@@ -429,9 +441,13 @@ START_TEST(participant__serves_health_checks)
     call->request = "\x0a\x11shop.v1.Inventory";
     call->request_size = 19;
     ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
-    call->request = "\x0a\x07shop.v1";
-    call->request_size = 9;
-    ck_assert_int_eq(caller_run(&caller, call), SAGA_E_NOT_FOUND);
+    static const char *const others[] = {"\x0a\x07shop.v1", "\x0a\x11shop.v1.Inventorx", "\x0a\x10shop.v1.Inventor",
+                                         "\x0a\x12shop.v1.Inventory2"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        call->request = others[i];
+        call->request_size = strlen(others[i]);
+        ck_assert_int_eq(caller_run(&caller, call), SAGA_E_NOT_FOUND);
+    }
     call->request = "\xff";
     call->request_size = 1;
     ck_assert_int_eq(caller_run(&caller, call), SAGA_E_INVALID_ARGUMENT);

@@ -77,6 +77,23 @@ START_TEST(participant_metadata__is_read_up_to_its_bounds)
     ck_assert_int_eq(info->phase, SAGA_CALL_COMPENSATION);
     ck_assert_int_eq(info->attempt, INT32_MAX);
     ck_assert_int_eq(info->action_started_ms, INT64_MAX);
+    /* And one that cannot be passed on is none. */
+    static const struct {
+        const char *given, *read;
+    } traces[] = {{" ~", " ~"},
+                  {"00\x1f"
+                   "aa",
+                   ""},
+                  {"00\x7f"
+                   "aa",
+                   ""},
+                  {"\xc3\xbc", ""}};
+    for (size_t i = 0; i < sizeof traces / sizeof traces[0]; i++) {
+        pairs_given[8][1] = traces[i].given;
+        ck_assert_int_eq(read_pairs(PAIRS, NULL, NULL), SAGA_OK);
+        ck_assert_str_eq(info->traceparent, traces[i].read);
+    }
+    pairs_given[8][1] = "00-aa";
     pairs_given[5][1] = "unknown";
     ck_assert_int_eq(read_pairs(PAIRS - 1, NULL, NULL), SAGA_OK); /* an older sidecar does not say when it began */
     ck_assert_int_eq(info->action_outcome, SAGA_CALL_OUTCOME_UNKNOWN);

@@ -108,6 +108,10 @@ START_TEST(participant_open__takes_no_address_that_is_in_use)
     ck_assert_int_eq(saga_participant_open(NULL, &participant, &error), SAGA_OK);
     struct saga_participant_options options = {.address = saga_participant_address(participant)};
     ck_assert_int_eq(saga_participant_open(&options, &second, &error), SAGA_E_UNAVAILABLE);
+    char words[128];
+    snprintf(words, sizeof words, "cannot listen at %s: it is in use, or not this machine's", options.address);
+    ck_assert_str_eq(error.message, words);
+    ck_assert_str_eq(error.field, "address");
     saga_participant_close(participant);
 
     char folder[] = "/tmp/participant-XXXXXX", address[64];
@@ -134,6 +138,21 @@ START_TEST(participant_open__takes_no_address_that_is_in_use)
     ck_assert_int_eq(access(address, F_OK), 0);
     unlink(address);
     ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
+/* A variable of the environment that is empty is none. */
+START_TEST(participant_open__takes_nothing_for_no_certificate)
+{
+    static const char *const variables[] = {"SAGAD_TLS_CERTIFICATE", "SAGAD_TLS_KEY", "SAGAD_TLS_ROOTS",
+                                            "SAGAD_TLS_IDENTITY"};
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        setenv(variables[i], "", 1);
+    serve_with(NULL, echo, NULL, (void *)(uintptr_t) "");
+    struct caller_call *call = action_call();
+    ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
+    free(call);
+    end();
 }
 END_TEST
 
@@ -246,6 +265,7 @@ int main(void)
     tcase_add_test(opening, participant_open__options_are_bounded);
     tcase_add_test(opening, participant_open__has_so_many_methods);
     tcase_add_test(opening, participant_open__takes_no_address_that_is_in_use);
+    tcase_add_test(opening, participant_open__takes_nothing_for_no_certificate);
     tcase_add_test(opening, participant_open__gives_its_address_back);
     tcase_add_test(opening, participant_open__refuses_steps_that_contradict_each_other);
     suite_add_tcase(suite, opening);

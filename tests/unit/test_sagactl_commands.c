@@ -183,7 +183,16 @@ START_TEST(every_command__says_why_there_was_no_answer)
         ck_assert_int_ne(sagactl("rules"), EXIT_DONE);
         ck_assert_msg(strncmp(complained, cases[i].words, strlen(cases[i].words)) == 0, "%s", complained);
         ck_assert_msg(strstr(complained, cases[i].hint) != NULL, "%s", complained);
+        ck_assert_ptr_null(strstr(complained, "tried again"));
     }
+    /* And when it may be otherwise, where that is known. */
+    anew();
+    tell("ListRules", NULL);
+    told[0].code = SAGA_E_RESOURCE_EXHAUSTED;
+    told[0].reason = "LIVE_SAGAS_MAX";
+    told[0].again_ms = 1500;
+    ck_assert_int_eq(sagactl("rules"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: it is refused (LIVE_SAGAS_MAX)\nIt may work when tried again in 1.5s.\n");
 }
 END_TEST
 

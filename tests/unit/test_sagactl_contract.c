@@ -134,11 +134,39 @@ START_TEST(contract__is_checked)
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract both.json -o json"), EXIT_REFUSED);
     ck_assert_ptr_null(strstr(said, "not checked"));
     ck_assert_ptr_nonnull(strstr(said, "\"calls\": 2,\n  \"definitions\": 1\n"));
+    ck_assert_ptr_nonnull(strstr(said, "\"method-removed\""));
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract both.json -o sarif"), EXIT_REFUSED);
     ck_assert_ptr_nonnull(strstr(said, "\"ruleId\": \"method-removed\""));
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract other.json"), EXIT_DONE);
     ck_assert_str_eq(said, "trades.binpb: good\n");
     ck_assert_str_eq(complained, "sagactl: no definition of the contract calls anything of it\n");
+}
+END_TEST
+
+/* However long a definition and its requests are, and however many steps it has: what a sidecar may be set to take is read. */
+START_TEST(contract__of_wide_definitions_is_checked)
+{
+    enum { COMMENT = 300000, REQUEST = 1100000, STEPS = 256 };
+    char *source, *wide = malloc(COMMENT + REQUEST + 1);
+    size_t size;
+    memset(wide, 'x', COMMENT + REQUEST);
+    wide[COMMENT + REQUEST] = '\0';
+    FILE *out = open_memstream(&source, &size);
+    fprintf(out,
+            "{\"contract\":1,\"target\":\"stock\",\"definitions\":[{\"name\":\"wide\",\"version\":\"1.0.0\","
+            "\"source\":\"# %.*s\\nname: wide\\nversion: 1.0.0\\nsteps:\\n  - {name: s, target: stock, action: "
+            "{method: /trades.v1.Inventory/Gone, request: {constant: %.*s}}, compensation: none}\\n",
+            COMMENT, wide, REQUEST, wide);
+    for (int i = 1; i < STEPS; i++)
+        fprintf(out, "  - {name: s%d, target: stock, action: /trades.v1.Inventory/Gone, compensation: none}\\n", i);
+    fputs("\"}]}", out);
+    fclose(out);
+    put_bytes("wide.json", source, size);
+    free(source);
+    free(wide);
+    ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract wide.json"), EXIT_REFUSED);
+    ck_assert_msg(strstr(said, "trades.binpb: error: wide 1.0.0, action of s255: ") != NULL, "%.500s%s", said,
+                  complained);
 }
 END_TEST
 
@@ -170,6 +198,7 @@ START_TEST(contract__is_refused)
         ck_assert_msg(strncmp(complained, "sagactl: ", 9) == 0 &&
                           strncmp(complained + 9, cases[i].complaint, strlen(cases[i].complaint)) == 0,
                       "%s", complained);
+        ck_assert_str_eq(strchr(complained, '\n'), "\n"); /* and once */
     }
     ck_assert_int_eq(sagactl("contract check --schema trades.binpb --contract nowhere.json"), EXIT_USAGE);
     ck_assert_int_eq(sagactl("contract check --schema nowhere.binpb --contract both.json"), EXIT_USAGE);
@@ -192,6 +221,7 @@ int main(void)
     tcase_add_test(tc, contract__has_what_a_sidecar_has_taken);
     tcase_add_test(tc, contract__is_checked);
     tcase_add_test(tc, contract__is_refused);
+    tcase_add_test(tc, contract__of_wide_definitions_is_checked);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

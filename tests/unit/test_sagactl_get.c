@@ -148,9 +148,9 @@ END_TEST
 /* What a saga has not is not shown. */
 START_TEST(get__shows_nothing_that_there_is_not)
 {
-    static const char *const names[] = {"undone for", "stuck for", "which said", "degraded", "ended", "deadline",
-                                        "paused",     "resolved",  "request",    "trace",    "tag ",  "input ",
-                                        "output ",    "answered",  "skipped",    "heartbeat"};
+    static const char *const names[] = {"undone for", "stuck for", "which said", "degraded",  "ended",  "deadline",
+                                        "paused",     "resolved",  "request",    "trace",     "tag ",   "input ",
+                                        "output ",    "answered",  "skipped",    "heartbeat", "UNDONE", "STEP"};
     saga__v1__saga__init(&saga);
     saga.id = text(ID);
     saga.definition = text("by-hand");
@@ -169,13 +169,19 @@ END_TEST
 /* One that has ended has no deadline any more, and says how long it took. */
 START_TEST(get__says_when_it_has_ended)
 {
-    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED;
+    static const Saga__V1__SagaState states[] = {SAGA__V1__SAGA_STATE__SAGA_STATE_COMMITTED,
+                                                 SAGA__V1__SAGA_STATE__SAGA_STATE_COMPENSATED,
+                                                 SAGA__V1__SAGA_STATE__SAGA_STATE_RESOLVED};
     saga.ended_at = at(90);
-    tell("Get", &answer.base);
-    ck_assert_int_eq(sagactl("get " ID " --utc"), EXIT_DONE);
-    ck_assert_ptr_nonnull(strstr(said, "  ended      2023-11-14 22:14:50 UTC, after 1m 30s\n"));
-    ck_assert_ptr_null(strstr(said, "deadline"));
-    ck_assert_ptr_null(strstr(said, "stuck for"));
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        saga.state = states[i];
+        anew();
+        tell("Get", &answer.base);
+        ck_assert_int_eq(sagactl("get " ID " --utc"), EXIT_DONE);
+        ck_assert_ptr_nonnull(strstr(said, "  ended      2023-11-14 22:14:50 UTC, after 1m 30s\n"));
+        ck_assert_ptr_null(strstr(said, "deadline"));
+        ck_assert_ptr_null(strstr(said, "stuck for"));
+    }
 }
 END_TEST
 

@@ -1,5 +1,5 @@
 /* How sagactl draws a definition and a saga, in each form: every step with where it goes and how it is, and a text that is whole. */
-#include "tests/support/told_sidecar.h"
+#include "tests/support/told_files.h"
 
 static const char fan[] = "name: fan\nversion: 1.0.0\nsteps:\n"
                           "  - {name: a, target: bank, action: /p.S/A, compensation: /p.S/UndoA}\n"
@@ -89,6 +89,16 @@ START_TEST(graph__of_a_file)
                       "%s", complained);
         unlink(path);
     }
+    put_text("fan.yaml", fan);
+    ck_assert_msg(sagactl("graph fan.yaml") == EXIT_DONE, "%s", complained);
+    ck_assert_int_eq(strncmp(said, "fan 1.0.0\n", 10), 0);
+    /* What is piped in is one, whatever it is called. */
+    char path[] = "/tmp/saga-graph-XXXXXX";
+    write_file(path, fan);
+    ck_assert_ptr_nonnull(freopen(path, "r", stdin));
+    ck_assert_msg(sagactl("graph -") == EXIT_DONE, "%s", complained);
+    ck_assert_int_eq(strncmp(said, "fan 1.0.0\n", 10), 0);
+    unlink(path);
     /* What a sidecar has may be of another kind of sidecar. */
     Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
     tell("GetDefinition", &d.base);
@@ -323,6 +333,20 @@ START_TEST(graph__names_what_a_step_comes_after)
     tell("GetDefinition", &d.base);
     ck_assert_msg(sagactl("graph fan") == EXIT_DONE, "%s", complained);
     ck_assert_msg(strstr(said, "  after a, b  on t\n") != NULL, "%s", said);
+    static const char *const forms[][2] = {
+        {"json", "[\n        \"a\",\n        \"b\"\n      ]"},
+        {"mermaid", "    s1 --> s0\n    s2 --> s0\n"},
+        {"dot", "    s1 -> s0;\n    s2 -> s0;\n}\n"},
+        {"svg", "<line x1=\"184\" y1=\"84\" x2=\"244\" y2=\"84\" stroke=\"#333\" marker-end=\"url(#tip)\"/>\n"
+                "<line x1=\"184\" y1=\"164\" x2=\"244\" y2=\"84\" stroke=\"#333\" marker-end=\"url(#tip)\"/>\n"}};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char words[64];
+        anew();
+        tell("GetDefinition", &d.base);
+        snprintf(words, sizeof words, "graph fan -o %s", forms[i][0]);
+        ck_assert_msg(sagactl(words) == EXIT_DONE, "%s", complained);
+        ck_assert_msg(strstr(said, forms[i][1]) != NULL, "%s\nis not in\n%s", forms[i][1], said);
+    }
 }
 END_TEST
 
@@ -368,7 +392,7 @@ int main(void)
 {
     Suite *suite = suite_create("sagactl_graph");
     TCase *tc = tcase_create("graph");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, files_setup, files_teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
     tcase_add_test(tc, graph__shows_the_condition_of_a_step);
     tcase_add_test(tc, graph__of_a_file);

@@ -14,6 +14,16 @@ START_TEST(lint__takes_no_hidden_descriptors)
     ck_assert_int_eq(sagactl(words), EXIT_USAGE);
     ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
     unlink(file);
+    /* Nor what only ends in some such way. */
+    static const char *const names[] = {"a", "binpb", "a.binp", "a.binpb~"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(file, sizeof file, "%s/%s", folder, names[i]);
+        fclose(fopen(file, "w"));
+        snprintf(words, sizeof words, "lint --schema %s x.yaml", folder);
+        ck_assert_int_eq(sagactl(words), EXIT_USAGE);
+        ck_assert_ptr_nonnull(strstr(complained, ": holds no file of descriptors (*.binpb)\n"));
+        unlink(file);
+    }
     rmdir(folder);
 }
 END_TEST
@@ -79,10 +89,34 @@ START_TEST(lint__ends_as_its_worst_file)
     ck_assert_int_eq(sagactl(words), EXIT_REFUSED);
     ck_assert_msg(strstr(said, "/tmp/saga-100%25-") != NULL, "%s", said);
     ck_assert_ptr_nonnull(strstr(said, "\"startLine\": 6"));
+    /* A finding's number is that of its rule, among all that there are: those of every definition, and then the policy's. */
+    json_t *document = json_loads(said, 0, NULL);
+    const json_t *run = json_array_get(json_object_get(document, "runs"), 0);
+    const json_t *rules = json_object_get(json_object_get(json_object_get(run, "tool"), "driver"), "rules");
+    const json_t *result = json_array_get(json_object_get(run, "results"), 0);
+    ck_assert_uint_eq(json_array_size(rules), LINT_RULE_COUNT + 1);
+    for (size_t i = 0; i < LINT_RULE_COUNT; i++)
+        ck_assert_str_eq(json_string_value(json_object_get(json_array_get(rules, i), "id")), lint_rows[i].id);
+    ck_assert_str_eq(json_string_value(json_object_get(result, "ruleId")), "no-u");
+    ck_assert_int_eq(json_integer_value(json_object_get(result, "ruleIndex")), LINT_RULE_COUNT);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(rules, LINT_RULE_COUNT), "id")), "no-u");
+    json_decref(document);
     unlink(odd);
     unlink(policy);
     ck_assert_int_eq(sagactl("lint --explain undo-missing"), EXIT_DONE);
     ck_assert_int_eq(strncmp(said, "undo-missing (warning): ", 24), 0);
+    put_text("bad.yaml", "name: a\nversion: x\nsteps: []\n");
+    ck_assert_int_eq(sagactl("lint bad.yaml -o json"), EXIT_REFUSED);
+    json_t *told_of = json_loads(said, 0, NULL);
+    const json_t *one = json_array_get(json_object_get(told_of, "findings"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(one, "field")), "version");
+    ck_assert_int_eq(json_integer_value(json_object_get(one, "line")), 2);
+    ck_assert_int_eq(json_integer_value(json_object_get(one, "column")), 10);
+    json_decref(told_of);
+    put_text("good.yaml", "name: a\nversion: 1.2.3\ndeadline: 5m\nsteps:\n"
+                          "  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
+    ck_assert_int_eq(sagactl("lint good.yaml -o json"), EXIT_DONE);
+    assert_json(said, "{'file':'good.yaml','findings':[],'name':'a','steps':1,'version':'1.2.3'}");
 }
 END_TEST
 
@@ -135,6 +169,8 @@ START_TEST(lint__judges_by_what_it_is_given)
          "plain.yaml:5:3: error: steps: holds 2 steps; steps_max is 1 [bound]\nplain.yaml: 1 error\n", ""},
         {"lint plain.yaml --policy policy.yaml", EXIT_REFUSED,
          "plain.yaml:6:1: error: steps[1]: b: u is closed [no-u]\nplain.yaml: plain 1.0.0, 2 steps: 1 error\n", ""},
+        {"lint plain.yaml --policy first.yaml", EXIT_REFUSED,
+         "plain.yaml:5:1: error: steps[0]: a: t is closed [no-t]\nplain.yaml: plain 1.0.0, 2 steps: 1 error\n", ""},
         {"lint plain.yaml --policy few.conf", EXIT_USAGE, "",
          "sagactl: few.conf:1:1: steps_max: is not a name that can stand here; the names here are rules, waivers\n"},
         {"lint plain.yaml --policy nowhere", EXIT_USAGE, "", "sagactl: nowhere: No such file or directory\n"},
@@ -148,6 +184,8 @@ START_TEST(lint__judges_by_what_it_is_given)
     put_text("few.conf", "steps_max: 1\n");
     put_text("policy.yaml",
              "rules:\n  - id: no-u\n    severity: error\n    that: step.target != 'u'\n    else: u is closed\n");
+    put_text("first.yaml",
+             "rules:\n  - id: no-t\n    severity: error\n    that: step.target != 't'\n    else: t is closed\n");
     put_text("typed.yaml", "name: typed\nversion: 1.0.0\nschema: trades\ninput: trades.v1.Order\ndeadline: 5m\nsteps:\n"
                            "  - {name: a, target: stock, action: /trades.v1.Inventory/Gone, compensation: none}\n");
     put_text("plain.yaml", "name: plain\nversion: 1.0.0\ndeadline: 20m\nsteps:\n"

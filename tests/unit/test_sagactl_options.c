@@ -313,6 +313,8 @@ START_TEST(options__have_bounds)
                 assert_refused(line, complaint);
             else
                 assert_read(line);
+            sprintf(line, "%s|--%s=", cases[i].line, cases[i].option); /* nor is nothing a text */
+            assert_refused(line, complaint);
             free(line);
         }
 }

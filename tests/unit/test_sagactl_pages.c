@@ -69,12 +69,38 @@ START_TEST(pages__a_list_that_breaks_off_is_none)
 }
 END_TEST
 
+/* The longest token that a command takes is passed on, and a longer one is told of. */
+START_TEST(pages__tokens_have_a_bound)
+{
+    ProtobufCMessage *room[2] = {malloc(lists[_i].response->sizeof_message),
+                                 malloc(lists[_i].response->sizeof_message)};
+    char *token = malloc(TOKEN_SIZE + 1);
+    ck_assert(room[0] != NULL && room[1] != NULL && token != NULL);
+    memset(token, 't', TOKEN_SIZE);
+    token[TOKEN_SIZE - 1] = '\0';
+    tell_page(_i, room[0], token);
+    tell_page(_i, room[1], "");
+    ck_assert_msg(sagactl(lists[_i].words) == EXIT_DONE, "%s", complained);
+    assert_token(_i, 1, token);
+    token[TOKEN_SIZE - 1] = 't';
+    token[TOKEN_SIZE] = '\0';
+    anew();
+    tell_page(_i, room[0], token);
+    ck_assert_int_eq(sagactl(lists[_i].words), EXIT_REFUSED);
+    ck_assert_msg(strstr(complained, "the sidecar's token for the next page cannot be used") != NULL, "%s", complained);
+    free(token);
+    free(room[0]);
+    free(room[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_pages");
     TCase *tc = tcase_create("pages");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, pages__a_list_that_breaks_off_is_none, 0, sizeof lists / sizeof lists[0]);
+    tcase_add_loop_test(tc, pages__tokens_have_a_bound, 0, 3); /* those that propose the next page, with its token */
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -28,6 +28,7 @@ static struct {
     bool only_older;   /* has reflection by its older name */
     unsigned answers;  /* > 0: of so many questions, and then it has reflection no longer */
     bool says_nothing; /* its streams end without a message */
+    bool unopened;     /* nor can one be opened */
     bool other;        /* answers something else than it was asked */
     const char *error; /* answers that */
     int code;          /* SAGA_OK, or fails so */
@@ -131,7 +132,7 @@ int __wrap_wire_stream_open(struct wire *w, const char *method, const ProtobufCM
 {
     const question_t *q = (const question_t *)request;
     bool older = strcmp(method, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo") == 0;
-    (void)w, (void)wait_for_ready, (void)error;
+    (void)w, (void)wait_for_ready;
     ck_assert(older || strcmp(method, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo") == 0);
     ck_assert_ptr_eq(type, &grpc__reflection__v1__server_reflection_response__descriptor);
     if (question_count < QUESTIONS_MAX)
@@ -141,6 +142,8 @@ int __wrap_wire_stream_open(struct wire *w, const char *method, const ProtobufCM
                                                 : q->file_by_filename);
     question_count++;
     bool silent = server.answers > 0 && question_count > server.answers;
+    if (server.unopened)
+        return saga_error_set(error, server.code, "", NULL, "it went wrong");
     code_next = silent || (server.only_older && !older) ? SAGA_E_UNIMPLEMENTED : server.code;
     answer_next = code_next != SAGA_OK || server.says_nothing ? NULL : answered(q);
     *out = (struct wire_stream *)(uintptr_t)&server;
@@ -278,6 +281,11 @@ START_TEST(reflect__says_what_is_wrong_with_a_server)
         ck_assert_msg(strncmp(complained, complaint, strlen(complaint)) == 0, "%s", complained);
         ck_assert_str_eq(said, "");
     }
+    begin();
+    server.unopened = true;
+    server.code = SAGA_E_RESOURCE_EXHAUSTED;
+    ck_assert_int_eq(sagactl("schema reflect shop x:1"), EXIT_REFUSED);
+    ck_assert_str_eq(complained, "sagactl: x:1: it went wrong\n");
 }
 END_TEST
 

@@ -113,6 +113,37 @@ START_TEST(register__reflects_for_a_schema_alone)
 }
 END_TEST
 
+/* What became of each file is told, as its name and the beginning of what names its content. */
+START_TEST(schema_register__tells_what_became_of_a_file)
+{
+    static const struct {
+        const char *words, *says;
+        bool already;
+    } cases[] = {{"schema register shop.binpb", "shop 0123456789ab registered\n", false},
+                 {"schema register shop.binpb", "shop 0123456789ab was registered already\n", true},
+                 {"schema register shop.binpb --name other", "other 0123456789ab registered\n", false},
+                 {"schema register shop.binpb --dry-run", "shop 0123456789ab would be registered\n", false}};
+    Saga__V1__RegisterSchemaResponse answer = SAGA__V1__REGISTER_SCHEMA_RESPONSE__INIT;
+    answer.hash = text("0123456789abcdef");
+    put_text("shop.binpb", "the bytes");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        answer.already_registered = cases[i].already;
+        anew();
+        tell("RegisterSchema", &answer.base);
+        SHOWS(cases[i].words, cases[i].says);
+        Saga__V1__RegisterSchemaRequest *request = ASKED(saga__v1__register_schema_request, 0);
+        ck_assert_int_eq(request->dry_run, i == 3);
+        ck_assert_uint_eq(request->descriptors.len, strlen("the bytes"));
+        ck_assert_mem_eq(request->descriptors.data, "the bytes", strlen("the bytes"));
+        saga__v1__register_schema_request__free_unpacked(request, NULL);
+    }
+    anew();
+    tell("RegisterSchema", &answer.base);
+    ck_assert_int_eq(sagactl("schema register shop.binpb -o json"), EXIT_DONE);
+    assert_json(said, "{'already_registered':false,'hash':'0123456789abcdef'}");
+}
+END_TEST
+
 /* A program has a definition with all that the sidecar says of it. */
 START_TEST(definitions__are_shown_to_a_program)
 {
@@ -138,6 +169,7 @@ int main(void)
     tcase_add_test(tc, register__names_the_file_that_is_refused);
     tcase_add_test(tc, register__tries_all_before_the_first);
     tcase_add_test(tc, register__reflects_for_a_schema_alone);
+    tcase_add_test(tc, schema_register__tells_what_became_of_a_file);
     tcase_add_test(tc, definitions__are_shown_to_a_program);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

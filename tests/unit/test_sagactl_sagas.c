@@ -19,7 +19,9 @@ START_TEST(list__shows_a_page_and_those_that_are_paused)
     page.next_page_token = text("next");
     tell("List", &page.base);
     ck_assert_int_eq(sagactl("list"), EXIT_DONE); /* and asks for no more */
+    ck_assert_int_eq(strncmp(said, "SAGA ", 5), 0);
     ck_assert_ptr_nonnull(strstr(said, "-2a"));
+    ck_assert_ptr_null(strchr(said, '{'));
     ck_assert_ptr_nonnull(strstr(said, "more: sagactl list --page next\n"));
     anew();
     tell("List", &page.base);
@@ -104,6 +106,11 @@ START_TEST(list__looks_behind_an_empty_page)
     ck_assert_int_eq(sagactl("list"), EXIT_DONE);
     ck_assert_ptr_nonnull(strstr(said, "9f03c1d2a4b7-2a"));
     ck_assert_ptr_null(strstr(said, "No saga matches."));
+    page.n_sagas = 0;
+    anew();
+    tell("List", &page.base);
+    SHOWS("list", "No saga matches.\n");
+    page.n_sagas = 1;
     anew();
     tell("List", &empty.base);
     tell("List", &page.base);
@@ -183,6 +190,19 @@ START_TEST(lists__say_which_journals_are_missing)
     tell("List", &list.base);
     ck_assert_int_eq(sagactl_into(full, "list --fleet"), EXIT_REFUSED);
     fclose(full);
+    /* And what cannot be written is not asked for any further. */
+    Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *sagas[] = {&saga};
+    Saga__V1__ListResponse page = SAGA__V1__LIST_RESPONSE__INIT;
+    page.sagas = sagas;
+    page.n_sagas = 1;
+    page.next_page_token = text("more");
+    full = fopen("/dev/full", "w");
+    ck_assert_ptr_nonnull(full);
+    setvbuf(full, NULL, _IONBF, 0);
+    anew();
+    tell("List", &page.base);
+    ck_assert_int_eq(sagactl_into(full, "list --all -o json"), EXIT_REFUSED);
+    fclose(full);
     /* On each of several pages: once. */
     Saga__V1__ListResponse first = list;
     first.next_page_token = text("more");
@@ -210,6 +230,12 @@ START_TEST(list__of_a_request)
     static const char *const words[] = {"list --request-id r", "list --request-id r -o json",
                                         "list --request-id r --all -o json"};
     for (int i = 0; i < 3; i++) {
+        anew();
+        tell("Find", &found.base);
+        tell("Get", NULL); /* it may have been removed meanwhile */
+        told[1].code = SAGA_E_NOT_FOUND;
+        ck_assert_msg(sagactl(words[i]) == EXIT_NOT_FOUND, "%s", complained);
+        ck_assert_str_eq(said, "");
         anew();
         tell("Find", &found.base);
         tell("Get", &answer.base);

@@ -6,6 +6,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 static struct screen screen;
 static char *written;
@@ -77,6 +78,40 @@ START_TEST(screen__shows_what_would_steer_a_terminal)
 }
 END_TEST
 
+static char *in_utf8(uint32_t c, char to[5])
+{
+    if (c < 0x800)
+        snprintf(to, 5, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 0x3f)));
+    else if (c < 0x10000)
+        snprintf(to, 5, "%c%c%c", (int)(0xe0 | c >> 12), (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+    else
+        snprintf(to, 5, "%c%c%c%c", (int)(0xf0 | c >> 18), (int)(0x80 | (c >> 12 & 0x3f)),
+                 (int)(0x80 | (c >> 6 & 0x3f)), (int)(0x80 | (c & 0x3f)));
+    return to;
+}
+
+/* Of every row of hidden characters both ends are shown, and what stands beside it is itself; but for what no font has. */
+START_TEST(screen__shows_what_is_hidden_up_to_its_ends)
+{
+    static const struct {
+        uint32_t first, last;
+    } rows[] = {{0x80, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e}, {0x200b, 0x200f},
+                {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
+    char utf8[5], name[16];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (uint32_t c = rows[i].first - 1; c <= rows[i].last + 1; c++) {
+            bool hidden = c >= rows[i].first && c <= rows[i].last;
+            if (c < 0x80 || (!hidden && wcwidth((wchar_t)c) < 0))
+                continue;
+            snprintf(name, sizeof name, "\\u{%x}", (unsigned)c);
+            ck_assert_str_eq(clean(in_utf8(c, utf8)), hidden ? name : utf8);
+        }
+    }
+    if (wcwidth(0xf0000) > 0) /* a font's own */
+        ck_assert_str_eq(clean("\xf3\xb0\x80\x80"), "\xf3\xb0\x80\x80");
+}
+END_TEST
+
 START_TEST(screen__shows_bytes_that_are_no_utf8)
 {
     ck_assert_str_eq(clean("\xff\xfe"), "\\xff\\xfe");
@@ -145,6 +180,10 @@ START_TEST(screen__breaks_lines_at_spaces)
     rest = screen_break(&screen, "one   ", 3, &bytes);
     ck_assert_uint_eq(bytes, 3);
     ck_assert_str_eq(rest, "");
+    /* What it begins with is no place to break it, for then nothing would be taken. */
+    rest = screen_break(&screen, " abcd", 3, &bytes);
+    ck_assert_uint_eq(bytes, 3);
+    ck_assert_str_eq(rest, "cd");
     rest = screen_break(&screen, "ab cd", 2, &bytes);
     ck_assert_uint_eq(bytes, 2);
     ck_assert_str_eq(rest, "cd");
@@ -332,6 +371,13 @@ START_TEST(times__refuses_what_is_none)
                                       "2026-05-04T10:20:30+99:00",
                                       "2026-05-04T10:20:30+15:00",
                                       "2026-05-04T10:20:30+01:60",
+                                      "2026-05-04T10:20:30+10:-1",
+                                      "2026-05-04T10:20:30+-1:30",
+                                      "2026-05-04T10:20:30*01:30",
+                                      "2026-05-04T10:20:30+01:3x",
+                                      "d",
+                                      "w",
+                                      "1dw",
                                       "100000d",
                                       "9999-12-31T23:59:59-01:00",
                                       "1960-01-01",
@@ -367,6 +413,7 @@ int main(void)
     tcase_add_checked_fixture(tests, open_screen, close_screen);
     tcase_add_test(tests, screen__shows_plain_text_as_it_is);
     tcase_add_test(tests, screen__shows_what_would_steer_a_terminal);
+    tcase_add_test(tests, screen__shows_what_is_hidden_up_to_its_ends);
     tcase_add_test(tests, screen__shows_bytes_that_are_no_utf8);
     tcase_add_test(tests, screen__writes_only_ascii_without_utf8);
     tcase_add_test(tests, screen__cuts_text_that_does_not_fit);

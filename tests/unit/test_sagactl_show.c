@@ -506,6 +506,10 @@ START_TEST(story__one_line_an_event)
         shown(), "10:20:30.040  9f03c1d2a4b7-2a  <- reserve undo, attempt 1 failed, UNAVAILABLE: the stock system is "
                  "away until somebody starts it again; next in 1.5s\n"
                  "10:20:30.012  -> reserve DONE\n");
+    /* Nor is a time made up of one that is not known. */
+    timeline[2]->at = NULL;
+    story_write_line(&screen, timeline[2], false);
+    ck_assert_ptr_nonnull(strstr(shown(), "\n--:--:--.000  -> reserve DONE\n"));
 }
 END_TEST
 
@@ -598,6 +602,23 @@ START_TEST(json__durations)
     object = object_of(&message.base);
     ck_assert_str_eq(text_at(object, "lease"), "-0.000000001s");
     json_decref(object);
+    lease.seconds = -3;
+    lease.nanos = -999999999;
+    object = object_of(&message.base);
+    ck_assert_str_eq(text_at(object, "lease"), "-3.999999999s");
+    json_decref(object);
+    /* What is none is not made one. */
+    static const struct {
+        int64_t seconds;
+        int32_t nanos;
+    } bad[] = {{0, 1000000000}, {0, -1000000000}, {0, INT32_MIN}, {INT64_MIN, 0}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        lease.seconds = bad[i].seconds;
+        lease.nanos = bad[i].nanos;
+        object = object_of(&message.base);
+        ck_assert(json_is_null(json_object_get(object, "lease")));
+        json_decref(object);
+    }
 }
 END_TEST
 

@@ -127,6 +127,23 @@ START_TEST(slo__of_a_budget_that_is_just_spent)
     tell("ListObjectives", &answer.base);
     ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
     ck_assert_msg(strstr(said, "     90%        800       80        0.0%       8 ") != NULL, "%s", said);
+    windows(room, list, 100, 120); /* and more than that is less than nothing */
+    anew();
+    tell("ListObjectives", &answer.base);
+    ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "     90%        800      120      -50.0%      12 ") != NULL, "%s", said);
+    /* Where nothing has ended yet, all of it is left; nor is there a share of what a promise of all leaves. */
+    windows(room, list, 0, 0);
+    for (int promised = 0; promised < 2; promised++) {
+        anew();
+        tell("ListObjectives", &answer.base);
+        ck_assert_int_eq(sagactl("slo"), EXIT_DONE);
+        ck_assert_msg(strstr(said, promised ? "    100%        800       80      100.0%       0 "
+                                            : "     90%          0        0      100.0%       0 ") != NULL,
+                      "%s", said);
+        windows(room, list, 100, 80);
+        o.promised = 1;
+    }
 }
 END_TEST
 

@@ -1,4 +1,5 @@
 /* Sagas started by a person with sagactl, and waited for: what is sent, how it ends, and what becomes of both when the sidecar is lost. */
+#include "tests/support/no_pause.h"
 #include "tests/support/told_sidecar.h"
 
 /* ---- start ---- */
@@ -216,6 +217,16 @@ START_TEST(wait__outlives_a_sidecar)
     tell("Wait", &answer.base);
     ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a"), EXIT_DONE);
     ck_assert_str_eq(complained, "sagactl: the sidecar is gone; waiting until it is back\n");
+    ck_assert_uint_gt(no_pause_count, 0);
+    /* But not for longer than it was given: of a pause only so much is made. */
+    anew();
+    tell("Wait", NULL);
+    told[0].code = SAGA_E_UNAVAILABLE;
+    tell("Wait", NULL);
+    told[1].code = SAGA_E_DEADLINE_EXCEEDED;
+    no_pause_ns = 0;
+    ck_assert_int_eq(sagactl("wait 9f03c1d2a4b7-2a --timeout 1ms"), EXIT_TIMEOUT);
+    ck_assert_int_le(no_pause_ns, 1000000);
 }
 END_TEST
 

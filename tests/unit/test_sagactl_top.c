@@ -134,7 +134,14 @@ START_TEST(top__shows_what_fails)
                                    "order, action of send                            3  DEADLINE_EXCEEDED\n") != NULL,
                       "%s", said);
         ck_assert_msg(strstr(said, "\nHEARTBEAT ") != NULL && strstr(said, "\nprobe ") != NULL, "%s", said);
+        ck_assert_msg(strstr(said, "TAKEN OVER") == NULL, "%s", said);
     }
+    loop.journal = text("east");
+    tell_looks(answers);
+    ck_assert_int_eq(sagactl("top --once"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "OF A JOURNAL TAKEN OVER (counted above, too)\n"
+                               "       10           2       0       3          -  east\n") != NULL,
+                  "%s", said);
 }
 END_TEST
 
@@ -164,6 +171,13 @@ START_TEST(top__looks_again_for_who_was_there)
     anew();
     tell("Status", &answer.base);
     ck_assert_int_eq(sagactl("top --timeout 10ms"), EXIT_DONE);
+    ck_assert_str_eq(said, "");
+    /* One look is taken whole: of two moments there is one rate. */
+    anew();
+    tell("Status", &answer.base);
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("top --once --timeout 10ms"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "sagas       0 live"));
 }
 END_TEST
 

@@ -118,6 +118,54 @@ START_TEST(wire__delays_grow_to_half_a_second_and_are_scattered)
 }
 END_TEST
 
+/* No answer is longer than C core can count. */
+START_TEST(wire__messages_have_a_bound)
+{
+    struct wire_options options = {.address = "127.0.0.1:1", .message_bytes_max = (size_t)INT32_MAX + 1};
+    struct wire *wire;
+    ck_assert_int_eq(wire_open(&options, &wire, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "message_bytes_max");
+    options.message_bytes_max = INT32_MAX;
+    ck_assert_msg(wire_open(&options, &wire, &error) == SAGA_OK, "%s", error.message);
+    wire_close(wire);
+}
+END_TEST
+
+/* ---- waits ---- */
+
+static void assert_waits(const struct wire *w, const struct wire_wait *const *expected)
+{
+    const struct wire_wait *wait = w->waits;
+    for (; *expected != NULL; expected++, wait = wait->next)
+        ck_assert_ptr_eq(wait, *expected);
+    ck_assert_ptr_null(wait);
+}
+
+/* One after another, wherever one is taken out, and again when it comes again. */
+START_TEST(wire__waits_are_in_the_order_of_their_ends)
+{
+    struct wire w = {.waits = NULL};
+    struct wire_wait a = {0}, b = {0}, c = {0};
+    int64_t before = wire_now();
+    wire_wait_begin(&w, &a);
+    wire_wait_begin(&w, &b);
+    wire_wait_begin(&w, &c);
+    ck_assert_int_gt(a.at, before);
+    ck_assert(b.at >= a.at && c.at >= b.at);
+    assert_waits(&w, (const struct wire_wait *const[]){&a, &b, &c, NULL});
+    wire_wait_end(&w, &b);
+    ck_assert_int_eq(b.at, 0);
+    wire_wait_end(&w, &b); /* it does not wait */
+    assert_waits(&w, (const struct wire_wait *const[]){&a, &c, NULL});
+    wire_wait_end(&w, &a);
+    wire_wait_begin(&w, &a);
+    assert_waits(&w, (const struct wire_wait *const[]){&c, &a, NULL});
+    wire_wait_end(&w, &a);
+    wire_wait_end(&w, &c);
+    ck_assert_ptr_null(w.waits);
+}
+END_TEST
+
 /* ---- how a call ends ---- */
 
 static int ends(int status, bool left, const char *message)
@@ -167,6 +215,24 @@ START_TEST(wire__endings_that_the_sidecar_did_not_explain)
         ck_assert_int_eq(ends(cases[i].status, cases[i].left, cases[i].message), cases[i].code);
         ck_assert_str_eq(error.reason, cases[i].reason);
         ck_assert_str_eq(error.message, cases[i].words != NULL ? cases[i].words : saga_status_text(cases[i].code));
+    }
+}
+END_TEST
+
+/* A call that ends because its client is being closed says that, and no other does. */
+START_TEST(wire__an_end_by_closing_is_told_as_that)
+{
+    struct wire w = {.mutex = PTHREAD_MUTEX_INITIALIZER, .address = text("unix:/run/sagad.sock")};
+    const grpc_metadata_array none = {0};
+    for (int shut = 0; shut < 2; shut++) {
+        w.shut = shut;
+        for (int left = 0; left < 2; left++) {
+            ck_assert_int_eq(wire_error_of_call(&w, left, GRPC_STATUS_CANCELLED, grpc_empty_slice(), &none, &error),
+                             SAGA_E_CANCELLED);
+            ck_assert_str_eq(error.reason, shut ? SAGA_REASON_CLOSED : SAGA_REASON_CANCELLED);
+        }
+        ck_assert_int_eq(wire_error_of_call(&w, true, GRPC_STATUS_NOT_FOUND, grpc_empty_slice(), &none, &error),
+                         SAGA_E_NOT_FOUND);
     }
 }
 END_TEST
@@ -287,6 +353,9 @@ int main(void)
     tcase_add_test(tc, wire__an_address_that_is_not_said_is_the_environment_s_or_the_usual_one);
     tcase_add_test(tc, wire__an_empty_text_keeps_the_environment_s_out);
     tcase_add_test(tc, wire__delays_grow_to_half_a_second_and_are_scattered);
+    tcase_add_test(tc, wire__messages_have_a_bound);
+    tcase_add_test(tc, wire__an_end_by_closing_is_told_as_that);
+    tcase_add_test(tc, wire__waits_are_in_the_order_of_their_ends);
     tcase_add_test(tc, wire__endings_that_the_sidecar_did_not_explain);
     tcase_add_test(tc, wire__endings_that_the_sidecar_explained);
     tcase_add_test(tc, wire__long_texts_are_cut);
