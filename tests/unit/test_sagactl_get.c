@@ -129,6 +129,11 @@ START_TEST(get__proposes_commands_to_the_same_sidecar)
         sagactl(words);
         ck_assert_msg(strstr(said, cases[i].proposes) != NULL, "%s: %s is not in %s", words, cases[i].proposes, said);
     }
+    anew();
+    tell("Get", &answer.base);
+    ck_assert_int_eq(sagactl("get " ID " --address unix:/my\033[2J\tsocket"), EXIT_DONE);
+    ck_assert_ptr_nonnull(strstr(said, "\n      sagactl --address 'unix:/my"));
+    ck_assert_ptr_null(strpbrk(said, "\033\t"));
 }
 END_TEST
 
