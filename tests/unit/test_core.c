@@ -6,7 +6,6 @@
 #include "sidecar/core/answers.h"
 #include "sidecar/core/breakers.h"
 #include "sidecar/core/core.h"
-#include "sidecar/core/core_inside.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -280,31 +279,6 @@ START_TEST(core__a_call_is_answered_now)
     r.given_at.us = 0;
     ck_assert_int_eq(engine_replay(e, &r, NULL, &o.detail), 0);
     o.told_size = 0;
-}
-END_TEST
-
-static bool is_crowded(void *self)
-{
-    return *(const bool *)self;
-}
-
-/* Where memory is nearly used up nothing new is begun, and what lives goes on. */
-START_TEST(core__without_room_in_memory_nothing_begins)
-{
-    bool crowded = true;
-    owner_submit_start(&o, 1, "one", NULL);
-    ck_assert_int_eq(owner_commit(&o), 0);
-    owner_told(&o);
-    o.core->world.crowded = is_crowded;
-    void *self = o.core->world.self;
-    for (unsigned i = 0; i < 2; i++, crowded = !crowded) {
-        o.core->world.self = &crowded;
-        owner_submit_start(&o, 2, "one", NULL);
-        o.core->world.self = self;
-        ck_assert_int_eq(owner_commit(&o), 0);
-        ck_assert_str_eq(owner_told(&o),
-                         crowded ? "reply 2 MEMORY_BYTES_MAX\n" : "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
-    }
 }
 END_TEST
 
@@ -927,7 +901,6 @@ int main(void)
     tcase_add_test(t, core__a_batch_says_when_it_is_full);
     tcase_add_test(t, core__answers_that_are_kept_fill_a_batch_too);
     tcase_add_test(t, core__answers_are_forgotten_by_whose_they_are);
-    tcase_add_test(t, core__without_room_in_memory_nothing_begins);
     tcase_add_test(t, core__a_call_is_answered_now);
     tcase_add_test(t, core__while_the_journal_is_full_everything_waits);
     tcase_add_test(t, core__a_full_journal_tells_since_when);

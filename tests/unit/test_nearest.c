@@ -38,6 +38,8 @@ START_TEST(nearest__does_not_guess_another_word)
     ck_assert_ptr_null(nearest("colour"));
     ck_assert_ptr_null(nearest("stuff")); /* three letters of steps are others */
     ck_assert_str_eq(nearest("stups"), "steps");
+    ck_assert_ptr_null(nearest("qsept")); /* of which no two letters have changed their places */
+    ck_assert_ptr_null(nearest("stpxq"));
     ck_assert_ptr_null(nearest(""));
     ck_assert_ptr_null(nearest("_"));
     ck_assert_ptr_null(nearest_name(bytes_of_text("name"), names, 0));

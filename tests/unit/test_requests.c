@@ -149,8 +149,8 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
                                 .lease = SPAN_S(5),
                                 .enlist = &one,
                                 .enlist_count = 1};
-    struct event event[9];
-    for (unsigned i = 0; i < 9; i++)
+    struct event event[10];
+    for (unsigned i = 0; i < 10; i++)
         event[i] = begun;
     event[0].name = bytes_of_text("orders");
     event[1].input = bytes_of_text("im");
@@ -161,9 +161,11 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
     event[6].synthetic = true;
     event[7].enlist_count = 0;
     event[8].enlist = &other;
+    event[9].name = bytes_of_text("orde"); /* the same letters */
+    event[9].input = bytes_of_text("rin");
     ck_assert_int_eq(ask(begun), 0);
     ck_assert_int_eq(ask(begun), 0);
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 10; i++) {
         other.compensation.method = "/p.S/Undone";
         ck_assert_msg(ask(event[i]) == E_REQUEST_ID_REUSED, "the difference %u", i);
     }
@@ -218,6 +220,8 @@ START_TEST(requests__who_finds_no_room_is_told_when_there_is)
     now.us += 1000001; /* nothing for a second, and a little more: nobody comes before his time */
     ck_assert_int_eq(ask(event), E_LIVE_SAGAS);
     ck_assert_int_eq(retry_ms, 1021);
+    ck_assert_str_eq(field, "");
+    ck_assert_str_eq(words, "");
 }
 END_TEST
 
@@ -300,6 +304,18 @@ START_TEST(requests__without_room_nothing_is_enlisted)
     ck_assert_int_eq(ask(enlist), 0);
     enlist = (struct event){.type = EVENT_ENLIST, .enlist = &more, .enlist_count = 1};
     ck_assert_int_eq(ask(enlist), 0);
+    static const struct {
+        int code;
+        const char *words;
+    } rooms[] = {{E_HELD, ""},
+                 {E_JOURNAL_FULL, "the last of the journal's room is kept for ending the sagas that have begun"},
+                 {E_BYTES, "the last of the sidecar's memory is kept for ending the sagas that have begun"}};
+    for (unsigned i = 0; i < 3; i++) {
+        struct event event = begin_with(NULL, 0);
+        event.no_room = rooms[i].code;
+        ck_assert_int_eq(ask(event), rooms[i].code);
+        ck_assert_str_eq(words, rooms[i].words);
+    }
 }
 END_TEST
 

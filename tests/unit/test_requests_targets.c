@@ -266,6 +266,41 @@ START_TEST(requests_targets__what_must_be_made_is_not_turned_away)
 }
 END_TEST
 
+/* Or those of a tenant, where the definition says so. */
+START_TEST(requests_targets__tenants_take_turns)
+{
+    static const char *const tenants[] = {"x", "x", "x", "y"};
+    static const uint64_t order[] = {1, 2, 4, 3};
+    define(TYPED "tags: {tenant: =input.sku}\nfair_by: tenant\nsteps:\n"
+                 "  - {name: a, target: t, action: /shapes.Shop/Old, compensation: none}\n");
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition, .input = line(tenants[i])}),
+                         0);
+    for (unsigned i = 0; i < 4; i++) {
+        ck_assert_uint_eq(call_count, i + 1);
+        ck_assert_uint_eq(calls[i].saga.serial, order[i]);
+        first.serial = order[i];
+        answer(CODE_OK, SAGA_REACH_ANSWERED);
+    }
+}
+END_TEST
+
+/* What does not wait for its target does not wait for one that sagad.yaml names no more. */
+START_TEST(requests_targets__what_is_gone_is_not_waited_for_in_haste)
+{
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1},
+                                gone = {.name = "u"};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n"
+           "  - {name: b, after: [a], target: u, unavailable: refuse, action: /p.S/B, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(engine_set_target(engine, &gone), 1);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(ended_status, CODE_UNAVAILABLE);
+    ck_assert_int_eq(engine_find(engine, 1)->steps[1].action, SAGA_ACTION_REJECTED);
+}
+END_TEST
+
 /* Those of a definition that many wait for let one of another go between them. */
 START_TEST(requests_targets__definitions_take_turns)
 {
@@ -317,6 +352,8 @@ int main(void)
     tcase_add_test(tests, requests_targets__a_target_that_is_named_again_is_the_one_that_was_gone);
     tcase_add_test(tests, requests_targets__what_must_be_made_is_not_turned_away);
     tcase_add_test(tests, requests_targets__definitions_take_turns);
+    tcase_add_test(tests, requests_targets__what_is_gone_is_not_waited_for_in_haste);
+    tcase_add_test(tests, requests_targets__tenants_take_turns);
     tcase_add_test(tests, requests_targets__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests_targets__a_methods_barrier_is_its_own);
     tcase_add_test(tests, requests_targets__every_target_of_a_step_is_looked_for);
