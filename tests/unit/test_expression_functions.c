@@ -317,6 +317,7 @@ END_TEST
 START_TEST(functions__formats)
 {
     TRUE(
+        "'%s'.format([[1, 'a', []]]) == '[1, a, []]' && '%s'.format([{1: [2, 3], 'b': {}}]) == '{1: [2, 3], b: {}}'",
         "'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
         "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
         "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",

@@ -237,6 +237,13 @@ START_TEST(json__what_does_not_fit_is_refused_with_its_place)
         {"Numbers", "{\"b\":truex}", "", "this is no JSON", 1, 10},
         {"Numbers", "{\"b\":nul}", "b", "this is no JSON", 1, 6},
         {"Order", "{\"orderId\":\"\\u00g0\"}", "order_id", "this escape is none that JSON has", 1, 13},
+        {"Order", "{\"orderId\":\"\\u00@0\"}", "order_id", "this escape is none that JSON has", 1, 13},
+        {"Order", "{\"orderId\":\"\\u00`0\"}", "order_id", "this escape is none that JSON has", 1, 13},
+        {"Numbers", "{\"i64\":9223372036854775808.0}", "i64", "is out of the range of int64", 1, 8},
+        {"Numbers", "{\"i64\":-9223372036854777856.0}", "i64", "must be a whole number, within the range of int64", 1,
+         8},
+        {"Numbers", "{\"u64\":18446744073709551616.0}", "u64", "must be a whole number, within the range of uint64", 1,
+         8},
         {"Order", "{\"orderId\":\"\\x41\"}", "order_id", "this escape is none that JSON has", 1, 13},
     };
     struct bytes wire;
