@@ -192,6 +192,13 @@ START_TEST(expression__reads_messages_that_others_made)
         values[3] = datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(wire, size));
         fails(damaged[i][1], "a message's bytes are damaged", 8);
     }
+    /* Also of a message whose type is found when it runs. */
+    uint8_t *broken = pool_take(&pool, 64);
+    values[3] = datum_of_message(&e, 0, shapes_type(schema, "Known"),
+                                 bytes_of(broken, wire_of_text("7:{1:'x/shapes.Line' 2:'\x0a'}", broken, 64)));
+    fails("anything.any.sku", "a message's bytes are damaged", 12);
+    fails("has(anything.any.sku)", "a message's bytes are damaged", 16);
+    fails("anything.any.?sku", "a message's bytes are damaged", 12);
     static const char *const unknown[] = {"7:{1:'x/no.Such' 2:'a'}", "7:{1:'x/no.Such' 2:'b'}",
                                           "7:{1:'y/no.Such' 2:'a'}", "7:{1:'x/no.Such'}"};
     for (size_t i = 0; i < 16; i++) {

@@ -623,6 +623,25 @@ START_TEST(lint__a_way_is_told_from_its_first_step_on)
 }
 END_TEST
 
+/* The pivot may stand before what comes before it. */
+START_TEST(lint__what_is_irreversible_before_the_pivot_is_told_with_it)
+{
+    static const char step[] = "  - {name: a, target: t, irreversible: true, action: /a.v1.B/C, compensation: none}\n",
+                      pivot[] = "  - {name: p, target: t, after: [a], pivot: true, action: /a.v1.B/C}\n";
+    for (int i = 0; i < 3; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n%s%s%s", i == 0 ? pivot : "", step,
+                 i == 1 ? pivot : "");
+        judge(text);
+        ck_assert_ptr_nonnull(finding(LINT_RULE_PIVOT_MISPLACED));
+        ck_assert_str_eq(
+            finding(LINT_RULE_PIVOT_MISPLACED)->text,
+            i == 2 ? "a is said to be irreversible, and no step is the pivot; write pivot: true here"
+                   : "a is said to be irreversible, and the pivot p comes after it: a saga could turn back in between");
+    }
+}
+END_TEST
+
 /* Where two steps run side by side, wherever they stand among the others. */
 START_TEST(lint__an_order_means_something_where_there_are_branches)
 {
@@ -792,6 +811,7 @@ int main(void)
     tcase_add_test(rules, lint__what_a_comment_allows_takes_nobody_s_place);
     tcase_add_test(rules, lint__a_way_is_told_from_its_first_step_on);
     tcase_add_test(rules, lint__an_order_means_something_where_there_are_branches);
+    tcase_add_test(rules, lint__what_is_irreversible_before_the_pivot_is_told_with_it);
     tcase_add_test(rules, lint__times_are_too_long_beyond_their_bounds);
     tcase_add_test(rules, lint__an_undo_may_take_longer_than_the_saga);
     tcase_add_test(rules, lint__findings_of_one_line_stand_in_order_too);

@@ -210,6 +210,8 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'p.M'}}"), "p.M", "names a type without its package"},
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5 9:0}}"), "p.M",
          "has a field in a oneof that is none, or cannot be in one"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5 9:4294967295}}"), "p.M",
+         "has a field in a oneof that is none, or cannot be in one"},
         {FILE3("4:{1:'M' 8:{1:'o'} 2:{1:'f' 3:1 4:1 5:5 9:1}}"), "p.M",
          "has a field in a oneof that is none, or cannot be in one"},
         {FILE3("4:{1:'M' 8:{1:'o'} 2:{1:'f' 3:1 4:3 5:5 9:0}}"), "p.M",
@@ -398,6 +400,13 @@ START_TEST(schema__names_have_a_length)
         ck_assert_int_eq(read_set(text), size == 512 ? 0 : E_ARGUMENT);
     }
     ck_assert_str_eq(detail.text, "declares something whose name is no identifier");
+    for (size_t size = 1024; size <= 1025; size++) {
+        char text[2048] = "1:{1:'";
+        memset(text + strlen(text), 'f', size);
+        strcat(text, "' 12:'proto3'}");
+        ck_assert_int_eq(read_set(text), size == 1024 ? 0 : E_ARGUMENT);
+    }
+    ck_assert_str_eq(detail.text, "a file of the set has no name, or not one of printable ASCII");
 }
 END_TEST
 
