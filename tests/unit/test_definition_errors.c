@@ -26,11 +26,12 @@ static const char *const texts[] = {
     "    compensation:\n"
     "      method: /shop.v1.Stock/Release\n"
     "      request: own_output\n"
-    "      idempotent: true\n"
+    "      idempotent: false\n"
     "      retry: {maxAttempts: 5, initialBackoff: 50ms, maxBackoff: 5s, backoffMultiplier: 1.5, jitter: 0.1}\n"
     "  - name: charge\n"
     "    after: [reserve]\n"
     "    pivot: true\n"
+    "    irreversible: true\n"
     "    action:\n"
     "      target: payment\n"
     "      method: /shop.v1.Payment/Charge\n"
@@ -97,6 +98,97 @@ static const char *const texts[] = {
     "output_type: trades.v1.Charge\n",
 };
 
+static const char *or_none(const char *text)
+{
+    return text == NULL ? "-" : text;
+}
+
+static void put_call(FILE *out, const char *what, const struct call_spec *c)
+{
+    const struct retry_policy *r = &c->retry;
+    fprintf(out, ", %s %s %s in %lld, %u attempts %lld %lld %u %u %x, sends %d %u %zu%s%s", what, or_none(c->target),
+            or_none(c->method), (long long)c->timeout.us, r->max_attempts, (long long)r->initial_backoff.us,
+            (long long)r->max_backoff.us, (unsigned)r->backoff_multiplier_permille, (unsigned)r->jitter_permille,
+            (unsigned)r->retryable_status_codes, c->source, c->source_step, c->constant.size,
+            c->barrier == BARRIER_UNSAID  ? ""
+            : c->barrier == BARRIER_THERE ? ", barrier"
+                                          : ", no barrier",
+            c->not_idempotent ? ", not idempotent" : "");
+}
+
+static void put_step(FILE *out, const struct definition *d, unsigned i)
+{
+    const struct step_spec *s = &d->steps[i];
+    const struct {
+        bool is;
+        const char *word;
+    } flags[] = {{s->loop, "loop"},
+                 {s->pivot, "pivot"},
+                 {s->optional, "optional"},
+                 {s->deferred, "deferred"},
+                 {s->in_haste, "in haste"},
+                 {s->none_said, "none said"},
+                 {s->irreversible, "for good"},
+                 {s->has_fallback, "has fallback"}};
+    fprintf(out, "%s", s->name);
+    for (size_t k = 0; k < sizeof flags / sizeof *flags; k++)
+        fprintf(out, "%s%s", flags[k].is ? ", " : "", flags[k].is ? flags[k].word : "");
+    for (unsigned k = 0; k < d->step_count; k++)
+        if (step_set_has(&s->ancestors, k))
+            fprintf(out, ", %s %s", step_set_has(&s->after, k) ? "after" : "behind", d->steps[k].name);
+    if (s->loop)
+        fprintf(out, ", %u items, %u at once", s->max_items, s->max_parallel);
+    if (s->reserve.us != 0)
+        fprintf(out, ", reserves %lld", (long long)s->reserve.us);
+    if (s->stand_in != STAND_IN_NONE)
+        fprintf(out, ", stands in %u", s->stand_in);
+    if (s->stand_in == STAND_IN_LAST_GOOD)
+        fprintf(out, " as %s %s up to %lld", or_none(s->kept_as), or_none(s->kept_key), (long long)s->max_age.us);
+    for (unsigned k = 0; k < s->choice_count; k++)
+        fprintf(out, ", to %s: %s %s", s->choices[k].name, or_none(s->choices[k].action.target),
+                or_none(s->choices[k].compensation.target));
+    put_call(out, "calls", &s->action);
+    if (s->has_compensation)
+        put_call(out, "undone by", &s->compensation);
+}
+
+/* A line of its own for the definition, and for each step. */
+static char *all_of(const struct definition *d)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fprintf(out, "%s %s, deadline %lld, order %d, priority %u, by %s, pivot %d, %u loops%s%s%s\n", d->name, d->version,
+            (long long)d->deadline.us, d->order, d->priority, or_none(d->fair_by), d->pivot_step, d->loop_count,
+            d->reserves ? ", reserves" : "", d->tagged ? ", tagged" : "", d->mapping != NULL ? ", computes" : "");
+    for (unsigned i = 0; i < d->step_count; i++) {
+        put_step(out, d, i);
+        fprintf(out, "\n");
+    }
+    fclose(out);
+    return text;
+}
+
+static char *as_it_is; /* all of the definition that is changed */
+
+/* Of one that is read all the same the lines that are others than those of the definition as it is. */
+static void put_differences(FILE *out, const struct definition *d)
+{
+    char *all = all_of(d);
+    const char *was = as_it_is == NULL ? "" : as_it_is;
+    fprintf(out, "is one\n");
+    for (const char *line = all; *line != '\0'; line += strcspn(line, "\n") + 1) {
+        size_t size = strcspn(line, "\n") + 1;
+        if (strncmp(line, was, size) != 0)
+            fprintf(out, "    %.*s", (int)size, line);
+        was += strcspn(was, "\n") + (*was != '\0');
+    }
+    if (as_it_is == NULL)
+        as_it_is = all;
+    else
+        free(all);
+}
+
 static void put_result(FILE *out, unsigned line, const char *what, const char *text)
 {
     struct definition_limits limits = definition_limits_default();
@@ -109,7 +201,7 @@ static void put_result(FILE *out, unsigned line, const char *what, const char *t
         fprintf(out, "%d:%d: %s: %s (%s%s%s)\n", detail.line, detail.column, detail.field, detail.text,
                 error_row(code)->reason, detail.rule == NULL ? "" : ", ", detail.rule == NULL ? "" : detail.rule);
     else
-        fprintf(out, "is one, of %u steps\n", d->step_count);
+        put_differences(out, d);
     definition_destroy(d);
 }
 
@@ -156,6 +248,8 @@ static void put_all(FILE *out)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         fprintf(out, "%s", texts[i]);
         put_text(out, texts[i]);
+        free(as_it_is);
+        as_it_is = NULL;
     }
 }
 

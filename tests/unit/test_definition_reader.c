@@ -302,7 +302,14 @@ START_TEST(reader__bad_values_are_refused_where_they_stand)
                    "from 1ms to 720h: the nearest is 1ms");
     assert_refused("name: n\nversion: 1.0.0\ndeadline: 721h\n", "deadline", 3, 11,
                    "721h is out of range; it must be from 1ms");
-    assert_step_refused("action: Charge", "steps[0].action", 34, "\"Charge\" is not a full gRPC method name");
+    static const char *const no_methods[] = {"Charge",  "/",     "/S",      "/p.S/",    "/p.S-M", "p.S/M",  "//M",
+                                             "/p..S/M", "/.S/M", "/p.S./M", "/p.S/M/N", "/p.S/1", "/1.S/M", "/p.S/M-"};
+    for (size_t i = 0; i < sizeof no_methods / sizeof *no_methods; i++) {
+        char rest[64], words[64];
+        snprintf(rest, sizeof rest, "action: %s", no_methods[i]);
+        snprintf(words, sizeof words, "\"%s\" is not a full gRPC method name", no_methods[i]);
+        assert_step_refused(rest, "steps[0].action", 34, words);
+    }
     assert_step_refused("action: {method: /p.S/M, target: \"dns:///x:1\"}", "steps[0].action.target", 59,
                         "(addresses stand in sagad.yaml)");
     assert_step_refused("action: /p.S/M, timeout: 0s", "steps[0].timeout", 51, "0s is out of range");

@@ -213,6 +213,49 @@ START_TEST(examine__a_list_is_as_long_as_a_condition_says)
 }
 END_TEST
 
+/* Whether it is true for one value alone: that is read of what && joins, however it is bracketed, and of nothing else. */
+START_TEST(examine__what_must_be_equal_is_read_from_conditions)
+{
+    static const struct {
+        const char *text, *literal; /* NULL: nothing must be */
+    } cases[] = {
+        {"saga.id == 'a'", "a"},
+        {"'a' == saga.id", "a"},
+        {"saga.id == 'a' && input.cash", "a"},
+        {"input.cash && saga.id == 'a'", "a"},
+        {"input.cash && (input.order_id != '' && 'a' == saga.id)", "a"},
+        {"(input.cash && saga.id == 'a') && input.order_id != ''", "a"},
+        {"saga.id == 'a' && saga.id == 'b'", "a"},
+        {"saga.id != 'a'", NULL},
+        {"!(saga.id == 'a')", NULL},
+        {"saga.id == 'a' || input.cash", NULL},
+        {"input.cash && (saga.id == 'a' || input.cash)", NULL},
+        {"input.cash ? saga.id == 'a' : saga.id == 'a'", NULL},
+        {"input.order_id == 'a'", NULL},
+        {"saga.id == input.order_id", NULL},
+        {"saga.id == saga.id + 'a'", NULL},
+        {"saga.id < 'a'", NULL},
+        {"saga.id in ['a']", NULL},
+        {"true", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct examined_equal equal;
+        bool must = examine_must_equal(compiled(cases[i].text), 1, &equal);
+        ck_assert_msg(must == (cases[i].literal != NULL), "%s", cases[i].text);
+        if (must)
+            ck_assert_msg(equal.variable == -1 && equal.literal.kind == DATUM_STRING &&
+                              bytes_equal(datum_bytes(&equal.literal), bytes_of_text(cases[i].literal)),
+                          "%s", cases[i].text);
+    }
+    /* Another variable tells, too, unless it is only asked for. */
+    struct examined_equal equal;
+    ck_assert(examine_must_equal(compiled("saga.id == anything"), 1, &equal) && equal.variable == 3);
+    ck_assert(examine_must_equal(compiled("anything == saga.id"), 3, &equal) && equal.variable == 1);
+    ck_assert(!examine_must_equal(compiled("anything == has(steps.pay.output)"), 3, &equal));
+    ck_assert(!examine_must_equal(compiled("has(steps.pay.output) == true"), 2, &equal));
+}
+END_TEST
+
 /* What is larger than anything stays so, however often it is multiplied. */
 START_TEST(examine__a_cost_has_a_bound_of_its_own)
 {
@@ -257,6 +300,7 @@ int main(void)
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, examine__every_part_has_its_share_of_the_cost);
     tcase_add_test(c, examine__a_list_is_as_long_as_a_condition_says);
+    tcase_add_test(c, examine__what_must_be_equal_is_read_from_conditions);
     tcase_add_test(c, examine__a_cost_has_a_bound_of_its_own);
     tcase_add_test(c, examine__bounds_have_an_end);
     suite_add_tcase(s, c);

@@ -192,6 +192,13 @@ START_TEST(expression__reads_messages_that_others_made)
         values[3] = datum_of_message(&e, 0, shapes_type(schema, "Known"), bytes_of(wire, size));
         fails(damaged[i][1], "a message's bytes are damaged", 8);
     }
+    /* Also of a message whose type is found when it runs. */
+    uint8_t *broken = pool_take(&pool, 64);
+    values[3] = datum_of_message(&e, 0, shapes_type(schema, "Known"),
+                                 bytes_of(broken, wire_of_text("7:{1:'x/shapes.Line' 2:'\x0a'}", broken, 64)));
+    fails("anything.any.sku", "a message's bytes are damaged", 12);
+    fails("has(anything.any.sku)", "a message's bytes are damaged", 16);
+    fails("anything.any.?sku", "a message's bytes are damaged", 12);
     static const char *const unknown[] = {"7:{1:'x/no.Such' 2:'a'}", "7:{1:'x/no.Such' 2:'b'}",
                                           "7:{1:'y/no.Such' 2:'a'}", "7:{1:'x/no.Such'}"};
     for (size_t i = 0; i < 16; i++) {
@@ -208,6 +215,10 @@ START_TEST(expression__makes_messages_with_their_fields_in_order)
 {
     is_true("Line{price_cents: 5, sku: 'x'}.price_cents == 5");
     is_true("Order{order_id: 'a', lines: input.lines, counts: {'n': 1}}.lines.size() == 2");
+    /* As many fields as any type here has. */
+    is_true("Thicket{name: 'x', a: Thicket{}, b: Thicket{}, c: Thicket{}, d: Thicket{}, e: Thicket{}, f: [Thicket{}], "
+            "g: [], h: {'a': Thicket{}}, i: {}, j: Thicket{}, k: Thicket{}, l: Thicket{}, m: Thicket{}, n: Thicket{}, "
+            "o: Thicket{}, p: Thicket{}, q: Thicket{}, r: Thicket{}, s: Thicket{name: 'y'}}.s.name == 'y'");
     is_true("Order{priority: 0} != Order{} && has(Order{priority: 0}.priority)");
     is_true("Known{maybe_number: null}.maybe_number == null && Known{maybe_number: 3}.maybe_number == 3");
     is_true("Known{bag: {'a': [1, true, 'x', null]}}.bag.a == [1.0, true, 'x', null]");
@@ -246,6 +257,10 @@ START_TEST(expression__a_wrong_text_is_refused_with_its_place)
     refused("package", E_SYNTAX, "reserved", 1, 1);
     refused("12ab", E_SYNTAX, "ends in letters", 1, 1);
     refused("1u2", E_SYNTAX, "ends in letters", 1, 1);
+    refused("1.5u", E_SYNTAX, "ends in letters", 1, 1);
+    refused("'\\x4@'", E_SYNTAX, "lacks hexadecimal digits", 1, 2);
+    refused("'\\x4`'", E_SYNTAX, "lacks hexadecimal digits", 1, 2);
+    refused("'\\x4g'", E_SYNTAX, "lacks hexadecimal digits", 1, 2);
     refused("99999999999999999999", E_SYNTAX, "does not fit an int", 1, 1);
     refused("18446744073709551616u", E_SYNTAX, "does not fit a uint", 1, 1);
     refused("0x10000000000000000", E_SYNTAX, "does not fit an int", 1, 1);
@@ -299,6 +314,11 @@ START_TEST(expression__what_goes_wrong_when_it_runs_has_its_place)
     fails("1 / (input.lines.size() - 2)", "divide by zero", 2);
     fails("input.lines[2].sku", "index out of range", 11);
     fails("{'a': 1}[input.order_id]", "no such key", 8); /* what the key was is a payload */
+    fails("{1 / 0: 1}", "divide by zero", 3);
+    fails("{dyn([1]): 1}", "unsupported key type", 1);
+    fails("optional.of(1).optMap(x, x / 0)", "divide by zero", 27);
+    fails("optional.of(1).optFlatMap(x, optional.of(x / 0))", "divide by zero", 43);
+    fails("optional.of(1 / 0)", "divide by zero", 14);
     fails("[1][dyn(0.0 / 0.0)]", "a list's index is an int", 3);
     fails("[1][dyn(0.5)]", "a list's index is an int", 3);
     fails("[1][dyn(1.5)]", "index out of range", 3);

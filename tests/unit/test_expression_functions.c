@@ -310,13 +310,15 @@ START_TEST(functions__edges)
          "'1.0e+09'");
     FAILS("int(-9223372036854775808.0) == 0", "uint(-0.5) == 0u", "timestamp(253402300800) == timestamp(0)",
           "timestamp(0).getHours('+24:' + '00') == 0", "timestamp(0).getHours('+01:' + '60') == 0",
-          "[5, 6][dyn(0.5)] == 5", "-(-9223372036854775807 - 1) == 0", "'%.101f'.format([0.5]) == ''");
+          "[5, 6][dyn(0.5)] == 5", "-(-9223372036854775807 - 1) == 0", "'%.101f'.format([0.5]) == ''",
+          "'%.1000f'.format([0.5]) == ''", "'%.4294967297f'.format([0.5]) == ''");
 }
 END_TEST
 
 START_TEST(functions__formats)
 {
     TRUE(
+        "'%s'.format([[1, 'a', []]]) == '[1, a, []]' && '%s'.format([{1: [2, 3], 'b': {}}]) == '{1: [2, 3], b: {}}'",
         "'%f %f %e'.format([1.0 / 0.0, -1.0 / 0.0, 0.0 / 0.0]) == 'Infinity -Infinity NaN'",
         "'%d %d'.format([0.0 / 0.0, -1.0 / 0.0]) == 'NaN -Infinity'",
         "'%s'.format([{'b': 1, 'a': 2, 'c': 3}]) == '{a: 2, b: 1, c: 3}'",

@@ -144,6 +144,9 @@ START_TEST(types__are_told_before_anything_runs)
         {"int", "type(int)"},
         {"Line", "type(shapes.Line)"},
         {"Color.RED", "int"},
+        /* A list beside anything may hold anything. */
+        {"cel.bind(l, [], [l, dyn(1)] == [] || l == [1] || l == ['a'])", "bool"},
+        {"cel.bind(l, [], l == dyn([1]) || l == [1] || l == ['a'])", "bool"},
         /* What could not be one type leaves nothing behind. */
         {"cel.bind(l, [], true || [{l[0]: 1}, {'a': 'b'}] == [] || l == [1])", "bool"},
         {"cel.bind(l, [], true || [{l[0]: 1}, {'a': 'b'}] == [] || l == ['a'])", "bool"},

@@ -608,6 +608,70 @@ START_TEST(lint__the_longest_of_several_ways_counts)
 }
 END_TEST
 
+/* Wherever its steps stand in the text. */
+START_TEST(lint__a_way_is_told_from_its_first_step_on)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 10s\nsteps:\n"
+          "  - {name: c, target: t, after: [b], timeout: 4s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: "
+          "none}\n"
+          "  - {name: b, target: t, after: [a], timeout: 4s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: "
+          "none}\n"
+          "  - {name: a, target: t, timeout: 4s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: none}\n");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
+                     "a, b, c may take 12s with all attempts: more time, fewer attempts or shorter timeouts");
+}
+END_TEST
+
+/* The pivot may stand before what comes before it. */
+START_TEST(lint__what_is_irreversible_before_the_pivot_is_told_with_it)
+{
+    static const char step[] = "  - {name: a, target: t, irreversible: true, action: /a.v1.B/C, compensation: none}\n",
+                      pivot[] = "  - {name: p, target: t, after: [a], pivot: true, action: /a.v1.B/C}\n";
+    for (int i = 0; i < 3; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "name: n\nversion: 1.0.0\ndeadline: 1h\nsteps:\n%s%s%s", i == 0 ? pivot : "", step,
+                 i == 1 ? pivot : "");
+        judge(text);
+        ck_assert_ptr_nonnull(finding(LINT_RULE_PIVOT_MISPLACED));
+        ck_assert_str_eq(
+            finding(LINT_RULE_PIVOT_MISPLACED)->text,
+            i == 2 ? "a is said to be irreversible, and no step is the pivot; write pivot: true here"
+                   : "a is said to be irreversible, and the pivot p comes after it: a saga could turn back in between");
+    }
+}
+END_TEST
+
+/* Where two steps run side by side, wherever they stand among the others. */
+START_TEST(lint__an_order_means_something_where_there_are_branches)
+{
+    static const struct {
+        const char *steps;
+        bool unused;
+    } cases[] = {
+        {"{name: a, ACTION}, {name: b, after: [a], ACTION}, {name: c, after: [b], ACTION}", true},
+        {"{name: c, after: [b], ACTION}, {name: b, after: [a], ACTION}, {name: a, ACTION}", true},
+        {"{name: a, ACTION}, {name: b, after: [a], ACTION}, {name: c, after: [a], ACTION}", false},
+        {"{name: a, ACTION}, {name: b, after: [], ACTION}, {name: c, after: [a, b], ACTION}", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static const char action[] = "target: t, action: /a.v1.B/C, compensation: none";
+        char text[1024];
+        size_t used = (size_t)snprintf(
+            text, sizeof text, "name: n\nversion: 1.0.0\ndeadline: 1h\ncompensation_order: dependency\nsteps: [");
+        for (const char *at = cases[i].steps; *at != '\0'; at++) {
+            bool call = strncmp(at, "ACTION", 6) == 0;
+            used += (size_t)snprintf(text + used, sizeof text - used, "%.*s", call ? (int)sizeof action : 1,
+                                     call ? action : at);
+            at += call ? 5 : 0;
+        }
+        snprintf(text + used, sizeof text - used, "]\n");
+        judge(text);
+        ck_assert_msg((finding(LINT_RULE_ORDER_UNUSED) != NULL) == cases[i].unused, "%s", text);
+    }
+}
+END_TEST
+
 #define CALLED "action: /a.v1.B/C, compensation: none}\n"
 /* Bounds that a time may just reach. */
 START_TEST(lint__times_are_too_long_beyond_their_bounds)
@@ -745,6 +809,9 @@ int main(void)
     tcase_add_test(rules, lint__a_report_has_an_end);
     tcase_add_test(rules, lint__an_error_is_found_after_however_many_milder_findings);
     tcase_add_test(rules, lint__what_a_comment_allows_takes_nobody_s_place);
+    tcase_add_test(rules, lint__a_way_is_told_from_its_first_step_on);
+    tcase_add_test(rules, lint__an_order_means_something_where_there_are_branches);
+    tcase_add_test(rules, lint__what_is_irreversible_before_the_pivot_is_told_with_it);
     tcase_add_test(rules, lint__times_are_too_long_beyond_their_bounds);
     tcase_add_test(rules, lint__an_undo_may_take_longer_than_the_saga);
     tcase_add_test(rules, lint__findings_of_one_line_stand_in_order_too);

@@ -189,6 +189,8 @@ START_TEST(lint__an_output_is_asked_for_where_it_may_be_missing)
          "!has(steps.a.output) && steps.a.outcome != 'done' ? '' : steps.a.output.reservation_id", NULL},
         {"    optional: true\n", "!has(steps.a.output) && input.order_id == '' ? '' : steps.a.output.reservation_id",
          "a"},
+        {"    optional: true\n", "saga.id == 'done' ? steps.a.output.reservation_id : ''", "a"},
+        {"    optional: true\n", "saga.id != 'done' ? '' : steps.a.output.reservation_id", "a"},
         {"    optional: true\n", "steps.a.outcome", NULL},
         {"    unavailable: fallback\n    fallback: {value: {reservation_id: none}}\n", "steps.a.output.reservation_id",
          NULL},
@@ -352,6 +354,35 @@ START_TEST(lint__a_literal_that_looks_like_an_expression_is_told_of)
 }
 END_TEST
 
+/* What the action is sent may differ for each saga; that tells the undo nothing. */
+START_TEST(lint__an_undo_that_is_always_the_same_is_told_of)
+{
+    static const struct {
+        const char *action, *undo;
+        bool told;
+    } cases[] = {
+        {"=input.order_id", "x", true},
+        {"x", "x", true},
+        {"x", "='x' + 'y'", true},
+        {"x", "=input.order_id", false},
+        {"=input.order_id", "=action.key", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 TOP STEP "    action: {method: /trades.v1.Inventory/Reserve, request: {order_id: \"%s\"}}\n"
+                          "    compensation: {method: /trades.v1.Inventory/Release, request: {reason: \"%s\"}}\n"
+                          "    metadata: {m: =input.sku}\n",
+                 cases[i].action, cases[i].undo);
+        judge(text);
+        const struct lint_finding *f = finding(LINT_RULE_UNDO_CONSTANT);
+        ck_assert_msg((f != NULL) == cases[i].told, "%s\n%s", text, said);
+        if (f != NULL)
+            ck_assert_str_eq(f->field, "steps[0].compensation.request");
+    }
+}
+END_TEST
+
 /* Metadata is printable ASCII, a tag any text without a NUL. */
 START_TEST(lint__a_text_that_cannot_be_sent_or_kept_is_told_of)
 {
@@ -410,6 +441,7 @@ int main(void)
     tcase_add_test(tests, lint__the_same_expression_is_told_of_in_each_of_its_places);
     tcase_add_test(tests, lint__findings_of_one_place_stand_in_the_order_of_the_rules);
     tcase_add_test(tests, lint__a_literal_that_looks_like_an_expression_is_told_of);
+    tcase_add_test(tests, lint__an_undo_that_is_always_the_same_is_told_of);
     tcase_add_test(tests, lint__a_text_that_cannot_be_sent_or_kept_is_told_of);
     tcase_add_test(tests, lint__an_input_is_used_by_whatever_call_it_is_handed_to);
     suite_add_tcase(suite, tests);

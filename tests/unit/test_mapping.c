@@ -205,17 +205,6 @@ START_TEST(mapping__steps_see_the_tags)
     ck_assert_int_eq(mapping_request(d->mapping, &view, 0, false, 4096, &pool, &request, &detail), E_EXPRESSION);
     ck_assert_ptr_nonnull(strstr(detail.text, "no such key"));
     definition_destroy(d);
-    /* So does what is given to those who wait, of which no step is the own one, nor any round of a loop. */
-    definition_destroy(definition(HEAD "tags: {order: =input.order_id}\nsteps:\n  - {name: a, target: t, action: "
-                                       "/shapes.Shop/Reserve}\noutput: {sku: =saga.tags.order}\noutput_type: "
-                                       "shapes.Line\n"));
-    refused(HEAD "steps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve, compensation: {method: "
-                 "/shapes.Shop/Old, request: {sku: =action.key}}}\noutput: {sku: =action.key}\noutput_type: "
-                 "shapes.Line\n",
-            "nothing has this name: action.key", 7, 16);
-    refused(HEAD "steps:\n  - {name: a, for_each: input.lines, max_items: 2, target: t, action: {method: "
-                 "/shapes.Shop/Old, request: {sku: =item.sku}}}\noutput: {sku: =item.sku}\noutput_type: shapes.Line\n",
-            "nothing has this name: item.sku", 7, 16);
     refused(HEAD "tags: {a: =saga.tags.b}\nsteps:\n  - {name: a, target: t, action: /shapes.Shop/Reserve}\n",
             "nothing has this name: saga.tags", 5, 12);
 }

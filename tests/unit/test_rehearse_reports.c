@@ -100,8 +100,17 @@ static const struct {
            ", request: {sku: =item.sku}}, compensation: {method: /trades.v1.Inventory/Release, " ONCE
            ", request: {order_id: =input.order_id}}}\n" CAPTURE("    pivot: true\n", "=input.card"),
      2, 1000, 0},
+    {"side by side, of which the first to leave is the last to be answered",
+     HEAD "steps:\n  - {name: a, target: slow, action: /x.v1.S/A, compensation: none}\n"
+          "  - {name: b, target: inventory, action: /x.v1.S/B, compensation: none}\n"
+          "  - {name: c, target: payment, action: /x.v1.S/C, compensation: none}\n"
+          "  - {name: behind_a, target: t, after: [a], action: /x.v1.S/D, compensation: none}\n"
+          "  - {name: behind_b, target: t, after: [b], action: /x.v1.S/E, compensation: none}\n"
+          "  - {name: behind_c, target: t, after: [c], action: /x.v1.S/F, compensation: none}\n",
+     1, 1000, 0},
     {"what is expected of an answer",
-     TYPED "steps:\n" RESERVE RELEASE "    expect: [{that: action.output.left > 1, else: nothing is left}]\n", 3, 1000, 0},
+     TYPED "steps:\n" RESERVE RELEASE "    expect: [{that: action.output.left > 1, else: nothing is left}]\n", 3, 1000,
+     0},
     {"an input that is refused", TYPED "require: [{that: input.amount_cents > 5, else: too little}]\nsteps:\n" RESERVE,
      3, 1000, 0},
 };

@@ -86,6 +86,20 @@ START_TEST(schema__each_part_of_a_set_comes_to_something)
 }
 END_TEST
 
+/* Numbers of proto2 are packed where the file says so, and those of proto3 unless it says not. */
+START_TEST(schema__a_list_is_packed_where_it_says_so)
+{
+#define LISTS "4:{1:'M' 2:{1:'as_it_is' 3:1 4:3 5:5} 2:{1:'yes' 3:2 4:3 5:5 8:{2:1}} 2:{1:'no' 3:3 4:3 5:5 8:{2:0}}}"
+    for (int third = 0; third < 2; third++) {
+        ck_assert_int_eq(read_set(third ? FILE3(LISTS) : FILE2(LISTS)), 0);
+        const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
+        ck_assert_int_eq(message_field_by_number(m, 1)->packed, third);
+        ck_assert(message_field_by_number(m, 2)->packed && !message_field_by_number(m, 3)->packed);
+    }
+#undef LISTS
+}
+END_TEST
+
 START_TEST(schema__a_field_has_any_number_up_to_the_last)
 {
     ck_assert_int_eq(read_set(FILE3("4:{1:'M' " FIELD("last", "536870911", "5", "") FIELD("first", "1", "5", "") "}")),
@@ -196,6 +210,8 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:11 6:'p.M'}}"), "p.M", "names a type without its package"},
         {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5 9:0}}"), "p.M",
          "has a field in a oneof that is none, or cannot be in one"},
+        {FILE3("4:{1:'M' 2:{1:'f' 3:1 4:1 5:5 9:4294967295}}"), "p.M",
+         "has a field in a oneof that is none, or cannot be in one"},
         {FILE3("4:{1:'M' 8:{1:'o'} 2:{1:'f' 3:1 4:1 5:5 9:1}}"), "p.M",
          "has a field in a oneof that is none, or cannot be in one"},
         {FILE3("4:{1:'M' 8:{1:'o'} 2:{1:'f' 3:1 4:3 5:5 9:0}}"), "p.M",
@@ -237,6 +253,10 @@ START_TEST(schema__what_no_compiler_makes_is_refused)
          "google.protobuf.Duration", "is not declared as protobuf's own type of this name is"},
         {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'FieldMask' 2:{1:'paths' 3:1 4:1 5:9}} 12:'proto3'}",
          "google.protobuf.FieldMask", "is not declared as protobuf's own type of this name is"},
+        {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Struct' 2:{1:'fields' 3:1 4:3 5:11 6:"
+         "'.google.protobuf.Struct.FieldsEntry'} 3:{1:'FieldsEntry' 2:{1:'key' 3:1 4:1 5:9} 2:{1:'value' 3:2 4:1 5:11 "
+         "6:'.google.protobuf.Value'}}} 4:{1:'Value'} 12:'proto3'}",
+         "google.protobuf.Struct", "is not declared as protobuf's own type of this name is"},
         {"1:{1:'a.proto' 2:'google.protobuf' 4:{1:'Any' 2:{1:'type_url' 3:1 4:1 5:9}} 12:'proto3'}",
          "google.protobuf.Any", "is not declared as protobuf's own type of this name is"},
     };
@@ -289,6 +309,8 @@ START_TEST(inspect__proto2_says_more_of_a_message)
         {"1:5", false, 1, 0, 0},
         {"1:'ab'", true, 0, 1, 1},
         {"2:1 1:5", false, 2, 0, 0},
+        {"2:1", true, 1, 0, 0},
+        {"9:1", true, 0, 1, 9},
         {"1:5 2:7", false, 2, 1, 2},
         {"1:5 2:'\x01\x07\x08\x02'", false, 2, 2, 2},
         {"1:5 9:1 8:'x'", false, 1, 2, 9},
@@ -378,6 +400,13 @@ START_TEST(schema__names_have_a_length)
         ck_assert_int_eq(read_set(text), size == 512 ? 0 : E_ARGUMENT);
     }
     ck_assert_str_eq(detail.text, "declares something whose name is no identifier");
+    for (size_t size = 1024; size <= 1025; size++) {
+        char text[2048] = "1:{1:'";
+        memset(text + strlen(text), 'f', size);
+        strcat(text, "' 12:'proto3'}");
+        ck_assert_int_eq(read_set(text), size == 1024 ? 0 : E_ARGUMENT);
+    }
+    ck_assert_str_eq(detail.text, "a file of the set has no name, or not one of printable ASCII");
 }
 END_TEST
 
@@ -402,6 +431,7 @@ int main(void)
     Suite *s = suite_create("schema_read");
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
+    tcase_add_test(c, schema__a_list_is_packed_where_it_says_so);
     tcase_add_test(c, schema__a_field_has_any_number_up_to_the_last);
     tcase_add_test(c, schema__names_in_json_are_made_of_those_in_the_file);
     tcase_add_test(c, schema__defaults_of_proto2_are_read);
