@@ -222,7 +222,7 @@ static void go_on(struct relayed *relayed)
     struct wide *w = relayed->wide;
     while (!relayed->cut && !first_decides(relayed) && relayed->open < AT_ONCE && w->next < w->count)
         ask(relayed, w->next++);
-    if (relayed->open == 0 && (relayed->cut || w->next == w->count))
+    if (relayed->open == 0) /* then nobody is left to ask, or nobody waits any more */
         finish(relayed);
 }
 

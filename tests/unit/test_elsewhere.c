@@ -1,8 +1,10 @@
 /* In a fleet: requests that wait to hear where their sagas are, how many, and how they are asked there. */
 #include "sidecar/relay/relay_inside.h"
 
+#include "sidecar/api/api_inside.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/journal/store.h"
+#include "sidecar/rpc/status_details.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>
@@ -159,6 +161,50 @@ START_TEST(elsewhere__what_lives_here_is_asked_about_of_nobody)
 }
 END_TEST
 
+/* Each goes where its own saga is, or is to be. */
+START_TEST(elsewhere__commands_of_a_pipe_find_their_sagas)
+{
+    Saga__V1__PipeRequest m = SAGA__V1__PIPE_REQUEST__INIT;
+    Saga__V1__Command commands[2], *list[2] = {&commands[0], &commands[1]};
+    Saga__V1__CommitRequest commit = SAGA__V1__COMMIT_REQUEST__INIT;
+    Saga__V1__StartRequest begin = SAGA__V1__START_REQUEST__INIT;
+    static uint8_t details[STATUS_DETAILS_SIZE_MAX];
+    for (int i = 0; i < 2; i++)
+        saga__v1__command__init(&commands[i]);
+    commands[0].command_case = SAGA__V1__COMMAND__COMMAND_COMMIT;
+    commands[0].commit = &commit;
+    commit.saga_id = (char *)(uintptr_t) "000000000abc-7";
+    commands[1].command_case = SAGA__V1__COMMAND__COMMAND_START;
+    commands[1].start = &begin;
+    begin.definition = (char *)(uintptr_t) "d";
+    begin.request_id = (char *)(uintptr_t) "r";
+    m.n_commands = 1;
+    w.loop[0].api->options.fleet = true;
+    for (int i = 0; i < 2; i++) {
+        m.commands = &list[i];
+        times_found = forwarded = 0;
+        struct world_call *pipe = api_world_ask(&w, 0, METHOD_PIPE, &m.base);
+        api_world_settle(&w);
+        ck_assert_uint_eq(times_found, 1);
+        ck_assert_uint_eq(forwarded, 1);
+        ck_assert(i == 0 ? key.tag == 0xabc : key.request_id.size == 1);
+        heard_by->on_end(
+            NULL, heard_as,
+            &(struct rpc_told){.status = 5, .message = "", .details = status_details(E_SAGA_NOT_FOUND, NULL, details)});
+        api_world_settle(&w);
+        ck_assert_uint_eq(pipe->sent_count, 1);
+        Saga__V1__PipeResponse *r = saga__v1__pipe_response__unpack(NULL, pipe->sent[0].size, pipe->sent[0].at);
+        ck_assert_int_eq(r->results[0]->result_case, SAGA__V1__RESULT__RESULT_ERROR);
+        ck_assert_int_eq(r->results[0]->error->code, 5);
+        saga__v1__pipe_response__free_unpacked(r, NULL);
+        api_world_half_close(pipe);
+        api_world_took(pipe);
+        ck_assert(pipe->ended);
+        api_world_free(pipe);
+    }
+}
+END_TEST
+
 /* What another sidecar has sent here is not sent on: two that each believe that the other has it would never end. */
 START_TEST(elsewhere__what_was_sent_here_goes_no_further)
 {
@@ -204,6 +250,8 @@ START_TEST(elsewhere__nobody_there_is_told_apart_from_a_refusal)
         ck_assert(call->ended);
         ck_assert_int_eq(call->status, rows[i].status);
         ck_assert_str_eq(call->reason, rows[i].reason);
+        if (i == 0)
+            ck_assert_ptr_nonnull(strstr(call->message, "the sidecar that has the saga does not answer"));
         api_world_free(call);
     }
 }
@@ -443,6 +491,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, elsewhere__an_answer_has_half_a_minute_and_a_wait_as_long_as_its_caller);
     tcase_add_test(t, elsewhere__what_lives_here_is_asked_about_of_nobody);
+    tcase_add_test(t, elsewhere__commands_of_a_pipe_find_their_sagas);
     tcase_add_test(t, elsewhere__what_was_sent_here_goes_no_further);
     tcase_add_test(t, elsewhere__who_cannot_be_called_is_away);
     tcase_add_test(t, elsewhere__nobody_there_is_told_apart_from_a_refusal);

@@ -136,6 +136,25 @@ START_TEST(fleetwide__what_nobody_was_asked_is_not_there_already)
 }
 END_TEST
 
+/* Over whichever connection, and whichever loop has it. */
+START_TEST(fleetwide__one_of_those_here_is_asked_by_its_name)
+{
+    static const char *const names[PLACES] = {"a", "b", "c"};
+    char ids[PLACES][SAGA_ID_TEXT_SIZE];
+    for (unsigned k = 0; k < PLACES; k++)
+        api_world_begin(&w, k, "x", "", ids[k]);
+    for (unsigned by = 0; by < PLACES; by++)
+        for (unsigned k = 0; k < PLACES; k++) {
+            Saga__V1__ListRequest m = SAGA__V1__LIST_REQUEST__INIT;
+            m.journal = (char *)(uintptr_t)names[k];
+            Saga__V1__ListResponse *r = api_world_get(&w, by, METHOD_LIST, &m.base);
+            ck_assert_uint_eq(r->n_sagas, 1);
+            ck_assert_str_eq(r->sagas[0]->id, ids[k]);
+            saga__v1__list_response__free_unpacked(r, NULL);
+        }
+}
+END_TEST
+
 /* What is here alone, or in one loop, is no answer for all. */
 static void refused_when_unread(bool fleet, int readings)
 {
@@ -169,6 +188,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, fleetwide__no_memory_to_ask_the_first);
     tcase_add_test(t, fleetwide__what_nobody_was_asked_is_not_there_already);
+    tcase_add_test(t, fleetwide__one_of_those_here_is_asked_by_its_name);
     tcase_add_test(t, fleetwide__no_memory_to_see_whom_it_is_for);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

@@ -4,6 +4,7 @@
 
 #include "sidecar/base/account.h"
 #include "sidecar/journal/store.h"
+#include "sidecar/rpc/status_details.h"
 #include "tests/support/api_world.h"
 
 #include <check.h>
@@ -265,9 +266,20 @@ END_TEST
 
 START_TEST(fleetwide_far__tokens_that_no_page_gave_are_refused)
 {
-    static const char *const bad[] = {
-        "x",    "1",   "=1", "1=g", "1=1,", "1=1,,2=2", "12345678901234567890=1", "1=1 ", "1=1F", "1=12345678901234567",
-        ",1=1", "-1=1"};
+    static const char *const bad[] = {"x",
+                                      "1",
+                                      "=1",
+                                      "1=g",
+                                      "1=1,",
+                                      "1=1,,2=2",
+                                      "12345678901234567890=1",
+                                      "1=1 ",
+                                      "1=1F",
+                                      "1=12345678901234567",
+                                      ",1=1",
+                                      "-1=1",
+                                      "1=1 2=2"};
+    static const char *const good[] = {"1234567890123456789=1", "1=1234567890abcdef", "1=,2=", "10=2a,10=3"};
     add_far();
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct world_call *call = list(bad[i], 0);
@@ -276,6 +288,18 @@ START_TEST(fleetwide_far__tokens_that_no_page_gave_are_refused)
         api_world_free(call);
     }
     ck_assert_uint_eq(far_count, 0);
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) { /* as long as one may be; of journals that are gone */
+        struct world_call *call = list(good[i], 0);
+        bool known_here = strstr(good[i], "10=") != NULL;
+        ck_assert_uint_eq(far_count, known_here);
+        if (known_here) {
+            Saga__V1__ListRequest *m = question(0, &saga__v1__list_request__descriptor);
+            ck_assert_str_eq(m->page_token, "2a"); /* of two the first */
+            saga__v1__list_request__free_unpacked(m, NULL);
+            answers_nothing(0);
+        }
+        saga__v1__list_response__free_unpacked(listed(call), NULL);
+    }
 }
 END_TEST
 
@@ -384,6 +408,26 @@ START_TEST(fleetwide_far__those_for_whom_no_time_is_left_are_named)
 }
 END_TEST
 
+/* One that is here is asked however late it is: nobody has to be called for it. */
+START_TEST(fleetwide_far__one_that_is_here_is_asked_without_time)
+{
+    for (unsigned i = 0; i < AT_ONCE + 2; i++)
+        add_far();
+    all[AT_ONCE].place = all[AT_ONCE + 1].place = 0; /* the second of which comes first, and the first last */
+    struct world_call *call = list("", 10);
+    ck_assert_uint_eq(far_count, AT_ONCE - 1);
+    api_world_settle(&w);
+    ck_assert_uint_eq(far_count, AT_ONCE);
+    w.now = instant_after(w.now, SPAN_S(10));
+    for (unsigned n = 0; n < AT_ONCE; n++)
+        answers_nothing(n);
+    api_world_settle(&w);
+    Saga__V1__ListResponse *r = listed(call);
+    ck_assert_uint_eq(r->n_absent, 0);
+    saga__v1__list_response__free_unpacked(r, NULL);
+}
+END_TEST
+
 START_TEST(fleetwide_far__those_that_nobody_has_are_named)
 {
     add_far()->address = "";
@@ -463,7 +507,7 @@ START_TEST(fleetwide_far__what_is_no_answer_is_not_taken_for_one)
     Saga__V1__Saga saga = SAGA__V1__SAGA__INIT, *sagas = &saga;
     Google__Protobuf__Timestamp at = GOOGLE__PROTOBUF__TIMESTAMP__INIT;
     Saga__V1__ListResponse m = SAGA__V1__LIST_RESPONSE__INIT;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 6; i++)
         add_far();
     struct world_call *call = list("", 10);
     ends(0, 0, bytes_of_text("\xff\xff"));
@@ -477,14 +521,16 @@ START_TEST(fleetwide_far__what_is_no_answer_is_not_taken_for_one)
     saga.id = (char *)(uintptr_t) "000000000001-1";
     m.next_page_token = (char *)(uintptr_t) "1,2=3";
     answers(3, &m.base);
-    m.next_page_token = (char *)(uintptr_t) "1f";
+    m.next_page_token = (char *)(uintptr_t) "12345678901234567";
     answers(4, &m.base);
+    m.next_page_token = (char *)(uintptr_t) "fedcba9876543210";
+    answers(5, &m.base);
     Saga__V1__ListResponse *r = listed(call);
     ck_assert_uint_eq(r->n_sagas, 1);
-    ck_assert_uint_eq(r->n_absent, 4);
-    for (unsigned i = 0; i < 4; i++)
+    ck_assert_uint_eq(r->n_absent, 5);
+    for (unsigned i = 0; i < 5; i++)
         ck_absent(r->absent[i], all[i].name, 13, "what it answers is no answer");
-    ck_assert_str_eq(r->next_page_token, "10=,11=,12=,13=,14=1f");
+    ck_assert_str_eq(r->next_page_token, "10=,11=,12=,13=,14=,15=fedcba9876543210");
     saga__v1__list_response__free_unpacked(r, NULL);
 }
 END_TEST
@@ -512,6 +558,16 @@ START_TEST(fleetwide_far__what_is_too_much_is_left_out)
     answers_nothing(5);
     saga__v1__list_response__free_unpacked(listed(call), NULL);
     ck_assert_uint_eq(atomic_load(&account.lives), before);
+    /* Nor is more kept than there is memory for. */
+    call = list("", 10);
+    atomic_store(&account.max, 1);
+    for (unsigned n = 6; n < 9; n++)
+        ends(n, 0, n == 6 ? bytes_of(large, SIZE + 5) : bytes_of(NULL, 0));
+    atomic_store(&account.max, 0);
+    r = listed(call);
+    ck_assert_uint_eq(r->n_absent, 1);
+    ck_absent(r->absent[0], "j0", 8, "no memory is left for what it has");
+    saga__v1__list_response__free_unpacked(r, NULL);
 }
 END_TEST
 
@@ -533,12 +589,19 @@ START_TEST(fleetwide_far__a_bad_request_is_bad_for_all)
         api_world_free(call);
     }
     /* When nobody has answered, the first error is. */
+    static uint8_t at[STATUS_DETAILS_SIZE_MAX];
     struct world_call *call = list("", 10);
-    ends(3, 14, bytes_of(NULL, 0));
+    fars[3].over = true;
+    fars[3].asker->on_end(NULL, fars[3].tag,
+                          &(struct rpc_told){.status = 14,
+                                             .message = "its journal is away",
+                                             .details = status_details(E_JOURNAL_AWAY, NULL, at)});
     ends(4, 13, bytes_of(NULL, 0));
     ends(5, 13, bytes_of(NULL, 0));
     ck_assert(call->ended);
     ck_assert_int_eq(call->status, 14);
+    ck_assert_str_eq(call->message, "its journal is away");
+    ck_assert_str_eq(call->reason, "JOURNAL_AWAY");
     api_world_free(call);
 }
 END_TEST
@@ -568,9 +631,12 @@ END_TEST
 START_TEST(fleetwide_far__a_job_begins_here_first_and_all_share_its_rate)
 {
     static const double asked[] = {10, 0, 0.02, 10000}, each[] = {2.5, 2.5, 0.01, 2500};
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 5; i++)
         add_far();
     all[3].place = 0;
+    all[4].held = false; /* nothing lives in it: it has no part in the job */
+    all[4].given_up = true;
+    all[4].live = 0;
     for (unsigned i = 0; i < 4; i++) {
         far_count = 0;
         struct world_call *call = start_bulk(asked[i]);
@@ -826,6 +892,7 @@ int main(void)
     tcase_add_test(t, fleetwide_far__what_cannot_be_meant_is_refused);
     tcase_add_test(t, fleetwide_far__so_many_are_asked_at_once);
     tcase_add_test(t, fleetwide_far__those_for_whom_no_time_is_left_are_named);
+    tcase_add_test(t, fleetwide_far__one_that_is_here_is_asked_without_time);
     tcase_add_test(t, fleetwide_far__those_that_nobody_has_are_named);
     tcase_add_test(t, fleetwide_far__one_that_is_empty_and_given_up_is_passed_over);
     tcase_add_test(t, fleetwide_far__requests_at_once_are_bounded);

@@ -84,6 +84,8 @@ START_TEST(metrics__what_they_take_is_counted_whole)
 {
     static const char name[] = "a-name-of-a-definition-that-is-rather-long";
     size_t before = metrics_bytes(m);
+    ck_assert_uint_gt(before,
+                      3 * (10 + METRIC_COUNT) * sizeof(void *)); /* places for all of them, twice over to find them */
     metrics_add(m, METRIC_SAGAS_STARTED, LABELS(TEXT("x"), TEXT("y")), 1);
     size_t counter = metrics_bytes(m) - before;
     before = metrics_bytes(m);
@@ -146,10 +148,10 @@ END_TEST
 /* Of whatever length, and wherever it is that they differ. */
 START_TEST(metrics__labels_that_are_nearly_alike_are_told_apart)
 {
-    static const size_t sizes[] = {1, 3, 7, 8, 9, 12, 16, 17, 20};
-    enum { LETTERS = 10, SERIES_MAX = 1000 };
+    static const size_t sizes[] = {1, 3, 7, 8, 9, 12, 16, 17, 20, 40};
+    enum { LETTERS = 20, SERIES_MAX = 3000 };
     struct metrics *many;
-    char label[32], line[96];
+    char label[64], line[128];
     ck_assert_int_eq(metrics_create(SERIES_MAX, &many), 0);
     for (int look = 0; look < 2; look++) {
         int n = 0;
@@ -247,17 +249,21 @@ START_TEST(metrics__each_has_its_head)
         [METRIC_GAUGE_MAX] = "gauge", [METRIC_HISTOGRAM] = "histogram",
     };
     char head[1024], unit[256];
+    metrics_destroy(m);
+    ck_assert_int_eq(metrics_create(METRIC_COUNT, &m), 0);
     for (int i = 0; i < METRIC_COUNT; i++) {
         const struct metric_row *row = &metric_rows[i];
         bool counts = row->type == METRIC_COUNTER || row->type == METRIC_COUNTER_KEPT;
-        struct metrics *one;
+        struct metrics *one, *to[2] = {m};
         ck_assert_int_eq(metrics_create(1, &one), 0);
-        if (counts)
-            metrics_add(one, i, METRIC_NO_LABELS, 1);
-        else if (row->type == METRIC_HISTOGRAM)
-            metrics_observe(one, i, METRIC_NO_LABELS, 1, bytes_of(NULL, 0), NOW);
-        else
-            metrics_set(one, i, METRIC_NO_LABELS, 1);
+        to[1] = one;
+        for (int k = 0; k < 2; k++)
+            if (counts)
+                metrics_add(to[k], i, METRIC_NO_LABELS, 1);
+            else if (row->type == METRIC_HISTOGRAM)
+                metrics_observe(to[k], i, METRIC_NO_LABELS, 1, bytes_of(NULL, 0), NOW);
+            else
+                metrics_set(to[k], i, METRIC_NO_LABELS, 1);
         for (int open = 0; open < 2; open++) {
             const char *total = counts && !open ? "_total" : "";
             unit[0] = '\0';
@@ -271,6 +277,7 @@ START_TEST(metrics__each_has_its_head)
         }
         metrics_destroy(one);
     }
+    ck_assert_uint_eq(metrics_count(m), METRIC_COUNT); /* none is taken for another of the same labels */
 }
 END_TEST
 
@@ -286,6 +293,14 @@ START_TEST(metrics__labels_are_escaped_and_cut)
     assert_line("sagad_target_calls_waiting{target=\"a\\\"b\\\\c\\nd\"} 1");
     ck_assert_ptr_null(strstr(text, "\xc3"));
     ck_assert_ptr_nonnull(strstr(text, "aaaa\"} 2"));
+    char whole[METRIC_LABEL_BYTES + 1]; /* one of just so many is cut nowhere, whatever lies behind it */
+    memset(whole, 'w', METRIC_LABEL_BYTES);
+    whole[METRIC_LABEL_BYTES] = (char)0x80;
+    metrics_set(m, METRIC_CALLS_WAITING, LABELS(bytes_of(whole, METRIC_LABEL_BYTES)), 4);
+    char line[METRIC_LABEL_BYTES + 64];
+    snprintf(line, sizeof line, "sagad_target_calls_waiting{target=\"%.*s\"} 4", METRIC_LABEL_BYTES, whole);
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line(line);
     memset(longer, 0x80, sizeof longer - 1); /* no character begins anywhere: nothing of it is kept */
     metrics_set(m, METRIC_CALLS_WAITING, LABELS(TEXT(longer)), 3);
     written(&m, 1, METRICS_PROMETHEUS);
@@ -307,6 +322,14 @@ START_TEST(metrics__beyond_the_bound_is_other)
     assert_line("sagad_sagas_started_total{definition=\"_other\",mode=\"_other\"} 3");
     assert_line("sagad_metrics_overflow_total 3");
     ck_assert_ptr_null(strstr(text, "\"d10\""));
+    const struct metric_labels four = LABELS(TEXT("a"), TEXT("b"), TEXT("c"), TEXT("d"));
+    metrics_add(m, METRIC_STEP_FAILURES, four, 1); /* of each label */
+    written(&m, 1, METRICS_PROMETHEUS);
+    assert_line(
+        "sagad_step_failures_total{definition=\"_other\",step=\"_other\",phase=\"_other\",status=\"_other\"} 1");
+    ck_assert(!metrics_series_is_own(metrics_series(m, METRIC_STEP_FAILURES, four)));
+    ck_assert(metrics_series_is_own(metrics_series(m, METRIC_SAGAS_STARTED, LABELS(TEXT("d3"), TEXT("enlisted")))));
+    ck_assert(!metrics_series_is_own(NULL));
 }
 END_TEST
 

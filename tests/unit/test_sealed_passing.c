@@ -1,5 +1,7 @@
 /* What the store that seals does not seal: it hands each question on to the store behind it as it was asked, and gives back what that says. */
-#include "sidecar/journal/sealed/sealed_inside.h"
+#include "sidecar/journal/sealed/sealed_store.h"
+
+#include "sidecar/journal/sealed/envelope.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -309,45 +311,6 @@ START_TEST(sealed_passing__the_trail_is_given_as_it_was_told)
 }
 END_TEST
 
-static unsigned starts; /* of which a data key is kept */
-
-static int scan_keys(struct store *s, uint32_t kind, int (*take)(void *self, const struct subject_row *row), void *self,
-                     struct error_detail *why)
-{
-    static struct way w;
-    struct sealed_store keeper = {.encryption = encryption, .random = chance};
-    struct data_key key = {.slot = 1, .first_frame = 9};
-    struct subject_row row;
-    int code = 0;
-    (void)why;
-    ck_assert_ptr_eq(s, &inner);
-    ck_assert(data_keys_row(&keeper, &key, &w, 0, &row));
-    for (unsigned i = 0; kind == SUBJECT_DATA_KEY && code == 0 && i < starts; i++)
-        code = take(self, &row);
-    return code;
-}
-
-/* One more start is refused with a word of what to do; a journal that has yet more was not written so. */
-START_TEST(sealed_passing__data_keys_have_a_bound)
-{
-    static const char key[] = "k aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n";
-    static const int codes[] = {0, E_ARGUMENT, E_JOURNAL_CORRUPT};
-    static const char *const words[] = {"", "frames of 4096 starts", "is no data key"};
-    inner = (struct store){.scan_subjects = scan_keys, .close = close_inner};
-    state = (struct store_state){.first_frame = 1, .last_frame = 9};
-    ck_assert_int_eq(seal_read_keys(bytes_of_text(key), "", &encryption, &detail), 0);
-    const struct sealed_options sealing = {.encryption = &encryption, .random = chance};
-    for (unsigned i = 0; i < 3; i++) {
-        starts = DATA_KEYS_MAX - 1 + i;
-        detail.text[0] = '\0';
-        ck_assert_int_eq(sealed_store_open(&sealing, &inner, &state, &store, &detail), codes[i]);
-        ck_assert_msg(strstr(detail.text, words[i]) != NULL, "%s", detail.text);
-        if (i == 0)
-            close_both();
-    }
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("sealed_passing");
@@ -355,7 +318,6 @@ int main(void)
     tcase_add_test(tests, sealed_passing__what_it_does_not_seal_it_passes_on);
     tcase_add_test(tests, sealed_passing__what_has_ended_and_what_is_to_go);
     tcase_add_test(tests, sealed_passing__the_trail_is_given_as_it_was_told);
-    tcase_add_test(tests, sealed_passing__data_keys_have_a_bound);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

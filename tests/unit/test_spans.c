@@ -168,6 +168,9 @@ START_TEST(spans__what_was_added_is_what_is_sent)
     ck_assert_str_eq(said->status->message, "bad ??byte");
     ck_assert_uint_eq(said->start_time_unix_nano, 2000000);
     ck_assert_uint_eq(said->end_time_unix_nano, 2000000); /* never before its start */
+    uint8_t id[SPAN_ID_SIZE];
+    span_id_of(&span.key, id);
+    ck_assert_mem_eq(said->span_id.data, id, SPAN_ID_SIZE);
     ck_assert_mem_eq(said->trace_id.data, t.id, TRACE_ID_SIZE);
     ck_assert_mem_eq(said->parent_span_id.data, t.parent, SPAN_ID_SIZE);
     ck_assert_uint_eq(said->n_attributes, 2);
