@@ -933,6 +933,9 @@ START_TEST(config__a_difference_in_any_field_is_one)
           RULE("who: anyone, may: service, tags: {a: c}"), RULE("who: anyone, may: viewer, definitions: [shop]"),
           RULE("who: anyone, may: viewer, definitions: [cart]"),
           RULE("who: anyone, may: viewer}, {who: anyone, may: viewer"), ""}},
+        {OPTION_INDEX_targets,
+         {"targets: {a: localhost:1}\n", "targets: {b: localhost:1}\n", "targets: {a: localhost:2}\n",
+          "targets: {a: localhost:1, b: localhost:1}\n", "targets: {a: {address: localhost:1, timeout: 1s}}\n"}},
         {OPTION_INDEX_faults,
          {FAULTS("kind: abort, for: 1m, status: INTERNAL"), FAULTS("kind: abort, for: 1m, status: ABORTED"),
           FAULTS("kind: duplicate, for: 1m")}},
@@ -1155,6 +1158,18 @@ START_TEST(config__each_loop_needs_its_share)
     assert_refused("loops: 4\n" TARGET("max_concurrent_calls: 3"), "loops", 1, 8,
                    "max_concurrent_calls (3) of target a must not be below loops (4)");
     config_destroy(read_text("loops: 4\n" TARGET("max_concurrent_calls: 4")));
+    /* Whatever is right behind it. */
+    assert_refused("loops: 4\n" TARGET("max_pending_calls: 3, rate_limit_per_second: 9, rate_limit_burst: 9, "
+                                       "retry_budget_percent: 9, retry_budget_min_per_second: 9"),
+                   "loops", 1, 8, "max_pending_calls (3) of target a");
+    assert_refused("loops: 4\n" TARGET("rate_limit_per_second: 3, rate_limit_burst: 9, retry_budget_percent: 9, "
+                                       "retry_budget_min_per_second: 9"),
+                   "loops", 1, 8, "rate_limit_per_second (3) of target a");
+    assert_refused("loops: 4\n" TARGET("rate_limit_per_second: 9, rate_limit_burst: 3, retry_budget_percent: 9, "
+                                       "retry_budget_min_per_second: 9"),
+                   "loops", 1, 8, "rate_limit_burst (3) of target a");
+    assert_refused("loops: 4\ntargets: {a: {address: localhost:1, max_pending_calls: 3}, b: localhost:2}\n", "loops", 1,
+                   8, "max_pending_calls (3) of target a");
 }
 END_TEST
 

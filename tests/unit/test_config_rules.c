@@ -47,6 +47,7 @@ START_TEST(config_rules__are_read_as_they_stand)
     ck_assert_int_eq(z->rules[1].who[1].kind, WHO_LISTENER);
     ck_assert_uint_eq(z->rules[1].who[1].number, 1);
     ck_assert(z->given && z->rules[0].tags.size == 0);
+    ck_assert(!z->rules[0].all_sagas);
     ck_assert(bytes_equal(z->rules[1].tags, bytes_of("tenant\0acme\0n\0007\0", 16)));
     config_destroy(c);
 }
@@ -132,6 +133,16 @@ START_TEST(config_rules__hold_as_much_as_they_may)
 }
 END_TEST
 
+START_TEST(config_rules__say_whose_sagas_a_service_sees)
+{
+    struct config *own = read_text("authorization: [{who: unix, may: service, sagas: own}]\n"),
+                  *all = read_text("authorization: [{who: unix, may: service, sagas: all}]\n");
+    ck_assert(!own->authorization.rules[0].all_sagas && all->authorization.rules[0].all_sagas);
+    config_destroy(own);
+    config_destroy(all);
+}
+END_TEST
+
 START_TEST(config_rules__have_a_default)
 {
     struct config *c = read_text(""), *open = read_text("plaintext_operators: true\n"),
@@ -208,6 +219,7 @@ int main(void)
     TCase *tc = tcase_create("config_rules");
     tcase_add_test(tc, config_rules__are_read_as_they_stand);
     tcase_add_test(tc, config_rules__say_what_is_wrong);
+    tcase_add_test(tc, config_rules__say_whose_sagas_a_service_sees);
     tcase_add_test(tc, config_rules__have_a_default);
     tcase_add_test(tc, config_rules__hold_as_much_as_they_may);
     tcase_add_test(tc, config_rules__that_differ_are_seen_to);

@@ -208,6 +208,7 @@ START_TEST(drift__a_target_is_asked_for_each_service_that_is_called)
     ck_assert_uint_eq(asks, 1);
     ck_assert_ptr_eq(asked, targets[2].rpc);
     ck_assert_str_eq(services, "pay.v1.Pay pay.v1.Payback ");
+    ck_assert_int_eq(s.drift.next.us, INT64_MAX); /* the answer wakes the loop */
     turns();
     ck_assert_uint_eq(asks, 1);
     answers(0, "set");
@@ -238,6 +239,12 @@ START_TEST(drift__nobody_is_asked_for_what_has_no_types_by_others_or_without_an_
     s.drift.next = now;
     turns();
     ck_assert_uint_eq(asks, 0);
+    ck_assert_int_eq(s.drift.next.us, INT64_MAX); /* the loop does not wake for it */
+    s.index = 1;
+    config.schema_drift_interval = SPAN_S(60);
+    s.drift.next = now;
+    drift_turn(&s);
+    ck_assert_int_eq(s.drift.next.us, INT64_MAX);
 }
 END_TEST
 

@@ -591,6 +591,7 @@ START_TEST(exporter__lines_go_where_they_are_wanted)
     ck_assert_uint_eq(left_count, rows[_i].sent);
     ck_assert(left_count == 0 || strstr(left[0].method, "LogsService/Export") != NULL);
     teardown();
+    log_event(LOG_LEVEL_INFO, "a line that nobody takes any more", LOG_NUMBER("n", 2));
 }
 END_TEST
 

@@ -475,6 +475,9 @@ START_TEST(fleet__as_many_as_there_can_be)
     fleet_reload(home.fleet);
     ck_assert_uint_eq(atomic_load(&reloads), FLEET_TAKEOVERS_MAX);
     unsigned last = FLEET_TAKEOVERS_MAX - 1;
+    found = (struct finder_found){.known = true, .carrier = "own", .held = true};
+    strcpy(found.journal, guests[last].journal);
+    ck_assert_uint_eq(place_of_tag(100 + last), FLEET_TAKEOVERS_MAX);
     rows[last].wanted = true;
     turn();
     UNTIL((fleet_turn(&loop), home.rooms[last + 1] == NULL));

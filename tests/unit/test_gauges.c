@@ -429,6 +429,7 @@ START_TEST(gauges__a_target_is_shown_as_it_is)
     is("sagad_target_calls_max{target=\"t\"}", 9);
     is("sagad_target_calls_in_flight{target=\"t\"}", 4);
     is("sagad_target_calls_waiting{target=\"t\"}", 3);
+    is("sagad_target_oldest_waiting_seconds{target=\"t\"}", (double)target_longest(t, now).us / 1e6);
     is("sagad_target_breaker_state{target=\"t\"}", 0);
     is("sagad_target_unreachable_seconds{target=\"t\"}", 0);
     is("sagad_target_retry_budget_left{target=\"t\"}", -1);

@@ -380,6 +380,17 @@ START_TEST(observer__the_rest_is_told_at_debug)
                      "level=debug msg=\"compensation started\" definition=trip step=hotel target=t attempt=1\n"
                      "level=debug msg=\"compensation ended\" definition=trip step=hotel target=t attempt=1 status=OK\n"
                      "level=debug msg=\"saga ended\" definition=trip\n");
+    begin(3);
+    turn_back(3, REASON_LEASE);
+    observe();
+    struct record failed = of_step(3, RECORD_COMPENSATION_FAILED, 1);
+    add(of_step(3, RECORD_COMPENSATION_STARTED, 1));
+    failed.status = CODE_UNAVAILABLE;
+    failed.message = bytes_of_text("away");
+    add(failed);
+    observe();
+    ck_assert_ptr_nonnull(
+        strstr(lines, " definition=trip step=hotel target=t attempt=1 status=UNAVAILABLE text=away\n"));
     log_set_level(LOG_LEVEL_INFO);
     begin(2);
     turn_back(2, REASON_LEASE);

@@ -42,6 +42,7 @@ const struct retry_defaults *__wrap_retries_find(const struct retries *r, uint32
 
 /* What the core was told to register, which takes it; tests.mk wraps this, too. */
 static struct definition *given;
+static int register_fails; /* with this code */
 int __wrap_core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
                          struct error_detail *detail);
 int __wrap_core_register(struct core *c, struct definition *definition, struct instant now, uint64_t token,
@@ -51,6 +52,8 @@ int __wrap_core_register(struct core *c, struct definition *definition, struct i
     (void)now;
     (void)detail;
     ck_assert(token == 0 && given == NULL); /* nobody waits for it */
+    if (register_fails != 0)                /* and then it stays the caller's */
+        return register_fails;
     given = definition;
     return 0;
 }
@@ -259,6 +262,9 @@ START_TEST(registered__a_typed_one_of_another_loop_keeps_its_types)
                      0);
     s.limits.schemas = schemas_current(s.schemas);
     const struct definition other = {.source = bytes_of_text(typed), .schema_hash = entry->set->hash, .retry = kept};
+    register_fails = E_QUEUE; /* of what was read nothing stays, and nothing goes twice */
+    ck_assert_int_eq(registered_take_definition(&s, &other, &s.failure.detail), E_QUEUE);
+    register_fails = 0;
     ck_assert_msg(registered_take_definition(&s, &other, &s.failure.detail) == 0, "%s", s.failure.detail.text);
     ck_assert(given != NULL && given->schema != NULL);
     ck_assert_str_eq(given->schema_hash, entry->set->hash);

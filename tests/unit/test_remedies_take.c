@@ -283,6 +283,10 @@ START_TEST(remedies_take__what_cannot_be_had_changes_nothing)
     ck_assert_int_eq(remedies_take(&s, &config, &detail), E_MEMORY);
     ck_assert(s.remedies->count == 1 && !made[0].gone);
     ck_assert_str_eq(counted, "");
+    struct config_remedy pages[] = {rule_of("a", CONFIG_REMEDY_HOLD), rule_of("p", CONFIG_REMEDY_PAGE)};
+    const struct config with_pages = config_of(pages, 2); /* nor does what would follow make it good */
+    ck_assert_int_eq(remedies_take(&s, &with_pages, &detail), E_MEMORY);
+    ck_assert(s.remedies->count == 1 && hooks == 0);
     remedies_close(&s);
     create_code = 0;
     s.remedies = NULL;

@@ -38,6 +38,7 @@ START_TEST(sidecar__starts_and_stops)
     char id[64];
     world_open_sidecar(&w, "");
     world_begin(&w, id);
+    ck_assert_ptr_null(w.sidecar->fleet); /* it is of none */
     struct sidecar *second;
     struct error_detail detail;
     ck_assert_int_eq(sidecar_open(w.config, NULL, &second, &detail), E_JOURNAL_LOCKED);

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,83 @@ START_TEST(sidecar_open__the_data_fit)
 }
 END_TEST
 
+static char lines[8192];
+
+static void hear(void *self, const struct log_entry *entry)
+{
+    char line[LOG_LINE_SIZE];
+    (void)self;
+    log_line(LOG_FORMAT_LOGFMT, (struct instant){0}, entry->level, entry->text, entry->fields, entry->field_count,
+             line);
+    strncat(lines, strchr(line, ' ') + 1, sizeof lines - strlen(lines) - 1);
+}
+
+/* Where it listens, and that a drill is on; a collector alone opens no door for scrapes. */
+START_TEST(sidecar_open__what_it_does_is_told)
+{
+    char expected[256];
+    make_place("loops: 1\n");
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear, NULL);
+    ck_assert_msg(open_with("loops: 1\nhttp_listen: '127.0.0.1:0'\nfault_injection: true\n"
+                            "faults: [{kind: duplicate, for: 1m}]\n") == 0,
+                  "%s", detail.text);
+    snprintf(expected, sizeof expected, "level=info msg=listening address=%s ", w.address);
+    ck_assert_msg(strstr(lines, expected) != NULL, "%s", lines);
+    ck_assert_ptr_nonnull(strstr(lines, "msg=\"listening for probes and scrapes\" address=127.0.0.1:0 port="));
+    ck_assert_ptr_nonnull(
+        strstr(lines, "level=warn msg=\"faults are injected, for a drill\" actor=sagad.yaml faults=1\n"));
+    lines[0] = '\0';
+    ck_assert_msg(open_with("loops: 1\notlp_endpoint: 'unix:/nowhere'\notlp_metrics_interval: 10s\n") == 0, "%s",
+                  detail.text);
+    log_listen(NULL, NULL);
+    ck_assert_ptr_null(strstr(lines, "probes and scrapes"));
+    ck_assert_ptr_null(strstr(lines, "faults are injected"));
+}
+END_TEST
+
+/* A name and version stands for one text for ever. */
+START_TEST(sidecar_open__a_file_whose_text_was_changed_is_refused)
+{
+#define ORDER(step) "name: order\nversion: 1.0.0\nsteps:\n  - {name: " step ", target: t, action: /p.S/A}\n"
+    static const char with[] = "loops: 1\ndefinitions_dir: @/definitions\ntargets: {t: 'unix:/t'}\n";
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    write_key("definitions/order.yaml", ORDER("a"));
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(open_with(with) == 0, "%s", detail.text);
+    write_key("definitions/order.yaml", ORDER("b"));
+    ck_assert_int_eq(open_with(with), E_DEFINITION_EXISTS);
+    ck_assert_ptr_nonnull(strstr(detail.text, "raise the version"));
+}
+END_TEST
+
+/* Data that several loops of an older sagad have filled keep its rule for request_ids; what is empty takes the new one, and keeps it. */
+START_TEST(sidecar_open__the_rule_for_request_ids_stays)
+{
+    sqlite3 *db;
+    char id[64], path[96];
+    make_place("loops: 2\n");
+    world_run_sidecar(&w, "loops: 2\n");
+    ck_assert(w.sidecar->tags.mixed);
+    for (int i = 0; i < 4; i++) /* in each of them */
+        world_begin(&w, id);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    world_run_sidecar(&w, "loops: 2\n");
+    ck_assert(w.sidecar->tags.mixed);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    snprintf(path, sizeof path, "%s/data/journal.db", w.folder);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    snprintf(path, sizeof path, "DELETE FROM subjects WHERE kind = %d", SUBJECT_PLACEMENT);
+    ck_assert_int_eq(sqlite3_exec(db, path, NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    world_run_sidecar(&w, "loops: 2\n");
+    ck_assert(!w.sidecar->tags.mixed);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+}
+END_TEST
+
 static unsigned absent;
 static char first[64];
 
@@ -257,6 +335,9 @@ int main(void)
     tcase_add_test(t, sidecar_open__it_may_have_enough_files_open);
     tcase_add_test(t, sidecar_open__it_may_have_enough_address_space);
     tcase_add_test(t, sidecar_open__the_data_fit);
+    tcase_add_test(t, sidecar_open__what_it_does_is_told);
+    tcase_add_test(t, sidecar_open__a_file_whose_text_was_changed_is_refused);
+    tcase_add_test(t, sidecar_open__the_rule_for_request_ids_stays);
     tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

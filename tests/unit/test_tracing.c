@@ -195,7 +195,8 @@ START_TEST(tracing__a_saga_says_what_turned_it_back)
     record(RECORD_ENDED, 80, (struct record){.step = RECORD_NO_STEP, .saga_state = SAGA_COMPENSATED});
     saga = known;
     take();
-    ck_assert_ptr_nonnull(strstr(attributes(0), " saga.reason_step=b"));
+    ck_assert_ptr_nonnull(
+        strstr(attributes(0), " saga.state=COMPENSATED saga.reason=ACTION_REJECTED saga.reason_step=b"));
     failed_with(0, record_reason_name(REASON_ACTION_REJECTED));
     drop();
 }
@@ -419,6 +420,7 @@ END_TEST
 
 START_TEST(tracing__none_without_a_collector_and_none_of_those_that_are_not_sampled)
 {
+    ck_assert(tracing_samples(t, saga) && !tracing_samples(t, NULL)); /* nor of one that is not there */
     const struct config none = {.otlp_endpoint = "", .traces_percent = 100},
                         few = {.otlp_endpoint = "127.0.0.1:1", .traces_percent = 0};
     const struct call_effect call = {.saga = saga->id, .traceparent = bytes_of_text("as it came")};

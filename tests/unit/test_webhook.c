@@ -37,6 +37,8 @@ static void teardown(void)
     close(listener);
 }
 
+static unsigned promised; /* bytes of an answer, which do not come */
+
 /* Takes the next request whole, into text, and answers it so; 0: not at all. Returns the connection, which is still open. */
 static int take(int status, char text[REQUEST_SIZE])
 {
@@ -53,8 +55,8 @@ static int take(int status, char text[REQUEST_SIZE])
         if (end != NULL && (length == NULL || strlen(end + 4) < strtoul(length + 16, NULL, 10)))
             end = NULL;
     }
-    int size =
-        snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status);
+    int size = snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: %u\r\nConnection: close\r\n\r\n",
+                        status, promised);
     if (status != 0)
         ck_assert_int_eq(send(fd, answer, (size_t)size, MSG_NOSIGNAL), size);
     return fd;
@@ -228,6 +230,21 @@ START_TEST(webhook__only_two_hundreds_are_sent)
 }
 END_TEST
 
+/* An answer that breaks off is none. */
+START_TEST(webhook__half_an_answer_is_none)
+{
+    struct webhook *w = opened();
+    struct webhook_counts all = {0};
+    char text[REQUEST_SIZE];
+    ck_assert(webhook_post(w, url, "{}"));
+    promised = 100;
+    close(take(200, text));
+    promised = 0;
+    await(w, &all, 0, 1);
+    webhook_close(w);
+}
+END_TEST
+
 START_TEST(webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order)
 {
     char text[REQUEST_SIZE], body[16], expected[16];
@@ -324,6 +341,7 @@ int main(void)
     tcase_add_test(c, webhook__without_a_thread_there_is_none);
     tcase_add_test(c, webhook__posts_what_it_is_told);
     tcase_add_test(c, webhook__only_two_hundreds_are_sent);
+    tcase_add_test(c, webhook__half_an_answer_is_none);
     tcase_add_test(c, webhook__one_that_hangs_drops_what_is_too_much_and_the_rest_is_sent_in_order);
     tcase_add_test(c, webhook__takes_as_many_as_come_while_they_leave);
     tcase_add_test(c, webhook__an_end_cuts_what_is_under_way);
