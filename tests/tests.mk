@@ -78,6 +78,7 @@ $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%
 $(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file
 $(B)/tests/unit/test_rpc_room $(B)/tests/unit/test_precheck: LINK_MORE := -Wl,--wrap=getaddrinfo
 $(B)/tests/unit/test_rpc_abuse $(B)/tests/unit/test_door: LINK_MORE := -Wl,--wrap=accept4,--wrap=clock_gettime
+$(B)/tests/unit/test_names: LINK_MORE := -Wl,--wrap=clock_gettime
 $(B)/tests/unit/test_guard: LINK_MORE := -Wl,--wrap=clock_gettime,--wrap=rpc_wake
 $(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_target_create rpc_target_retire core_set_target \

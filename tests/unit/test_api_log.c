@@ -17,9 +17,10 @@ static unsigned lines;
 
 static void hear(void *self, const struct log_entry *entry)
 {
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
     (void)self;
     lines++;
-    int at = snprintf(said, sizeof said, "%s %s", entry->level == LOG_LEVEL_INFO ? "info" : "warn", entry->text);
+    int at = snprintf(said, sizeof said, "%s %s", levels[entry->level], entry->text);
     for (size_t i = 0; i < entry->field_count; i++) {
         const struct log_field *f = &entry->fields[i];
         if (f->kind == LOG_KIND_NUMBER)
@@ -127,6 +128,47 @@ START_TEST(api_log__what_an_operator_does_is_told)
 }
 END_TEST
 
+START_TEST(api_log__a_bulk_job_is_told)
+{
+    Saga__V1__StartBulkRequest m = SAGA__V1__START_BULK_REQUEST__INIT;
+    m.id = text_of("job");
+    m.act = SAGA__V1__BULK_ACT__BULK_ACT_SKIP;
+    m.where = text_of("true");
+    m.definition = text_of("order");
+    m.actor = text_of("anna");
+    m.reason = text_of("why");
+    w.peer = (struct rpc_peer){
+        .transport = RPC_TRANSPORT_UNIX, .address = "", .identity = "", .has_user = true, .uid = 7, .gid = 8};
+    says(METHOD_START_BULK, &m.base, "info a bulk job begins bulk=job act=skip actor=anna uid=7 address= identity=");
+    says(METHOD_START_BULK, &m.base, "");
+}
+END_TEST
+
+/* The key may name a person. */
+START_TEST(api_log__an_answer_is_forgotten_without_its_key)
+{
+    Saga__V1__ForgetAnswerRequest m = SAGA__V1__FORGET_ANSWER_REQUEST__INIT;
+    m.name = text_of("limits");
+    m.key = text_of("ann@example.org");
+    m.actor = text_of("anna");
+    m.reason = text_of("why");
+    says(METHOD_FORGET_ANSWER, &m.base, "info a last good answer is forgotten name=limits actor=anna reason=why");
+}
+END_TEST
+
+START_TEST(api_log__damage_is_told_as_an_error)
+{
+    Saga__V1__ListAuditRequest m = SAGA__V1__LIST_AUDIT_REQUEST__INIT;
+    core_audit(w.loop[0].core, bytes_of("\x0a\x7f", 2));
+    api_world_settle(&w);
+    struct world_call *call = api_world_ask(&w, 0, METHOD_LIST_AUDIT, &m.base);
+    api_world_settle(&w);
+    ck_assert_str_eq(said, "error the journal is damaged: a request was refused journal= what=row 1 of the audit trail "
+                           "cannot be read");
+    api_world_free(call);
+}
+END_TEST
+
 START_TEST(api_log__a_drill_is_told_as_a_warning)
 {
     Google__Protobuf__Duration lasts = GOOGLE__PROTOBUF__DURATION__INIT;
@@ -153,6 +195,9 @@ int main(void)
     tcase_add_test(t, api_log__what_is_registered_is_told_once);
     tcase_add_test(t, api_log__what_an_operator_does_is_told);
     tcase_add_test(t, api_log__a_drill_is_told_as_a_warning);
+    tcase_add_test(t, api_log__a_bulk_job_is_told);
+    tcase_add_test(t, api_log__an_answer_is_forgotten_without_its_key);
+    tcase_add_test(t, api_log__damage_is_told_as_an_error);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);
