@@ -34,7 +34,7 @@ $(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=
 # The api without gRPC behind its calls: what stands in tests/support/api_world.c takes the place of these.
 CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask \
 	ask_cancel ask_took)
-$(patsubst %,$(B)/tests/unit/test_%,api audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
+$(patsubst %,$(B)/tests/unit/test_%,api api_log audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
 $(B)/tests/unit/test_audit: LINK_MORE += -Wl,--wrap=arena_pack
 $(B)/tests/unit/test_subscribers: LINK_MORE += -Wl,--wrap=malloc
 $(patsubst %,$(B)/tests/unit/test_postgres_%,away hold looks refusals server store): LINK_MORE := -Wl,--wrap=pg_now
@@ -80,7 +80,9 @@ $(B)/tests/unit/test_reload: LINK_MORE := -Wl,--wrap=policy_read,--wrap=policy_d
 $(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
 $(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file
 $(B)/tests/unit/test_rpc_room $(B)/tests/unit/test_precheck: LINK_MORE := -Wl,--wrap=getaddrinfo
-$(B)/tests/unit/test_rpc_abuse: LINK_MORE := -Wl,--wrap=accept4,--wrap=clock_gettime
+$(B)/tests/unit/test_rpc_abuse $(B)/tests/unit/test_door: LINK_MORE := -Wl,--wrap=accept4,--wrap=clock_gettime
+$(B)/tests/unit/test_names: LINK_MORE := -Wl,--wrap=clock_gettime
+$(B)/tests/unit/test_guard: LINK_MORE := -Wl,--wrap=clock_gettime,--wrap=rpc_wake
 $(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)
 $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_target_create rpc_target_retire core_set_target \
 	counters_target counters_target_changes counters_breaker core_engine engine_target api_submit)

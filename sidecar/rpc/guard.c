@@ -138,7 +138,7 @@ static void count_one(struct rpc_guard *g, const struct rpc_watched *w, int fd)
     if (!is_guest(w, fd) || fstat(fd, &st) != 0)
         return;
     struct known *k = known_of(g, st.st_ino);
-    if (k == NULL || ioctl(fd, SIOCINQ, &unread) != 0)
+    if (k == NULL || k->fresh || ioctl(fd, SIOCINQ, &unread) != 0)
         return;
     uint64_t received = rpc_bytes_received(fd);
     k->score = received - k->received + (uint64_t)unread;

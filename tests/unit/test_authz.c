@@ -73,6 +73,8 @@ START_TEST(authz__names_a_caller_by_what_is_proven_of_it)
     ck_assert(!named("dns:*.shop.svc", tls("cart.shop.svc.a.org")) && !named("dns:shop.svc", tls("shop.svc.a.org")));
     ck_assert(!named("dns:shop.svc", tls("workshop.svc")) && !named("dns:shop.svc", tls("cart.shop.svc")));
     ck_assert(!named("dns:*", tls("")) && !named("spiffe://*", tls("")) && named("tls", tls("")));
+    static const char behind[] = "cart.shop.svc"; /* what stands before a name is none of it */
+    ck_assert(!named("dns:*.shop.svc", tls(behind + strlen("cart.sho"))));
     /* What a caller says in plaintext is nothing. */
     plain.identity = "spiffe://a.org/ns/shop/sa/cart";
     ck_assert(!named("spiffe://*", plain));

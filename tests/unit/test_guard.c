@@ -29,6 +29,31 @@ static void on_cut(void *self, const char *text, unsigned count)
     cut += count;
 }
 
+/* ---- tests.mk wraps these ---- */
+
+enum { LOOPS_CLOCK = 12345 }; /* of the work that the loop has done: the test says how much */
+
+static int64_t worked_ms;
+static unsigned wakes;
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+void __wrap_rpc_wake(struct rpc *r);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    if (clock != LOOPS_CLOCK)
+        return __real_clock_gettime(clock, t);
+    *t = (struct timespec){.tv_sec = worked_ms / 1000, .tv_nsec = worked_ms % 1000 * 1000000};
+    return 0;
+}
+
+void __wrap_rpc_wake(struct rpc *r)
+{
+    ck_assert_ptr_eq(r, &room);
+    wakes++;
+}
+
 struct pair {
     int here, there; /* accepted, and whoever connected */
 };
@@ -133,6 +158,97 @@ START_TEST(guard__calls_that_are_reset_are_counted_from_look_to_look)
         close(loud.here);
         close(loud.there);
     }
+}
+END_TEST
+
+/* The loop has worked for so long since the look before, and has come back from C core or has not. */
+static void look_at_loop(int64_t ms, bool came_back)
+{
+    worked_ms += ms;
+    if (came_back)
+        atomic_fetch_add(&room.progress, 2);
+    look_after(0, 0);
+}
+
+/* A loop that works within C core for longer than 35 ms is woken; one that works on for 15 ms and does not come back is held. */
+START_TEST(guard__a_loop_that_does_not_come_back_is_held)
+{
+    static const struct {
+        int64_t doubted_ms, held_ms;
+        bool comes_back, doubted, held;
+    } cases[] = {{35, 100, false, false, false},
+                 {36, 15, false, true, false},
+                 {36, 16, false, true, true},
+                 {1000, 1000, true, true, false}};
+    room.poller = LOOPS_CLOCK;
+    atomic_store(&room.progress, 1);
+    atomic_store(&room.polled, true);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pair loud = connected();
+        wakes = cut = 0;
+        look_at_loop(0, true);
+        look_at_loop(cases[i].doubted_ms, false);
+        ck_assert_uint_eq(wakes, cases[i].doubted);
+        sends(loud, 1 << 16);
+        if (!cases[i].doubted)
+            continue;
+        look_at_loop(cases[i].held_ms, cases[i].comes_back);
+        ck_assert_uint_eq(wakes, 1); /* once is enough */
+        ck_assert_msg(cut == cases[i].held, "case %zu", i);
+        close(loud.here);
+        close(loud.there);
+    }
+    /* One that waits within C core is not doubted, whatever its thread does; nor one that has not begun. */
+    struct pair loud = connected();
+    wakes = cut = 0;
+    atomic_store(&room.progress, 100);
+    for (int i = 0; i < 3; i++) {
+        sends(loud, 1 << 16);
+        look_at_loop(100, false);
+    }
+    ck_assert_uint_eq(wakes + cut, 0);
+}
+END_TEST
+
+/* On a busy machine a loop gets little of the processor: what it does in many looks is no sign, unless it has been woken since. */
+START_TEST(guard__a_loop_that_works_little_by_little_is_not_held)
+{
+    struct pair loud = connected();
+    room.poller = LOOPS_CLOCK;
+    atomic_store(&room.progress, 1);
+    atomic_store(&room.polled, true);
+    for (int i = 0; i < 200; i++) {
+        sends(loud, 1 << 12);
+        look_at_loop(1, false);
+    }
+    ck_assert_uint_eq(wakes, 0);
+    look_at_loop(40, false);
+    ck_assert_uint_eq(wakes, 1);
+    for (int i = 0; i < 80 && cut == 0; i++) { /* however little by little it is then */
+        sends(loud, 1 << 15);
+        worked_ms += i % 3 == 0;
+        look_after(0, 0);
+    }
+    ck_assert_uint_eq(wakes, 1);
+    ck_assert_uint_eq(cut, 1);
+}
+END_TEST
+
+/* A socket that the process has twice is shut out, and counted, once; and looks leave no file open. */
+START_TEST(guard__a_socket_is_counted_once)
+{
+    struct pair loud = connected();
+    int again = dup(loud.here), lowest = dup(again);
+    close(lowest);
+    look();
+    sends(loud, 1 << 16);
+    look();
+    ck_assert_uint_eq(cut, 1);
+    UNTIL(is_out(loud));
+    int now = dup(again);
+    ck_assert_int_eq(now, lowest);
+    close(now);
+    close(again);
 }
 END_TEST
 
@@ -334,6 +450,9 @@ int main(void)
     tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
     tcase_add_test(t, guard__calls_that_are_reset_are_counted_from_look_to_look);
     tcase_add_test(t, guard__whoever_comes_over_the_other_family_is_shut_out);
+    tcase_add_test(t, guard__a_socket_is_counted_once);
+    tcase_add_test(t, guard__a_loop_that_works_little_by_little_is_not_held);
+    tcase_add_test(t, guard__a_loop_that_does_not_come_back_is_held);
     tcase_add_test(t, guard__all_that_sent_about_as_much_go_together);
     tcase_add_test(t, guard__whoever_is_gone_is_forgotten);
     tcase_add_test(t, guard__nobody_else_is_looked_at);

@@ -4,16 +4,35 @@
 #include "tests/support/fake_peer.h"
 #include "tests/support/rpc_world.h"
 
+#include <arpa/inet.h>
 #include <check.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 enum { PEERS = 3 };
 
 static struct world w;
 static struct fake_dns dns;
 static struct fake_peer peers[PEERS]; /* at 127.0.0.2 and so on, all at one port */
+
+static atomic_int later_s; /* what the room's clock says more than the world's */
+
+/* tests.mk wraps it. */
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int error = __real_clock_gettime(clock, t);
+    t->tv_sec += atomic_load(&later_s);
+    return error;
+}
 
 static void name_of(uint16_t port, char name[96])
 {
@@ -572,6 +591,43 @@ START_TEST(names__one_that_nobody_knows_is_told)
 }
 END_TEST
 
+/* However often it would still be asked by itself. */
+START_TEST(names__a_server_that_says_nothing_is_waited_for_in_vain)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof at;
+    int server = socket(AF_INET, SOCK_DGRAM, 0);
+    ck_assert_int_eq(bind(server, (const struct sockaddr *)&at, size), 0);
+    ck_assert_int_eq(getsockname(server, (struct sockaddr *)&at, &size), 0);
+    char name[96], said[512];
+    snprintf(name, sizeof name, "dns://127.0.0.1:%u/" FAKE_DNS_NAME ":7", (unsigned)ntohs(at.sin_port));
+    world_open(&w, false);
+    struct rpc_target *target = world_target(&w, name);
+    struct world_answer a;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(50), &a);
+    WORLD_UNTIL(&w, recv(server, said, sizeof said, MSG_DONTWAIT) > 0);
+    atomic_store(&later_s, NAMES_WAIT_MS / 1000 + 1);
+    WORLD_UNTIL(&w, a.count == 1);
+    ck_assert_int_eq(target->query.end, NAME_UNSURE);
+    ck_assert_str_eq(a.unreached, "the name server does not answer");
+    world_close(&w);
+    close(server);
+}
+END_TEST
+
+/* The name itself may be none: nobody has to be asked. */
+START_TEST(names__what_can_be_no_name_is_told)
+{
+    char name[160];
+    start_dns(0);
+    world_open(&w, false);
+    snprintf(name, sizeof name, "dns://%s/%064d.example.org:7", dns.address, 0); /* a label has 63 bytes at most */
+    ck_assert_str_eq(why_unreached(name), "no such name");
+    ck_assert_uint_eq(atomic_load(&dns.asked), 0);
+    end(0);
+}
+END_TEST
+
 /* It comes into being: whoever waits is told, though nobody calls it meanwhile. */
 START_TEST(names__one_that_comes_into_being_is_told)
 {
@@ -613,6 +669,8 @@ int main(void)
     tcase_add_test(tc, names__several_addresses_may_be_given_in_numbers);
     tcase_add_test(tc, names__localhost_is_whichever_address_answers);
     tcase_add_test(tc, names__one_that_nobody_knows_is_told);
+    tcase_add_test(tc, names__a_server_that_says_nothing_is_waited_for_in_vain);
+    tcase_add_test(tc, names__what_can_be_no_name_is_told);
     tcase_add_test(tc, names__one_that_comes_into_being_is_told);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

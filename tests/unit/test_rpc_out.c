@@ -705,7 +705,11 @@ START_TEST(rpc_out__what_waited_for_a_connection_leaves_in_pieces)
     for (int i = 0; i < COUNT; i++)
         world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &answers[i]);
     ck_assert_int_eq(length(&target->held), COUNT);
-    int before = COUNT, now, most = 0;
+    WORLD_UNTIL(&w, length(&target->held) < COUNT);
+    struct world_answer later;
+    int before = length(&target->held), now, most = COUNT - before;
+    world_call_out(&w, target, "/t.T/Echo", "x", SPAN_S(20), &later);
+    ck_assert_int_eq(length(&target->held), ++before); /* who comes now is behind them */
     WORLD_UNTIL(&w, (now = length(&target->held), most = before - now > most ? before - now : most, before = now) == 0);
     ck_assert_int_ge(most, AT_ONCE / 2);
     ck_assert_int_le(most, 2 * AT_ONCE); /* by the connection's news, and by the turn that follows it */
