@@ -404,6 +404,10 @@ START_TEST(tables__help_has_columns)
             ck_assert_msg(strstr(text, line) != NULL, "%s", line);
         }
         uint64_t mask = OPTIONS_COMMON | (row != NULL ? row->options : OPTION_BIT(OPTION_SHOW_VERSION));
+        ck_assert_int_eq(strstr(text, "\n\nOptions\n") != NULL, row != NULL && row->options != 0);
+        ck_assert_ptr_nonnull(strstr(text, row != NULL ? "\n\nOptions of every command\n"
+                                                       : "\n\nOptions, before or after the command\n"));
+        ck_assert_int_eq(strstr(text, "\n\nBefore the command only\n") != NULL, row == NULL);
         for (unsigned id = 0; id < OPTION_COUNT; id++) {
             const struct option_row *o = &option_rows[id];
             char letter[5] = {'-', o->letter, ',', ' ', '\0'};

@@ -105,6 +105,7 @@ static void status(grpc_status_code code, const char *text)
 {
     unsigned batch;
     const grpc_op *op = find(GRPC_OP_RECV_STATUS_ON_CLIENT, &batch);
+    ck_assert_ptr_nonnull(op->data.recv_status_on_client.trailing_metadata);
     *op->data.recv_status_on_client.status = code;
     *op->data.recv_status_on_client.status_details = grpc_slice_from_copied_string(text);
 }
