@@ -50,6 +50,7 @@ $(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
 $(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create,--wrap=dlsym
 $(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
 $(B)/tests/unit/test_async_pipe: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,wake is_shut now backoff duplex_open duplex_send duplex_reached duplex_cancel)
+$(B)/tests/unit/test_wire_ends: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_batch wire_create_call wire_admit wire_dismiss grpc_call_unref grpc_call_cancel)
 $(B)/tests/unit/test_client_watch: LINK_MORE := -Wl,--wrap=wire_stream_open
 $(B)/tests/unit/test_client_settings: LINK_MORE := -Wl,--wrap=grpc_channel_create,--wrap=pthread_create
 $(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \

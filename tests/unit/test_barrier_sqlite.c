@@ -662,6 +662,7 @@ START_TEST(barrier_sqlite__refuses_bad_options)
     ck_assert_int_eq(saga_sqlite_open("", NULL, &none, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "path");
     ck_assert_int_eq(saga_sqlite_open("/nowhere/at/all.db", NULL, &none, &error), SAGA_E_UNAVAILABLE);
+    ck_assert_str_eq(error.message, "/nowhere/at/all.db: unable to open database file");
     const struct saga_sqlite_options most = {.keep_ms = 1000, .busy_timeout_ms = 600000, .collect_rows = 1000};
     ck_assert_int_eq(saga_sqlite_open(path, &most, &none, &error), SAGA_OK);
     saga_sqlite_close(none);

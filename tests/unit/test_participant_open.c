@@ -148,7 +148,8 @@ START_TEST(participant_open__takes_nothing_for_no_certificate)
                                             "SAGAD_TLS_IDENTITY"};
     for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
         setenv(variables[i], "", 1);
-    serve_with(NULL, echo, NULL, (void *)(uintptr_t) "");
+    const struct saga_participant_options options = {.address = "0.0.0.0:0", .plaintext_network = true};
+    serve_with(&options, echo, NULL, (void *)(uintptr_t) "");
     struct caller_call *call = action_call();
     ck_assert_int_eq(caller_run(&caller, call), SAGA_OK);
     free(call);

@@ -88,6 +88,18 @@ START_TEST(participant_stop__answers_what_outlasts_the_grace_when_it_has_ended)
     assert_answer(waiting, SAGA_E_UNAVAILABLE, "not carried out");
     ck_assert_str_eq(waiting->function, "not-begun");
     ck_assert_int_eq(carried_out(), 0);
+    /* For as long as it runs the server answers, as before. */
+    struct caller_call *late = action_call(), *health = calloc(1, sizeof *health);
+    health->method = "/grpc.health.v1.Health/Check";
+    health->timeout_ms = 20000;
+    for (int i = 0; i < 5; i++) {
+        ck_assert_int_eq(caller_run(&caller, health), SAGA_OK);
+        ck_assert_mem_eq(health->answer, "\x08\x02", 2); /* NOT_SERVING */
+        caller_run(&caller, late);
+        assert_answer(late, SAGA_E_UNAVAILABLE, "not carried out");
+    }
+    free(late);
+    free(health);
     gate_open();
     caller_finish(running);
     ck_assert_int_eq(carried_out(), 1);

@@ -360,6 +360,15 @@ START_TEST(runbook__looks_as_it_was_told)
                                        : "$ sagactl audit\n2023-11-14 22:13:20 +0000  Skip") != NULL,
                       "%s", said);
     }
+    /* The words before and behind what is shown are those of the runbook, to its end. */
+    const char *text_of = NULL;
+    for (size_t i = 0; i < runbook_count; i++)
+        if (strcmp(runbooks[i].name, "SagadBreakerOpen") == 0)
+            text_of = runbooks[i].text;
+    ck_assert_ptr_nonnull(text_of);
+    size_t head = strcspn(text_of, "\n") + 1, tail = strlen(strrchr(text_of, '#'));
+    ck_assert_int_eq(strncmp(said, text_of, head), 0);
+    ck_assert(strlen(said) > tail && strcmp(said + strlen(said) - tail, strrchr(text_of, '#')) == 0);
     /* And with all that it takes to reach the sidecar. */
     anew();
     tell("Status", &status.base);

@@ -57,6 +57,21 @@ START_TEST(fleet__shows_each_journal_and_who_has_it)
     Saga__V1__ListJournalsRequest *request =
         saga__v1__list_journals_request__unpack(NULL, asked_sizes[1], asked_bytes[1]);
     ck_assert_str_eq(request->after, "free");
+    /* The columns are as wide as the longest name, within reason. */
+    static char longer[62];
+    memset(longer, 'x', 61);
+    for (int size = 8; size <= 61; size += size == 8 ? 52 : 1) {
+        char line[400];
+        j[0].name = longer + 61 - size;
+        second.journals = all;
+        second.n_journals = 2;
+        anew();
+        tell("ListJournals", &second.base);
+        ck_assert_int_eq(sagactl("fleet"), EXIT_DONE);
+        snprintf(line, sizeof line, "\n%-*s  taken over  %-*s      0 ", size < 60 ? size : 60, "guest",
+                 size < 60 ? size : 60, "home");
+        ck_assert_msg(strstr(said, line) != NULL, "%s\nis not in\n%s", line, said);
+    }
     saga__v1__list_journals_request__free_unpacked(request, NULL);
 }
 END_TEST

@@ -401,6 +401,8 @@ START_TEST(times__takes_no_nonsense_from_the_wire)
     t.seconds = 1;
     t.nanos = -1;
     ck_assert(times_of(&t).us == INSTANT_NEVER.us);
+    t.nanos = 1000000000;
+    ck_assert(times_of(&t).us == INSTANT_NEVER.us);
     t.nanos = 999999999;
     ck_assert_int_eq(times_of(&t).us, 1999999);
 }

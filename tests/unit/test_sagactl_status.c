@@ -163,6 +163,8 @@ START_TEST(status__adds_up_its_loops)
     ck_assert_int_eq(json_integer_value(json_object_get(sums, "running")), 33);
     ck_assert_int_eq(json_integer_value(json_object_get(sums, "stuck")), 7);
     ck_assert_str_eq(json_string_value(json_object_get(sums, "health")), "SERVING");
+    ck_assert_str_eq(json_string_value(json_object_get(sums, "address")), "unix:here.sock");
+    ck_assert_uint_eq(json_array_size(json_object_get(sums, "loops")), answer.n_loops); /* and each of them */
     json_decref(sums);
 }
 END_TEST

@@ -183,7 +183,9 @@ START_TEST(words__of_every_reason)
                  {REASON(REQUEST_CHANGED), "request changed"},
                  {REASON(UNEXPECTED_ANSWER), "unexpected answer"},
                  {REASON(OVERLOADED), "overloaded"},
-                 {REASON(UNAVAILABLE), "target unavailable"}};
+                 {REASON(UNAVAILABLE), "target unavailable"},
+                 {(Saga__V1__Reason)(REASON(UNAVAILABLE) + 1), "?"},
+                 {(Saga__V1__Reason)-1, "?"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         ck_assert_str_eq(words_reason(cases[i].reason), cases[i].words);
 }

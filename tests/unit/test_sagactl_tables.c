@@ -319,6 +319,73 @@ START_TEST(tables__completions_ask_for_what_there_is)
 }
 END_TEST
 
+/* The words of the options of these, "--a --b". */
+static void options_text(uint64_t mask, char *to, size_t size)
+{
+    size_t used = 0;
+    to[0] = '\0';
+    for (unsigned id = 0; id < OPTION_COUNT; id++)
+        if ((mask & OPTION_BIT(id)) != 0)
+            used += (size_t)snprintf(to + used, size - used, "%s--%s", used > 0 ? " " : "", option_rows[id].name);
+    ck_assert_uint_lt(used, size);
+}
+
+/* In place of an option bash proposes all that the command takes, and else files, where it takes some, or nothing. */
+START_TEST(tables__completions_of_bash_know_what_a_command_takes)
+{
+    char *text = NULL, options[2000], line[2500];
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    ck_assert(help_completion(out, "bash"));
+    fclose(out);
+    for (size_t c = 0; c < command_count; c++) {
+        const struct command_row *row = &command_rows[c];
+        options_text(OPTIONS_COMMON | row->options, options, sizeof options);
+        snprintf(line, sizeof line,
+                 "\n        %s)\n          if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W '%s' -- \"$cur\"))\n"
+                 "          else COMPREPLY=(%s",
+                 row->name, options,
+                 row->complete == COMPLETE_FILE      ? "$(compgen -f -- \"$cur\")); fi ;;\n"
+                 : row->complete == COMPLETE_NOTHING ? "); fi ;;\n"
+                                                     : "$(compgen -W ");
+        ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+    }
+    size_t used = (size_t)snprintf(line, sizeof line, "        *) COMPREPLY=($(compgen -W '");
+    for (size_t c = 0; c < command_count; c++)
+        used += (size_t)snprintf(line + used, sizeof line - used, "%s ", command_rows[c].name);
+    options_text(OPTIONS_BEFORE, options, sizeof options);
+    snprintf(line + used, sizeof line - used, "%s' -- \"$cur\")) ;;\n", options);
+    ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+    free(text);
+}
+END_TEST
+
+/* Files are proposed behind each command that takes some, and behind no other. */
+START_TEST(tables__completions_propose_files)
+{
+    static const struct {
+        const char *shell, *head, *tail, *end, *files; /* "HEAD command TAIL ... FILES ... END" */
+    } shells[] = {{"zsh", "\n        ", ") _arguments", " ;;\n", " \\\n        '*:file:_files' ;;\n"},
+                  {"fish", "\ncomplete -c sagactl -n '__fish_seen_subcommand_from ", "' -F", "\n", "' -F\n"}};
+    for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
+        char *text = NULL, begin[256];
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        ck_assert(help_completion(out, shells[i].shell));
+        fclose(out);
+        for (size_t c = 0; c < command_count; c++) {
+            const struct command_row *row = &command_rows[c];
+            snprintf(begin, sizeof begin, "%s%s%s", shells[i].head, row->name, shells[i].tail);
+            const char *at = strstr(text, begin), *files = at == NULL ? NULL : strstr(at, shells[i].files);
+            const char *end = at == NULL ? NULL : strstr(at + 1, shells[i].end);
+            bool proposed = files != NULL && files < end + strlen(shells[i].end);
+            ck_assert_msg(proposed == (row->complete == COMPLETE_FILE), "%s: %s", shells[i].shell, row->name);
+        }
+        free(text);
+    }
+}
+END_TEST
+
 /* Every name has its text beside it or, when it is too long, below it, in a column. */
 START_TEST(tables__help_has_columns)
 {
@@ -337,6 +404,10 @@ START_TEST(tables__help_has_columns)
             ck_assert_msg(strstr(text, line) != NULL, "%s", line);
         }
         uint64_t mask = OPTIONS_COMMON | (row != NULL ? row->options : OPTION_BIT(OPTION_SHOW_VERSION));
+        ck_assert_int_eq(strstr(text, "\n\nOptions\n") != NULL, row != NULL && row->options != 0);
+        ck_assert_ptr_nonnull(strstr(text, row != NULL ? "\n\nOptions of every command\n"
+                                                       : "\n\nOptions, before or after the command\n"));
+        ck_assert_int_eq(strstr(text, "\n\nBefore the command only\n") != NULL, row == NULL);
         for (unsigned id = 0; id < OPTION_COUNT; id++) {
             const struct option_row *o = &option_rows[id];
             char letter[5] = {'-', o->letter, ',', ' ', '\0'};
@@ -368,6 +439,8 @@ int main(void)
     tcase_add_test(tests, tables__completions_of_fish_are_quoted_to_their_end);
     tcase_add_test(tests, tables__completions_propose_the_words_of_a_command);
     tcase_add_test(tests, tables__completions_ask_for_what_there_is);
+    tcase_add_test(tests, tables__completions_of_bash_know_what_a_command_takes);
+    tcase_add_test(tests, tables__completions_propose_files);
     tcase_add_test(tests, tables__help_has_columns);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -172,6 +172,13 @@ START_TEST(top__looks_again_for_who_was_there)
     tell("Status", &answer.base);
     ck_assert_int_eq(sagactl("top --timeout 10ms"), EXIT_DONE);
     ck_assert_str_eq(said, "");
+    /* It is over when its time is, whether the sidecar has come back until then or not. */
+    anew();
+    tell("Status", &answer.base);
+    tell("Status", NULL);
+    told[1].code = SAGA_E_UNAVAILABLE;
+    told[1].reason = SAGA_REASON_UNREACHABLE;
+    ck_assert_int_eq(sagactl("top --timeout 1900ms"), EXIT_DONE);
     /* One look is taken whole: of two moments there is one rate. */
     anew();
     tell("Status", &answer.base);

@@ -69,6 +69,14 @@ START_TEST(why__tells_a_deadline_that_counts)
             /* As long as that can turn it back, an operator can. */
             ck_assert_msg((strstr(said, "sagactl cancel 9f03c1d2a4b7-2a ") != NULL) == cases[i].told, "%s", said);
         }
+    saga.state = SAGA__V1__SAGA_STATE__SAGA_STATE_RUNNING;
+    saga.pivot_started = false;
+    saga.deadline = NULL;
+    anew();
+    tell("Get", &answer.base);
+    tell("Status", &status.base);
+    ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
+    ck_assert_msg(strstr(said, "deadline ") == NULL, "%s", said);
 }
 END_TEST
 
