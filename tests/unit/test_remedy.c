@@ -85,6 +85,7 @@ START_TEST(remedy__refuses_what_is_no_question)
         ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), E_ARGUMENT);
         ck_assert_str_eq(detail.field, "when");
         ck_assert_msg(strstr(detail.text, wrong[i].words) != NULL, "%s", detail.text);
+        ck_assert_uint_gt(strlen(detail.text), strlen(wrong[i].words)); /* and what is wrong there */
     }
 }
 END_TEST
@@ -170,9 +171,10 @@ START_TEST(remedy__an_act_without_an_answer_is_late)
     /* One that was ordered before the rule was told to try alone, and that nobody has answered: it is of no use. */
     const struct remedy_options tries = {.when = "true", .every = SPAN_S(60), .settle = SPAN_S(60)};
     make_of(&tries);
-    const struct remedy_mark ordered = {.acts = 1, .acted_at = now, .order = REMEDY_ORDER_ACT};
+    const struct remedy_mark ordered = {.acts = 1, .acted_at = now, .order = REMEDY_ORDER_ACT, .pending = true};
     remedy_restore(rule, &ordered);
     ck_assert_int_eq(after(1, 0, 0), REMEDY_LATE);
+    ck_assert(!remedy_mark(rule)->pending);
 }
 END_TEST
 

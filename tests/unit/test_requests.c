@@ -180,6 +180,33 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
 }
 END_TEST
 
+/* A name, and a target for each undo. */
+START_TEST(requests__a_begin_says_what_it_is)
+{
+    struct enlistment one = undoable("a", SPAN_S(2));
+    struct event event = begin_with(&one, 1);
+    event.name = bytes_of_text("a b");
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "name");
+    event.name = bytes_of_text("order");
+    one.compensation.target = "gone";
+    ck_assert_int_eq(ask(event), E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(field, "enlist[0].compensation.target");
+    ck_assert_ptr_null(engine_find(engine, 1));
+}
+END_TEST
+
+/* What was committed cannot be aborted. */
+START_TEST(requests__what_was_committed_is_not_aborted)
+{
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    begin("a");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .settle = &s, .settle_count = 1}), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT}), E_SAGA_ENDED);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMMITTED);
+}
+END_TEST
+
 /* What turned back cannot be committed, whatever it has done. */
 START_TEST(requests__what_turned_back_is_not_committed)
 {
@@ -520,6 +547,8 @@ int main(void)
     tcase_add_test(tests, requests__a_settlement_that_is_wrong_changes_nothing);
     tcase_add_test(tests, requests__a_loop_is_counted_before_its_saga_begins);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
+    tcase_add_test(tests, requests__a_begin_says_what_it_is);
+    tcase_add_test(tests, requests__what_was_committed_is_not_aborted);
     tcase_add_test(tests, requests__what_turned_back_is_not_committed);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);
