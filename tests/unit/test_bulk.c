@@ -348,7 +348,7 @@ START_TEST(bulk__what_is_wrong_is_refused_by_its_field)
     job.definition = long_text;
     ck_assert_int_eq(add(&job), E_ARGUMENT);
     ck_assert_str_eq(detail.field, "definition");
-    job = job_of("at-the-bounds", 10);
+    job = job_of(long_text + (sizeof long_text - 1 - BULK_ID_BYTES_MAX), 10);
     job.definition = long_text + (sizeof long_text - 1 - NAME_BYTES_MAX);
     job.reason = long_text + (sizeof long_text - 1 - BULK_REASON_BYTES_MAX);
     ck_assert_int_eq(add(&job), 0);

@@ -439,6 +439,12 @@ START_TEST(requests_attempts__an_early_undo_holds_up_nothing)
         .type = EVENT_ANSWER, .step_index = 1, .phase = SAGA_PHASE_ACTION, .attempt = 1, .reach = SAGA_REACH_ANSWERED});
     ck_assert_uint_eq(call_count, 3);
     ck_assert_str_eq(calls[2].method, "/p.S/C");
+    /* Of one that is done nothing is owed while all goes well. */
+    call_count = 0;
+    first.serial = 2;
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(engine_find(engine, 2)->steps[0].compensation, SAGA_COMPENSATION_NONE);
 }
 END_TEST
 

@@ -159,6 +159,9 @@ START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
     act.type = EVENT_RESOLVE;
     ck_assert_int_eq(ask(act), E_SAGA_NOT_STUCK);
+    act.type = EVENT_SKIP;
+    ck_assert_int_eq(ask(act), E_SAGA_NOT_STUCK);
+    ck_assert_ptr_nonnull(strstr(words, "can be skipped before only while its target cannot be reached"));
     ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
     ck_assert_str_eq(words, "the saga is not a dead letter: the sidecar goes on by itself");
     answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
