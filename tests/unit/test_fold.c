@@ -160,6 +160,26 @@ START_TEST(fold__what_waits_is_tried_anew)
 }
 END_TEST
 
+/* What an optional step may have done is undone while its saga goes forward; of what must be known it is not. */
+START_TEST(fold__an_undo_begins_early_where_the_step_may_be_missing)
+{
+    static const struct record records[] = {START, GOES(0), ENDS(0, UNKNOWN)}, undo = UNDO(0);
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    char of_one[320];
+    snprintf(of_one, sizeof of_one,
+             "name: d\nversion: 1.0.0\nsteps:\n"
+             "  - {name: a, target: t,%s action: /p.S/A, compensation: /p.S/UndoA}\n",
+             _i == 0 ? "" : " optional: true,");
+    definition_destroy(definition);
+    ck_assert_int_eq(definition_read(bytes_of_text(of_one), &limits, &definition, &detail), 0);
+    definition->number = 1;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
+    ck_assert_int_eq(replay(&undo, &detail), _i == 0 ? E_JOURNAL_CORRUPT : 0);
+}
+END_TEST
+
 /* Where undos have an order, none begins behind one that has failed; by dependency those beside it go on. */
 START_TEST(fold__behind_a_failed_undo_none_begins)
 {
@@ -328,6 +348,7 @@ int main(void)
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
     tcase_add_loop_test(tests, fold__behind_a_failed_undo_none_begins, 0, 2);
     tcase_add_test(tests, fold__what_waits_is_tried_anew);
+    tcase_add_loop_test(tests, fold__an_undo_begins_early_where_the_step_may_be_missing, 0, 2);
     tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     tcase_add_test(tests, fold__an_attempt_goes_to_one_of_its_targets);
     tcase_add_loop_test(tests, fold__nothing_is_quiet_before_all_of_it, 0, 2);

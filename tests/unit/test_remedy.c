@@ -96,6 +96,22 @@ START_TEST(remedy__what_is_not_known_is_no_reason)
     facts.has_target = false;
     ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     ck_assert_str_ne(remedy_trouble(rule), "");
+    static const char *const of_a_target[] = {"breaker != ''",
+                                              "breaker_open_for >= duration('0s')",
+                                              "unreachable_for >= duration('0s')",
+                                              "attempts >= 0",
+                                              "failed >= 0",
+                                              "failed_share >= 0.0"};
+    for (size_t i = 0; i < sizeof of_a_target / sizeof of_a_target[0]; i++)
+        for (int there = 0; there < 2; there++) {
+            make(of_a_target[i], SPAN_S(0), SPAN_S(60), SPAN_S(60));
+            facts.has_target = there;
+            ck_assert_int_eq(after(0, 0, 0), there ? REMEDY_ACT : REMEDY_NOTHING);
+            ck_assert_int_eq(remedy_trouble(rule)[0] == '\0', there);
+        }
+    make("breaker == 'OPEN'", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    facts.has_target = false;
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     facts.has_target = true; /* and once it is known, no trouble */
     ck_assert_int_eq(after(1, 0, 0), REMEDY_NOTHING);
     ck_assert_str_eq(remedy_trouble(rule), "");

@@ -119,6 +119,13 @@ START_TEST(requests_people__what_is_done_after_a_cancel_is_undone)
     ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATING);
     ck_assert_uint_eq(call_count, 2);
     ck_assert_str_eq(calls[1].method, "/p.S/UndoA");
+    tear_down(); /* and where there is nothing to undo it has been turned back all the same */
+    set_up();
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATED);
 }
 END_TEST
 

@@ -302,6 +302,23 @@ START_TEST(requests_targets__a_choice_of_undos_is_looked_for)
 }
 END_TEST
 
+/* Whatever was answered shows that the target is there, also a refusal; that nobody was reached does not. */
+START_TEST(requests_targets__who_answers_is_there)
+{
+    const struct target_options wide = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(engine_set_target(engine, &wide), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (first.serial = 1; first.serial <= 3; first.serial++) {
+        call_count = 0;
+        answer(first.serial < 3 ? CODE_UNAVAILABLE : CODE_NOT_FOUND,
+               first.serial < 3 ? SAGA_REACH_NONE : SAGA_REACH_ANSWERED);
+        ck_assert_int_eq(engine_target_down(engine, 0), first.serial < 3);
+    }
+}
+END_TEST
+
 /* Or those of a tenant, where the definition says so. */
 START_TEST(requests_targets__tenants_take_turns)
 {
@@ -392,6 +409,7 @@ int main(void)
     tcase_add_test(tests, requests_targets__tenants_take_turns);
     tcase_add_test(tests, requests_targets__without_a_bound_all_wait);
     tcase_add_test(tests, requests_targets__a_choice_of_undos_is_looked_for);
+    tcase_add_test(tests, requests_targets__who_answers_is_there);
     tcase_add_test(tests, requests_targets__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests_targets__a_methods_barrier_is_its_own);
     tcase_add_test(tests, requests_targets__every_target_of_a_step_is_looked_for);
