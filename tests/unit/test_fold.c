@@ -86,6 +86,7 @@ static const struct {
     {"state of its step", {START, DONE(0), TURN, UNDONE(FAILED)}},
     {"state of its step", {START, DONE(0), TURN, UNDO(0), OF(ACTION_FAILED, 0, .attempt = 1)}},
     {"state of its step", {START, GOES(0), ENDS(0, UNKNOWN), OF(RETRIED, 0, )}},
+    {"state of its step", {START, DONE(0), GOES(1), ENDS(1, UNKNOWN), OF(RETRIED, 1, )}},
     {"state of its step", {START, DONE(0), DONE(1), GOES(2), OF(SKIPPED, 2, )}},
     {"state of its step",
      {BEGIN, ALL(ENLISTED, .step_name = {(const uint8_t *)"a", 1}), ENDS(0, DONE), TURN, UNDONE(DONE)}},
