@@ -348,6 +348,10 @@ START_TEST(bulk__what_is_wrong_is_refused_by_its_field)
     job.definition = long_text;
     ck_assert_int_eq(add(&job), E_ARGUMENT);
     ck_assert_str_eq(detail.field, "definition");
+    job = job_of(long_text + (sizeof long_text - 1 - BULK_ID_BYTES_MAX), 10);
+    job.definition = long_text + (sizeof long_text - 1 - NAME_BYTES_MAX);
+    job.reason = long_text + (sizeof long_text - 1 - BULK_REASON_BYTES_MAX);
+    ck_assert_int_eq(add(&job), 0);
     job = job_of("y", 10);
     job.act = ACT(RETRY) - 1;
     ck_assert_int_eq(add(&job), E_ARGUMENT);
@@ -364,9 +368,9 @@ static struct bytes asker; /* of the last act that was told of */
 static int tell(void *self, const Saga__V1__BulkJob *job, struct event *event)
 {
     ck_assert_ptr_eq(self, &asker);
-    ck_assert_str_eq(job->id, "x");
+    ck_assert_uint_eq(strlen(job->id), 1);
     asker = event->identity;
-    ck_assert(event->type != EVENT_SKIP || bytes_equal(event->step, bytes_of_text("a")));
+    ck_assert(bytes_equal(event->step, bytes_of_text(event->type == EVENT_SKIP ? "a" : "")));
     return 0;
 }
 
@@ -404,6 +408,11 @@ START_TEST(bulk__acts_on_what_it_is_about)
     ck_assert(bytes_equal(asker, bytes_of_text("bert")));
     ck_assert_uint_eq(find("x")->acted, 2);
     ck_assert_uint_eq(find("x")->examined, 2);
+    letter(); /* of what is not skipped no step is named */
+    Saga__V1__BulkJob more = job_of("r", 10);
+    ck_assert_int_eq(add(&more), 0);
+    ck_assert_uint_eq(left_after(0), 0);
+    ck_assert_uint_eq(find("r")->acted, 1);
 }
 END_TEST
 
@@ -578,6 +587,20 @@ START_TEST(bulk__waits_for_what_is_to_be_read)
     ck_assert_uint_eq(left_after(0), 0);
     ck_assert_uint_eq(find("x")->examined, 1);
     ck_assert_uint_eq(find("x")->acted, 1);
+}
+END_TEST
+
+/* One that is paused is not waited for, however soon it would be due. */
+START_TEST(bulk__a_paused_job_is_never_due)
+{
+    letters(4);
+    const Saga__V1__BulkJob quick = job_of("quick", 10), slow = job_of("slow", 1);
+    ck_assert_int_eq(add(&quick), 0);
+    ck_assert_int_eq(add(&slow), 0);
+    ck_assert_uint_eq(left_after(0), 2);
+    ck_assert_int_eq(bulks_change(bulks, bytes_of_text("quick"), STATE(PAUSED), o.now, &detail), 0);
+    ck_assert_int_eq(bulks_expiry(bulks).us, o.now.us + 1000000);
+    ck_assert_int_eq(owner_commit(&o), 0);
 }
 END_TEST
 
@@ -774,6 +797,7 @@ int main(void)
     tcase_add_test(c, bulk__in_several_loops_what_has_ended_stays_so);
     tcase_add_test(c, bulk__counts_what_was_refused);
     tcase_add_test(c, bulk__the_oldest_that_has_ended_makes_room);
+    tcase_add_test(c, bulk__a_paused_job_is_never_due);
     tcase_add_test(c, bulk__waits_for_what_is_to_be_read);
     tcase_add_test(c, bulk__how_far_it_looked_is_kept_each_second);
     tcase_add_test(c, bulk__waits_for_the_end_of_a_start_and_not_for_that_of_a_stop);

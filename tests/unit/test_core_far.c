@@ -35,7 +35,9 @@ START_TEST(core_far__effects_wait_for_their_own_batch)
 {
     start(1, NULL);
     ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert(core_waits(o.core));
     start(2, NULL);
+    ck_assert(!core_waits(o.core)); /* it may be handed over now */
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_uint_eq(memory_disk_on_the_way(o.disk), 2);
     ck_assert_str_eq(owner_told(&o), "");
@@ -49,6 +51,21 @@ START_TEST(core_far__effects_wait_for_their_own_batch)
     ck_assert_int_eq(owner_commit(&o), 0);
     ck_assert_str_eq(owner_told(&o), "durable 2\nreply 2 ok saga=2\ncall 2 a action #1\n");
     ck_assert(!core_pending(o.core));
+}
+END_TEST
+
+/* So does what somebody asks of a saga that is not in memory. */
+START_TEST(core_far__what_has_ended_is_looked_for)
+{
+    owner_submit(
+        &o, (struct event){
+                .type = EVENT_PAUSE, .token = 1, .saga = {.tag = 0xabc, .serial = 99}, .actor = bytes_of_text("ann")});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "");
+    ck_assert_uint_eq(o.core->parked_count, 1);
+    memory_disk_arrive(o.disk, STORE_PENDING);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    ck_assert_str_eq(owner_told(&o), "reply 1 SAGA_NOT_FOUND\n");
 }
 END_TEST
 
@@ -731,6 +748,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core_far__effects_wait_for_their_own_batch);
     tcase_add_test(t, core_far__no_third_batch_is_handed_over);
+    tcase_add_test(t, core_far__what_has_ended_is_looked_for);
     tcase_add_test(t, core_far__so_many_look_ups_and_no_more);
     tcase_add_test(t, core_far__what_needs_no_commit_keeps_its_place);
     tcase_add_test(t, core_far__nothing_follows_a_commit_of_unknown_fate);

@@ -81,6 +81,20 @@ START_TEST(core_late__who_was_stopped_ends_no_lease)
 }
 END_TEST
 
+/* Also where the first that he looks at is what has arrived. */
+START_TEST(core_late__what_arrives_late_finds_leases_anew)
+{
+    owner_submit(&o, (struct event){.type = EVENT_BEGIN, .token = 1, .name = bytes_of_text("b"), .lease = SPAN_S(5)});
+    ck_assert_int_eq(owner_commit(&o), 0);
+    core_await(o.core, SPAN_S(2), o.now);
+    o.now = instant_after(o.now, SPAN_S(4));
+    owner_submit_start(&o, 2, "one", NULL);
+    ck_assert_int_eq(live(1)->lease_until.us, instant_after(o.now, SPAN_S(5)).us);
+    ck_assert_int_eq(owner_commit(&o), 0);
+    o.told_size = 0;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core_late");
@@ -89,6 +103,7 @@ int main(void)
     tcase_add_test(t, core_late__timers_go_off_though_more_arrives_all_the_time);
     tcase_add_test(t, core_late__leases_end_though_nobody_waits);
     tcase_add_test(t, core_late__who_was_stopped_ends_no_lease);
+    tcase_add_test(t, core_late__what_arrives_late_finds_leases_anew);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

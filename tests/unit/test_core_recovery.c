@@ -95,7 +95,7 @@ START_TEST(core_recovery__what_never_began_has_no_history)
         uint64_t serial;
         int code;
         bool moved;
-    } last[] = {{1, 0, false}, {3, E_JOURNAL_CORRUPT, false}, {1, 0, true}, {3, 0, true}};
+    } last[] = {{1, 0, false}, {3, E_JOURNAL_CORRUPT, false}, {1, 0, true}, {3, 0, true}, {2, 0, true}};
     const struct record records[] = {
         {.type = RECORD_STARTED, .saga.serial = 1, .mode = SAGA_ENLISTED},
         {.type = last[_i].moved ? RECORD_MOVED : RECORD_STARTED,
@@ -122,6 +122,8 @@ START_TEST(core_recovery__what_never_began_has_no_history)
     ck_assert_int_eq(owner_start(&o), last[_i].code);
     if (last[_i].code != 0)
         ck_assert_ptr_nonnull(strstr(o.detail.text, "without having started"));
+    else
+        ck_assert_int_eq(engine_find(core_engine(o.core), 2)->paused, last[_i].serial == 2);
 }
 END_TEST
 
@@ -234,6 +236,11 @@ START_TEST(core_recovery__sagas_are_moved_after_as_many_frames_as_is_said)
     for (unsigned i = 1; i <= 5; i++) {
         start_with(10);
         uint64_t last = core_decided(o.core);
+        if (i == 5) { /* one that cannot be read now is moved another time */
+            memory_disk_fail(o.disk, 1, E_JOURNAL_AWAY, false);
+            ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
+            ck_assert_uint_le(engine_find(core_engine(o.core), 1)->first_position, last);
+        }
         ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
         ck_assert_int_eq(engine_find(core_engine(o.core), 1)->first_position > last, i == 5);
     }
@@ -458,6 +465,7 @@ START_TEST(core_recovery__answers_that_are_too_old_are_forgotten_in_pieces)
 END_TEST
 
 static unsigned ended_pieces, audit_pieces;
+static int drop_code;
 
 static bool one_less(unsigned *pieces)
 {
@@ -474,7 +482,7 @@ static int drop_piece(struct store *s, struct instant before, uint64_t keep_from
     (void)work_max;
     (void)detail;
     *more = one_less(&ended_pieces);
-    return 0;
+    return drop_code;
 }
 
 static int drop_audit_piece(struct store *s, struct instant before, uint32_t work_max, bool *more,
@@ -503,6 +511,9 @@ START_TEST(core_recovery__retention_goes_on_until_all_is_short)
             ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), 0);
         ck_assert(ended_pieces == 0 && audit_pieces == 0);
     }
+    bool more;
+    drop_code = E_JOURNAL; /* which what is dropped behind it does not hide */
+    ck_assert_int_eq(core_maintain(o.core, o.now, &more, &o.detail), E_JOURNAL);
 }
 END_TEST
 
@@ -673,7 +684,7 @@ int main(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, core_recovery__recovery_starts_at_the_oldest_live_saga);
     tcase_add_test(t, core_recovery__a_record_that_cannot_follow_is_refused);
-    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 4);
+    tcase_add_loop_test(t, core_recovery__what_never_began_has_no_history, 0, 5);
     tcase_add_test(t, core_recovery__a_graceful_stop_starts_nothing);
     tcase_add_test(t, core_recovery__who_waits_for_a_full_journal_is_told_at_the_end);
     tcase_add_test(t, core_recovery__frames_of_a_live_saga_are_kept);

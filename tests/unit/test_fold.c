@@ -83,6 +83,11 @@ static const struct {
     {"state of its step", {START, DONE(0), TURN, UNDO(0), UNDONE(DONE), UNDO(0)}},
     {"state of its step", {START, DONE(0), TURN, OF(COMPENSATION_FAILED, 0, .attempt = 1)}},
     {"state of its step", {START, DONE(0), TURN, UNDONE(DONE)}},
+    {"state of its step", {START, DONE(0), TURN, UNDONE(FAILED)}},
+    {"state of its step", {START, DONE(0), TURN, UNDO(0), OF(ACTION_FAILED, 0, .attempt = 1)}},
+    {"state of its step", {START, GOES(0), ENDS(0, UNKNOWN), OF(RETRIED, 0, )}},
+    {"state of its step", {START, DONE(0), GOES(1), ENDS(1, UNKNOWN), OF(RETRIED, 1, )}},
+    {"state of its step", {START, DONE(0), DONE(1), GOES(2), OF(SKIPPED, 2, )}},
     {"state of its step",
      {BEGIN, ALL(ENLISTED, .step_name = {(const uint8_t *)"a", 1}), ENDS(0, DONE), TURN, UNDONE(DONE)}},
     {"state of its step", {START, GOES(0), OF(RETRIED, 0, )}},
@@ -141,6 +146,38 @@ START_TEST(fold__what_cannot_follow_is_refused)
     snprintf(words, sizeof words, "saga %s: ", id);
     ck_assert_msg(strstr(detail.text, words) != NULL, "%s", detail.text);
     ck_assert_msg(strstr(detail.text, impossible[_i].why) != NULL, "%s", detail.text);
+}
+END_TEST
+
+/* What waits for its next attempt a person may have tried at once. */
+START_TEST(fold__what_waits_is_tried_anew)
+{
+    static const struct record records[] = {START, GOES(0), OF(ACTION_FAILED, 0, .attempt = 1, .next_at = {9000000}),
+                                            OF(RETRIED, 0, )};
+    struct error_detail detail;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
+    ck_assert_int_eq(engine_find(engine, 1)->steps[0].next_at.us, 1000000);
+}
+END_TEST
+
+/* What an optional step may have done is undone while its saga goes forward; of what must be known it is not. */
+START_TEST(fold__an_undo_begins_early_where_the_step_may_be_missing)
+{
+    static const struct record records[] = {START, GOES(0), ENDS(0, UNKNOWN)}, undo = UNDO(0);
+    struct definition_limits limits = definition_limits_default();
+    struct error_detail detail;
+    char of_one[320];
+    snprintf(of_one, sizeof of_one,
+             "name: d\nversion: 1.0.0\nsteps:\n"
+             "  - {name: a, target: t,%s action: /p.S/A, compensation: /p.S/UndoA}\n",
+             _i == 0 ? "" : " optional: true,");
+    definition_destroy(definition);
+    ck_assert_int_eq(definition_read(bytes_of_text(of_one), &limits, &definition, &detail), 0);
+    definition->number = 1;
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        ck_assert_msg(replay(&records[i], &detail) == 0, "%zu: %s", i, detail.text);
+    ck_assert_int_eq(replay(&undo, &detail), _i == 0 ? E_JOURNAL_CORRUPT : 0);
 }
 END_TEST
 
@@ -311,6 +348,8 @@ int main(void)
     tcase_add_loop_test(tests, fold__what_cannot_follow_is_refused, 0, sizeof impossible / sizeof impossible[0]);
     tcase_add_test(tests, fold__a_saga_has_its_definition_and_its_place);
     tcase_add_loop_test(tests, fold__behind_a_failed_undo_none_begins, 0, 2);
+    tcase_add_test(tests, fold__what_waits_is_tried_anew);
+    tcase_add_loop_test(tests, fold__an_undo_begins_early_where_the_step_may_be_missing, 0, 2);
     tcase_add_test(tests, fold__an_end_takes_the_place_of_the_one_before);
     tcase_add_test(tests, fold__an_attempt_goes_to_one_of_its_targets);
     tcase_add_loop_test(tests, fold__nothing_is_quiet_before_all_of_it, 0, 2);

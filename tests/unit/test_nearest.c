@@ -19,6 +19,7 @@ START_TEST(nearest__finds_what_a_slip_of_the_hand_meant)
     ck_assert_str_eq(nearest("deadlines"), "deadline");
     ck_assert_str_eq(nearest("step"), "steps");
     ck_assert_str_eq(nearest("nmae"), "name");
+    ck_assert_str_eq(nearest("evrsoin"), "version"); /* two swaps, and not four letters */
     ck_assert_str_eq(nearest("compensations_ordre"), "compensation_order");
 }
 END_TEST

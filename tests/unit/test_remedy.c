@@ -85,6 +85,7 @@ START_TEST(remedy__refuses_what_is_no_question)
         ck_assert_int_eq(remedy_create(&options, &heap, &rule, &detail), E_ARGUMENT);
         ck_assert_str_eq(detail.field, "when");
         ck_assert_msg(strstr(detail.text, wrong[i].words) != NULL, "%s", detail.text);
+        ck_assert_uint_gt(strlen(detail.text), strlen(wrong[i].words)); /* and what is wrong there */
     }
 }
 END_TEST
@@ -95,6 +96,22 @@ START_TEST(remedy__what_is_not_known_is_no_reason)
     facts.has_target = false;
     ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     ck_assert_str_ne(remedy_trouble(rule), "");
+    static const char *const of_a_target[] = {"breaker != ''",
+                                              "breaker_open_for >= duration('0s')",
+                                              "unreachable_for >= duration('0s')",
+                                              "attempts >= 0",
+                                              "failed >= 0",
+                                              "failed_share >= 0.0"};
+    for (size_t i = 0; i < sizeof of_a_target / sizeof of_a_target[0]; i++)
+        for (int there = 0; there < 2; there++) {
+            make(of_a_target[i], SPAN_S(0), SPAN_S(60), SPAN_S(60));
+            facts.has_target = there;
+            ck_assert_int_eq(after(0, 0, 0), there ? REMEDY_ACT : REMEDY_NOTHING);
+            ck_assert_int_eq(remedy_trouble(rule)[0] == '\0', there);
+        }
+    make("breaker == 'OPEN'", SPAN_S(0), SPAN_S(60), SPAN_S(60));
+    facts.has_target = false;
+    ck_assert_int_eq(after(0, 0, 0), REMEDY_NOTHING);
     facts.has_target = true; /* and once it is known, no trouble */
     ck_assert_int_eq(after(1, 0, 0), REMEDY_NOTHING);
     ck_assert_str_eq(remedy_trouble(rule), "");
@@ -170,9 +187,10 @@ START_TEST(remedy__an_act_without_an_answer_is_late)
     /* One that was ordered before the rule was told to try alone, and that nobody has answered: it is of no use. */
     const struct remedy_options tries = {.when = "true", .every = SPAN_S(60), .settle = SPAN_S(60)};
     make_of(&tries);
-    const struct remedy_mark ordered = {.acts = 1, .acted_at = now, .order = REMEDY_ORDER_ACT};
+    const struct remedy_mark ordered = {.acts = 1, .acted_at = now, .order = REMEDY_ORDER_ACT, .pending = true};
     remedy_restore(rule, &ordered);
     ck_assert_int_eq(after(1, 0, 0), REMEDY_LATE);
+    ck_assert(!remedy_mark(rule)->pending);
 }
 END_TEST
 

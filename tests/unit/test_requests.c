@@ -180,6 +180,51 @@ START_TEST(requests__a_repetition_says_the_same_in_everything)
 }
 END_TEST
 
+/* A name, and a target for each undo. */
+START_TEST(requests__a_begin_says_what_it_is)
+{
+    struct enlistment one = undoable("a", SPAN_S(2));
+    struct event event = begin_with(&one, 1);
+    event.name = bytes_of_text("a b");
+    ck_assert_int_eq(ask(event), E_ARGUMENT);
+    ck_assert_str_eq(field, "name");
+    event.name = bytes_of_text("order");
+    one.compensation.target = "gone";
+    ck_assert_int_eq(ask(event), E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(field, "enlist[0].compensation.target");
+    ck_assert_ptr_null(engine_find(engine, 1));
+}
+END_TEST
+
+/* As many steps as a saga may have, and not one more. */
+START_TEST(requests__a_saga_has_no_more_steps_than_it_may)
+{
+    enum { MAX = 16 };
+    char names[MAX + 1][8];
+    struct enlistment many[MAX + 1];
+    for (unsigned i = 0; i <= MAX; i++) {
+        snprintf(names[i], sizeof names[i], "s%u", i);
+        many[i] = undoable(names[i], SPAN_S(2));
+    }
+    ck_assert_int_eq(ask(begin_with(many, MAX + 1)), E_STEPS);
+    ck_assert_str_eq(field, "enlist[16]");
+    ck_assert_int_eq(ask(begin_with(many, MAX)), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ENLIST, .enlist = many + MAX, .enlist_count = 1}), E_STEPS);
+    ck_assert_str_eq(field, "enlist[0]");
+}
+END_TEST
+
+/* What was committed cannot be aborted. */
+START_TEST(requests__what_was_committed_is_not_aborted)
+{
+    const struct settlement s = {.step = bytes_of_text("a"), .action_state = SAGA_ACTION_DONE};
+    begin("a");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_COMMIT, .settle = &s, .settle_count = 1}), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_ABORT}), E_SAGA_ENDED);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMMITTED);
+}
+END_TEST
+
 /* What turned back cannot be committed, whatever it has done. */
 START_TEST(requests__what_turned_back_is_not_committed)
 {
@@ -331,6 +376,9 @@ START_TEST(requests__a_deadline_is_above_what_a_step_reserves)
     ck_assert_str_eq(field, "deadline");
     ck_assert_str_eq(words, "must be above 2s, which step b reserves for those after it");
     start.deadline.us++;
+    start.no_room = E_HELD; /* which counts before it */
+    ck_assert_int_eq(ask(start), E_HELD);
+    start.no_room = 0;
     ck_assert_int_eq(ask(start), 0);
 }
 END_TEST
@@ -520,6 +568,9 @@ int main(void)
     tcase_add_test(tests, requests__a_settlement_that_is_wrong_changes_nothing);
     tcase_add_test(tests, requests__a_loop_is_counted_before_its_saga_begins);
     tcase_add_test(tests, requests__who_finds_no_room_is_told_when_there_is);
+    tcase_add_test(tests, requests__a_begin_says_what_it_is);
+    tcase_add_test(tests, requests__a_saga_has_no_more_steps_than_it_may);
+    tcase_add_test(tests, requests__what_was_committed_is_not_aborted);
     tcase_add_test(tests, requests__what_turned_back_is_not_committed);
     tcase_add_test(tests, requests__nothing_comes_after_the_end);
     tcase_add_test(tests, requests__a_repetition_says_the_same_in_everything);

@@ -439,6 +439,30 @@ START_TEST(requests_attempts__an_early_undo_holds_up_nothing)
         .type = EVENT_ANSWER, .step_index = 1, .phase = SAGA_PHASE_ACTION, .attempt = 1, .reach = SAGA_REACH_ANSWERED});
     ck_assert_uint_eq(call_count, 3);
     ck_assert_str_eq(calls[2].method, "/p.S/C");
+    /* Of one that is done nothing is owed while all goes well. */
+    call_count = 0;
+    first.serial = 2;
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(engine_find(engine, 2)->steps[0].compensation, SAGA_COMPENSATION_NONE);
+}
+END_TEST
+
+/* An answer that is not what was expected turns the saga back, its own action with it; one that goes back already goes on so. */
+START_TEST(requests_attempts__what_was_not_expected_is_undone)
+{
+    define(TYPED "steps:\n  - {name: a, target: t, action: {method: /shapes.Shop/Old, request: input},\n"
+                 "     expect: [{that: action.output.sku == 'yes', else: it says no}],\n"
+                 "     compensation: {method: /shapes.Shop/Old, request: input}}\n");
+    const struct event start = {.type = EVENT_START, .definition = definition, .input = line("in")};
+    ck_assert_int_eq(ask(start), 0);
+    if (_i == 1)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    const struct saga *s = engine_find(engine, 1);
+    ck_assert_int_eq(s->state, SAGA_COMPENSATING);
+    ck_assert_int_eq(s->reason, _i == 0 ? REASON_UNEXPECTED_ANSWER : REASON_CANCELLED);
+    ck_assert_uint_eq(call_count, 2);
 }
 END_TEST
 
@@ -497,6 +521,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, requests_attempts__an_answer_stays_what_it_was);
     tcase_add_test(tests, requests_attempts__an_early_undo_holds_up_nothing);
+    tcase_add_loop_test(tests, requests_attempts__what_was_not_expected_is_undone, 0, 2);
     tcase_add_test(tests, requests_attempts__retries_are_spread_over_engines);
     tcase_add_loop_test(tests, requests_attempts__retries_are_spread_by_their_jitter, 0, 2);
     tcase_add_test(tests, requests_attempts__a_call_tells_where_it_comes_from);

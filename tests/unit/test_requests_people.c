@@ -70,6 +70,7 @@ START_TEST(requests_people__what_people_do_to_a_dead_letter_is_kept)
     act.step = bytes_of_text("b");
     ck_assert_int_eq(ask(act), 0);
     ck_assert_uint_eq(call_count, 3);
+    ck_assert_uint_eq(s->stuck_step, RECORD_NO_STEP);
     ck_assert_uint_eq(calls[2].generation, 1);
     ck_assert_int_eq(calls[2].action_started.us, now.us);
     answer(CODE_NOT_FOUND, SAGA_REACH_ANSWERED);
@@ -108,6 +109,51 @@ START_TEST(requests_people__before_the_pivot_a_cancel_turns_back)
 }
 END_TEST
 
+/* What was done all the same, when nobody wanted it any more, is undone. */
+START_TEST(requests_people__what_is_done_after_a_cancel_is_undone)
+{
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: /p.S/UndoA}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATING);
+    ck_assert_uint_eq(call_count, 2);
+    ck_assert_str_eq(calls[1].method, "/p.S/UndoA");
+    tear_down(); /* and where there is nothing to undo it has been turned back all the same */
+    set_up();
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    ck_assert_int_eq(ask((struct event){.type = EVENT_CANCEL}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_COMPENSATED);
+}
+END_TEST
+
+/* What a later step asks with cannot be spared, nor while the saga goes on. */
+START_TEST(requests_people__what_is_needed_is_not_skipped)
+{
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1};
+    struct event skip = {.type = EVENT_SKIP, .actor = bytes_of_text("ann"), .reason = bytes_of_text("why")};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: p, target: t, pivot: true, action: /p.S/P}\n"
+           "  - {name: b, after: [p], target: u, action: /p.S/B}\n"
+           "  - {name: c, after: [b], target: t, action: {method: /p.S/C, request: {output: b}}}\n");
+    ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    answer(CODE_OK, SAGA_REACH_ANSWERED);
+    ask((struct event){.type = EVENT_ANSWER,
+                       .step_index = 1,
+                       .phase = SAGA_PHASE_ACTION,
+                       .attempt = 1,
+                       .reach = SAGA_REACH_NONE,
+                       .unreached = true,
+                       .status = CODE_UNAVAILABLE});
+    ck_assert(engine_target_down(engine, 1));
+    skip.step = bytes_of_text("b");
+    ck_assert_int_eq(ask(skip), E_OUTPUT_NEEDED);
+    ck_assert_int_eq(engine_find(engine, 1)->state, SAGA_RUNNING);
+}
+END_TEST
+
 /* Of a dead letter: which words of a person there are, and what they are about. */
 START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
 {
@@ -120,6 +166,9 @@ START_TEST(requests_people__who_acts_on_a_dead_letter_is_told_what_helps)
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
     act.type = EVENT_RESOLVE;
     ck_assert_int_eq(ask(act), E_SAGA_NOT_STUCK);
+    act.type = EVENT_SKIP;
+    ck_assert_int_eq(ask(act), E_SAGA_NOT_STUCK);
+    ck_assert_ptr_nonnull(strstr(words, "can be skipped before only while its target cannot be reached"));
     ck_assert_int_eq(ask(retry_b), E_SAGA_NOT_STUCK);
     ck_assert_str_eq(words, "the saga is not a dead letter: the sidecar goes on by itself");
     answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
@@ -253,6 +302,8 @@ int main(void)
     tcase_add_test(tests, requests_people__a_tag_is_no_name);
     tcase_add_test(tests, requests_people__a_right_to_tags_is_no_right_to_others);
     tcase_add_test(tests, requests_people__a_cancel_that_comes_too_late_is_told_why);
+    tcase_add_test(tests, requests_people__what_is_done_after_a_cancel_is_undone);
+    tcase_add_test(tests, requests_people__what_is_needed_is_not_skipped);
     tcase_add_test(tests, requests_people__before_the_pivot_a_cancel_turns_back);
     tcase_add_test(tests, requests_people__who_acts_on_a_dead_letter_is_told_what_helps);
     tcase_add_test(tests, requests_people__who_acts_says_who_and_why);

@@ -266,6 +266,59 @@ START_TEST(requests_targets__what_must_be_made_is_not_turned_away)
 }
 END_TEST
 
+/* Where nothing bounds the wait nobody is turned away, however often the target lets one leave. */
+START_TEST(requests_targets__without_a_bound_all_wait)
+{
+    const struct target_options rated = {
+        .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4, .rate = {.per_second = 1, .burst = 1}};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(engine_set_target(engine, &rated), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (unsigned i = 1; i <= 3; i++) {
+        ck_assert_uint_eq(call_count, i);
+        ck_assert_uint_eq(engine_counts(engine).waiting, 3 - i);
+        ck_assert_int_eq(engine_find(engine, 3)->steps[0].queued, i < 3);
+        now.us += SPAN_S(1).us;
+        ask((struct event){.type = EVENT_TICK});
+    }
+}
+END_TEST
+
+/* Of the targets that an undo may go to, too, each must be there. */
+START_TEST(requests_targets__a_choice_of_undos_is_looked_for)
+{
+    const struct target_options u = {.name = "u", .timeout = SPAN_S(1), .max_concurrent_calls = 1},
+                                gone = {.name = "u"};
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    define(TYPED "steps:\n  - {name: a, target: {oneof: [t, u], by: input.sku}, action: {target: t, method: "
+                 "/shapes.Shop/Old},\n     compensation: {method: /shapes.Shop/Old, request: input}}\n");
+    const struct event start = {.type = EVENT_START, .definition = definition, .input = line("t")};
+    ck_assert_int_eq(engine_set_target(engine, &gone), 1);
+    ck_assert_int_eq(ask(start), E_TARGET_NOT_FOUND);
+    ck_assert_str_eq(words, "step a calls target u, which sagad.yaml does not name");
+    ck_assert_int_eq(engine_set_target(engine, &u), 1);
+    ck_assert_int_eq(ask(start), 0);
+}
+END_TEST
+
+/* Whatever was answered shows that the target is there, also a refusal; that nobody was reached does not. */
+START_TEST(requests_targets__who_answers_is_there)
+{
+    const struct target_options wide = {.name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 4};
+    define("name: d\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A, compensation: none}\n");
+    ck_assert_int_eq(engine_set_target(engine, &wide), 0);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
+    for (first.serial = 1; first.serial <= 3; first.serial++) {
+        call_count = 0;
+        answer(first.serial < 3 ? CODE_UNAVAILABLE : CODE_NOT_FOUND,
+               first.serial < 3 ? SAGA_REACH_NONE : SAGA_REACH_ANSWERED);
+        ck_assert_int_eq(engine_target_down(engine, 0), first.serial < 3);
+    }
+}
+END_TEST
+
 /* Or those of a tenant, where the definition says so. */
 START_TEST(requests_targets__tenants_take_turns)
 {
@@ -354,6 +407,9 @@ int main(void)
     tcase_add_test(tests, requests_targets__definitions_take_turns);
     tcase_add_test(tests, requests_targets__what_is_gone_is_not_waited_for_in_haste);
     tcase_add_test(tests, requests_targets__tenants_take_turns);
+    tcase_add_test(tests, requests_targets__without_a_bound_all_wait);
+    tcase_add_test(tests, requests_targets__a_choice_of_undos_is_looked_for);
+    tcase_add_test(tests, requests_targets__who_answers_is_there);
     tcase_add_test(tests, requests_targets__a_lost_target_is_waited_for_as_long_as_is_said);
     tcase_add_test(tests, requests_targets__a_methods_barrier_is_its_own);
     tcase_add_test(tests, requests_targets__every_target_of_a_step_is_looked_for);

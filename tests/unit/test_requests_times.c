@@ -9,6 +9,11 @@ START_TEST(requests_times__a_pivot_that_can_be_undone_has_a_deadline)
              "name: d\nversion: 1.0.0\ndeadline: 5s\nsteps:\n  - {name: p, target: t, pivot: true,\n"
              "     action: {method: /p.S/P, retry: {maxAttempts: 9, initialBackoff: 3s, jitter: 0}}%s}\n",
              _i == 0 ? ", compensation: /p.S/UndoP" : "");
+    if (_i == 2) { /* nor is it waited for within bounds */
+        const struct target_options bounded = {
+            .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1, .pending_timeout = SPAN_S(1)};
+        ck_assert_int_eq(engine_set_target(engine, &bounded), 0);
+    }
     define(text);
     ck_assert_int_eq(ask((struct event){.type = EVENT_START, .definition = definition}), 0);
     answer(CODE_UNAVAILABLE, SAGA_REACH_MAYBE);
@@ -18,11 +23,6 @@ START_TEST(requests_times__a_pivot_that_can_be_undone_has_a_deadline)
     now.us += SPAN_S(3).us;
     ask((struct event){.type = EVENT_TICK});
     ck_assert(s->steps[0].queued);
-    if (_i == 2) { /* nor is it waited for within bounds */
-        const struct target_options bounded = {
-            .name = "t", .timeout = SPAN_S(1), .max_concurrent_calls = 1, .pending_timeout = SPAN_S(1)};
-        ck_assert_int_eq(engine_set_target(engine, &bounded), 0);
-    }
     now.us += SPAN_S(2).us;
     ask((struct event){.type = EVENT_TICK});
     ck_assert_int_eq(s->state, _i == 0 ? SAGA_COMPENSATING : SAGA_RUNNING);
@@ -40,8 +40,13 @@ START_TEST(requests_times__a_reserve_ends_what_waits_and_nothing_else)
     const struct saga *s = engine_find(engine, 1);
     now.us += SPAN_S(2).us;
     ask((struct event){.type = EVENT_TICK});
-    ck_assert_int_eq(s->state, SAGA_RUNNING);
-    ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_PENDING);
+    const struct event looks[] = {{.type = EVENT_PAUSE, .actor = bytes_of_text("ann")},
+                                  {.type = EVENT_RESUME, .actor = bytes_of_text("ann")}};
+    for (unsigned i = 0; i < 2; i++) {
+        ck_assert_int_eq(ask(looks[i]), 0);
+        ck_assert_int_eq(s->state, SAGA_RUNNING);
+        ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_PENDING);
+    }
     answer(CODE_OK, SAGA_REACH_ANSWERED);
     ck_assert_int_eq(s->steps[1].action, SAGA_ACTION_REJECTED); /* now it would begin, and has no time */
     ck_assert_int_eq(ended_status, CODE_DEADLINE_EXCEEDED);

@@ -298,6 +298,13 @@ START_TEST(ruling__another_of_its_name_takes_nothing_back)
         ck_assert_int_eq(ruling_take_back(rule, o.core), 0);
         ck_assert_int_eq(ruling_order(rule), rows[i].same ? REMEDY_ORDER_UNDO : REMEDY_ORDER_NONE);
     }
+    /* Nor does it what the other had decided, and nobody has answered. */
+    teardown();
+    setup();
+    ck_assert_int_eq(look(0), REMEDY_ACT);
+    restart("two", true);
+    ck_assert_int_eq(ruling_order(rule), REMEDY_ORDER_NONE);
+    ck_assert(!ruling_mark(rule)->held && !ruling_mark(rule)->pending && ruling_mark(rule)->taken_back);
 }
 END_TEST
 

@@ -177,6 +177,12 @@ START_TEST(timeline__after_a_cursor_of_a_saga_that_was_moved)
         ck_assert_int_eq(load(1, row.last_frame, before[i]), 0);
         ck_assert_uint_eq(timeline.count, 5 - i);
     }
+    /* Nor is it told of where nothing is shown of that frame and what follows it. */
+    const struct timeline_query hidden = {.serial = 1, .last_frame = row.last_frame, .hidden_from = moved[0].frame};
+    ck_assert_int_eq(timeline_load(o.core, &hidden, &arena, &timeline, &detail), 0);
+    ck_assert_uint_eq(timeline.count, 4);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(timeline.entries[i].position.frame, before[i].frame);
 }
 END_TEST
 

@@ -210,6 +210,7 @@ START_TEST(where__refuses_what_is_no_question)
         ck_assert_msg(code == E_ARGUMENT, "%s", wrong[i].text);
         ck_assert_str_eq(detail.field, "where");
         ck_assert_msg(strstr(detail.text, wrong[i].words) != NULL, "%s: %s", wrong[i].text, detail.text);
+        ck_assert_uint_gt(strlen(detail.text), strlen("column 1: ")); /* and what is wrong there */
     }
     char large[WHERE_BYTES_MAX + 1];
     memset(large, ' ', sizeof large);
