@@ -165,7 +165,12 @@ START_TEST(typed__what_does_not_agree_is_refused)
                    "steps[0].action.method", 6, "the schema shapes has no such method");
     assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Follow}\n", "steps[0].action", 6,
                    "is a method of streams; a step calls unary methods");
-    /* Whatever the undo takes. */
+    /* Whatever the undo takes, and what stands in answers. */
+    assert_refused(E_ARGUMENT,
+                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, fallback: {target: t, action: "
+                        "/shapes.Shop/Old}}\n",
+                   "steps[0].fallback.action", 6,
+                   "/shapes.Shop/Old takes a shapes.Line, and the saga's input is a shapes.Order");
     assert_refused(
         E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Old, compensation: /shapes.Shop/Reserve}\n",
         "steps[0].action", 6, "/shapes.Shop/Old takes a shapes.Line, and the saga's input is a shapes.Order");
