@@ -327,6 +327,12 @@ $(B)/docs_options: $(B)/obj/tests/tools/docs_options.o $(call support_objects,pa
 docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
 
+# What unit tests keep of what is said (tests/support/kept_text.h), written anew; then read the difference.
+KEPT_TEXTS := $(patsubst %.c,$(B)/%,$(shell grep -l kept_text_anew tests/unit/*.c))
+.PHONY: kept-texts
+kept-texts: $(KEPT_TEXTS)
+	$(Q)for t in $^; do $$t write || exit 1; done
+
 # docs/lint.md is the table of sidecar/lint/lint.def, and the page says so.
 PROGRAMS += $(B)/docs_lint
 $(B)/docs_lint: $(B)/obj/tests/tools/docs_lint.o $(call support_objects,panic) $(call archives,sidecar/lint $(DEFINITION_ROOMS))

@@ -74,10 +74,11 @@ static int peek(const struct maker *m)
     return m->at < m->text.size ? m->text.at[m->at] : -1;
 }
 
+/* Behind what is wrong nothing is read: that may be the end. */
 static bool accept(struct maker *m, const char *text)
 {
     size_t size = strlen(text);
-    if (m->text.size - m->at < size || memcmp(m->text.at + m->at, text, size) != 0)
+    if (m->wrong != NULL || m->text.size - m->at < size || memcmp(m->text.at + m->at, text, size) != 0)
         return false;
     m->at += size;
     return true;
@@ -449,8 +450,8 @@ static struct piece group(struct maker *m)
             return empty(m);
         }
         m->flags = flags;
-        if (m->wrong == NULL)
-            m->at++;
+        if (m->wrong == NULL && !accept(m, ":"))
+            refuse(m, "the regular expression has a ( that is not closed");
     }
     if (++m->depth > GROUP_DEPTH_MAX) {
         refuse(m, "the regular expression has more than 100 groups within one another");

@@ -165,7 +165,12 @@ START_TEST(typed__what_does_not_agree_is_refused)
                    "steps[0].action.method", 6, "the schema shapes has no such method");
     assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Follow}\n", "steps[0].action", 6,
                    "is a method of streams; a step calls unary methods");
-    /* Whatever the undo takes. */
+    /* Whatever the undo takes, and what stands in answers. */
+    assert_refused(E_ARGUMENT,
+                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, fallback: {target: t, action: "
+                        "/shapes.Shop/Old}}\n",
+                   "steps[0].fallback.action", 6,
+                   "/shapes.Shop/Old takes a shapes.Line, and the saga's input is a shapes.Order");
     assert_refused(
         E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Old, compensation: /shapes.Shop/Reserve}\n",
         "steps[0].action", 6, "/shapes.Shop/Old takes a shapes.Line, and the saga's input is a shapes.Order");
@@ -471,6 +476,37 @@ START_TEST(typed__the_words_of_a_condition_are_bounded)
 }
 END_TEST
 
+/* A text has a bound, what it is computed by has none of that kind. */
+START_TEST(typed__a_tag_and_metadata_have_a_length)
+{
+    static const struct {
+        const char *begin;
+        size_t size;
+        const char *end;
+        bool taken;
+    } cases[] = {{"", 256, "", true}, {"", 257, "", false}, {"='", 300, "'", true}};
+    static const char *const forms[][3] = {
+        {"tags: {a: \"", "\"}\n" HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve}\n", "tags.a"},
+        {HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, metadata: {a: \"", "\"}}\n",
+         "steps[0].metadata.a"}};
+    char words[300], text[1024];
+    memset(words, 'x', sizeof words);
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        struct definition *d = NULL;
+        const char *const *form = forms[i % 2];
+        snprintf(text, sizeof text, "%s%s%.*s%s%s", form[0], cases[i / 2].begin, (int)cases[i / 2].size, words,
+                 cases[i / 2].end, form[1]);
+        int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
+        ck_assert_msg((code == 0) == cases[i / 2].taken, "%s: %s", text, detail.text);
+        definition_destroy(d);
+        if (code == 0)
+            continue;
+        ck_assert_str_eq(detail.text, "is longer than 256 bytes");
+        ck_assert_str_eq(detail.field, form[2]);
+    }
+}
+END_TEST
+
 /* A value has the form of its field, and one wrong among right ones is found. */
 START_TEST(typed__a_literal_has_the_form_of_its_field)
 {
@@ -672,6 +708,7 @@ int main(void)
     tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);
     tcase_add_test(tests, typed__a_field_may_be_called_as_a_kind_of_request);
     tcase_add_test(tests, typed__the_words_of_a_condition_are_bounded);
+    tcase_add_test(tests, typed__a_tag_and_metadata_have_a_length);
     tcase_add_test(tests, typed__a_literal_has_the_form_of_its_field);
     tcase_add_test(tests, typed__a_step_of_a_saga_has_its_place);
     tcase_add_test(tests, typed__a_timeout_is_its_targets);

@@ -62,6 +62,9 @@ START_TEST(types__are_told_before_anything_runs)
         {"{1u: {true: [b'']}}", "map(uint, map(bool, list(bytes)))"},
         {"true ? [1] : []", "list(int)"},
         {"true ? null : null", "null_type"},
+        {"true ? optional.of(1) : null", "optional_type(int)"},
+        {"[optional.of(1), null]", "list(optional_type(int))"},
+        {"optional.of(1) == null", "bool"},
         {"[null, null]", "list(null_type)"},
         {"[null] + [null]", "list(null_type)"},
         {"true ? [] : [1]", "list(int)"},
@@ -200,6 +203,11 @@ START_TEST(types__names_are_sought_from_within)
         {"shapes", "math.abs(1)", true},
         {"shapes", "[1].all(input, input > 0)", true}, /* the nearest meaning */
         {"shapes", ".input.order_id", true},
+        {"shapes", "[1].all(input, input.order_id == '')", false},
+        {"shapes", "[1].all(input, .input.order_id == '')", true}, /* not the nearest */
+        {"shapes", "[1].all(input, .input == input)", false},
+        {"shapes", "cel.bind(shapes, 1, shapes.Line{} == Line{})", false},
+        {"shapes", "cel.bind(shapes, 1, .shapes.Line{} == Line{})", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct expression_error error;

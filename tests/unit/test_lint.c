@@ -623,6 +623,21 @@ START_TEST(lint__a_way_is_told_from_its_first_step_on)
 }
 END_TEST
 
+/* Of two ways that take equally long the first counts, and what takes no time is on none. */
+START_TEST(lint__a_way_is_the_first_of_the_longest)
+{
+    judge("name: n\nversion: 1.0.0\ndeadline: 5s\nsteps:\n"
+          "  - {name: a, target: t, timeout: 4s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: none}\n"
+          "  - {name: b, target: t, after: [], timeout: 4s, retry: {maxAttempts: 1}, action: /a.v1.B/C, compensation: "
+          "none}\n"
+          "  - {name: c, target: t, after: [a, b], timeout: 4s, retry: {maxAttempts: 1}, action: /a.v1.B/C, "
+          "compensation: none}\n");
+    ck_assert_ptr_nonnull(finding(LINT_RULE_DEADLINE_TOO_SHORT));
+    ck_assert_str_eq(finding(LINT_RULE_DEADLINE_TOO_SHORT)->text,
+                     "a, c may take 8s with all attempts: more time, fewer attempts or shorter timeouts");
+}
+END_TEST
+
 /* The pivot may stand before what comes before it. */
 START_TEST(lint__what_is_irreversible_before_the_pivot_is_told_with_it)
 {
@@ -812,6 +827,7 @@ int main(void)
     tcase_add_test(rules, lint__a_way_is_told_from_its_first_step_on);
     tcase_add_test(rules, lint__an_order_means_something_where_there_are_branches);
     tcase_add_test(rules, lint__what_is_irreversible_before_the_pivot_is_told_with_it);
+    tcase_add_test(rules, lint__a_way_is_the_first_of_the_longest);
     tcase_add_test(rules, lint__times_are_too_long_beyond_their_bounds);
     tcase_add_test(rules, lint__an_undo_may_take_longer_than_the_saga);
     tcase_add_test(rules, lint__findings_of_one_line_stand_in_order_too);

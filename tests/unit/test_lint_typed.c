@@ -189,6 +189,8 @@ START_TEST(lint__an_output_is_asked_for_where_it_may_be_missing)
          "!has(steps.a.output) && steps.a.outcome != 'done' ? '' : steps.a.output.reservation_id", NULL},
         {"    optional: true\n", "!has(steps.a.output) && input.order_id == '' ? '' : steps.a.output.reservation_id",
          "a"},
+        {"    optional: true\n", "steps.a.outcome == 'skipped' ? steps.a.output.reservation_id : ''", "a"},
+        {"    optional: true\n", "steps.a.outcome != 'skipped' ? '' : steps.a.output.reservation_id", "a"},
         {"    optional: true\n", "saga.id == 'done' ? steps.a.output.reservation_id : ''", "a"},
         {"    optional: true\n", "saga.id != 'done' ? '' : steps.a.output.reservation_id", "a"},
         {"    optional: true\n", "steps.a.outcome", NULL},

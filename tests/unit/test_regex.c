@@ -218,7 +218,7 @@ START_TEST(regex__what_it_has_not_is_refused_by_name)
         {"the regular expression has a [ that is not closed", {"[", "[a", "[^", "[]", "[a-z"}},
         {"the regular expression has a range whose ends are the wrong way round", {"[b-a]", "[\\x42-A]"}},
         {"the regular expression has an unknown class [:...:]", {"[[:nothing:]]", "[[:alpha]]", "[[:alph:]]"}},
-        {"the regular expression has a ( that is not closed", {"(", "(a", "(?:a", "((a)"}},
+        {"the regular expression has a ( that is not closed", {"(", "(a", "(?:a", "((a)", "(?i", "(?-", "(?i-s"}},
         {"the regular expression has a ) without a (", {")", "a)", "(a))"}},
         {"the regular expression ends in a backslash", {"\\", "a\\"}},
         {"the regular expression has a wrong \\x escape",
@@ -239,6 +239,20 @@ START_TEST(regex__what_it_has_not_is_refused_by_name)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (size_t k = 0; k < 8 && cases[i].patterns[k] != NULL; k++)
             assert_refused(cases[i].patterns[k], cases[i].words);
+}
+END_TEST
+
+/* A pattern ends where it does, whatever stands behind it. */
+START_TEST(regex__nothing_behind_the_end_counts)
+{
+    static const char text[] = "(?i')'|a)";
+    for (size_t size = 2; size <= 4; size++) {
+        const char *wrong = NULL;
+        ck_assert_ptr_null(regex_make(bytes_of(text, size), &pool, &wrong));
+        ck_assert_str_eq(wrong, size == 2   ? "the regular expression has nothing behind (?"
+                                : size == 3 ? "the regular expression has a ( that is not closed"
+                                            : "the regular expression has an unknown flag behind (?");
+    }
 }
 END_TEST
 
@@ -285,6 +299,7 @@ int main(void)
     tcase_add_test(c, regex__a_class_has_its_members_and_no_others);
     tcase_add_test(c, regex__matches_what_it_says);
     tcase_add_test(c, regex__what_it_has_not_is_refused_by_name);
+    tcase_add_test(c, regex__nothing_behind_the_end_counts);
     tcase_add_test(c, regex__bounds_are_reached_and_not_passed);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

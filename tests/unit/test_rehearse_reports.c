@@ -108,6 +108,14 @@ static const struct {
           "  - {name: behind_b, target: t, after: [b], action: /x.v1.S/E, compensation: none}\n"
           "  - {name: behind_c, target: t, after: [c], action: /x.v1.S/F, compensation: none}\n",
      1, 1000, 0},
+    {"side by side, of which the first is answered before the others",
+     HEAD "steps:\n  - {name: a, target: inventory, action: /x.v1.S/A, compensation: none}\n"
+          "  - {name: b, target: slow, action: /x.v1.S/B, compensation: none}\n"
+          "  - {name: c, target: payment, action: /x.v1.S/C, compensation: none}\n"
+          "  - {name: behind_a, target: t, after: [a], action: /x.v1.S/D, compensation: none}\n"
+          "  - {name: behind_b, target: t, after: [b], action: /x.v1.S/E, compensation: none}\n"
+          "  - {name: behind_c, target: t, after: [c], action: /x.v1.S/F, compensation: none}\n",
+     1, 1000, 0},
     {"what is expected of an answer",
      TYPED "steps:\n" RESERVE RELEASE "    expect: [{that: action.output.left > 1, else: nothing is left}]\n", 3, 1000,
      0},

@@ -89,12 +89,15 @@ END_TEST
 /* Numbers of proto2 are packed where the file says so, and those of proto3 unless it says not. */
 START_TEST(schema__a_list_is_packed_where_it_says_so)
 {
-#define LISTS "4:{1:'M' 2:{1:'as_it_is' 3:1 4:3 5:5} 2:{1:'yes' 3:2 4:3 5:5 8:{2:1}} 2:{1:'no' 3:3 4:3 5:5 8:{2:0}}}"
+#define LISTS \
+    "4:{1:'M' 2:{1:'as_it_is' 3:1 4:3 5:5} 2:{1:'yes' 3:2 4:3 5:5 8:{2:1}} 2:{1:'no' 3:3 4:3 5:5 8:{2:0}} 2:{1:'odd' " \
+    "3:4 4:3 5:5 8:{2:'x'}}}"
     for (int third = 0; third < 2; third++) {
         ck_assert_int_eq(read_set(third ? FILE3(LISTS) : FILE2(LISTS)), 0);
         const struct message_type *m = schema_message(schema, bytes_of_text("p.M"));
         ck_assert_int_eq(message_field_by_number(m, 1)->packed, third);
         ck_assert(message_field_by_number(m, 2)->packed && !message_field_by_number(m, 3)->packed);
+        ck_assert_int_eq(message_field_by_number(m, 4)->packed, third); /* whose option is none */
     }
 #undef LISTS
 }
