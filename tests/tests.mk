@@ -89,6 +89,7 @@ $(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,cloc
 	counters_target counters_target_changes counters_breaker core_engine engine_target api_submit)
 $(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt log_write)
 $(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := $(CALLS_WRAP) $(patsubst %,-Wl$(comma)--wrap=rpc_%,forward forward_cancel call_is_forwarded)
+$(B)/tests/unit/test_fleetwide_far: LINK_MORE += -Wl,--wrap=rpc_forward_took
 $(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
 $(B)/tests/unit/test_counters: LINK_MORE := -Wl,--wrap=clock_now,--wrap=saga_lacks
 $(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now

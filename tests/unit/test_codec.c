@@ -322,6 +322,8 @@ END_TEST
 
 static char text_of_65[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
+static char long_method[METHOD_BYTES_MAX + 2]; /* one too long */
+
 #define RETRY(attempts, initial, max, multiplier, jitter, codes) \
     .target = "a", .method = "/b/c", \
     .retry = {.max_attempts = (attempts), \
@@ -381,11 +383,23 @@ static struct record at_fault[] = {
     {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, -1, 1, 1000, 0, 0)}},
     {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, 1, -1, 1000, 0, 0)}},
     {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(2, 1, 1, 1000, 0, STATUS_SET_MAX + 1)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(0, 1, 0, 0, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(0, 0, 1, 0, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(0, 0, 0, 1000, 0, 0)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {RETRY(0, 0, 0, 0, 0, 2)}},
+    {.type = RECORD_ENLISTED, .saga = {.serial = 1}, .call = {.target = "a", .method = long_method}},
+    {.type = RECORD_ENLISTED,
+     .saga = {.serial = 1},
+     .call = {.source = REQUEST_CONSTANT,
+              .target = "a",
+              .method = "/b/c",
+              .constant = {.at = buffer, .size = RECORD_PAYLOAD_BYTES_MAX + 1}}},
 };
 
 START_TEST(codec__out_of_bounds_is_a_defect)
 {
     ck_assert_ptr_nonnull(freopen("/dev/null", "w", stderr)); /* the words of a panic, here wanted */
+    memset(long_method, 'm', sizeof long_method - 1);
     codec_encode(&at_fault[_i], 0, buffer);
 }
 END_TEST
@@ -514,6 +528,17 @@ START_TEST(codec__what_is_at_its_bounds_comes_back)
     ck_assert_uint_eq(got.identity.size, IDENTITY_BYTES_MAX);
     ck_assert_int_eq(got.fault, FAULTS_MAX - 1);
     ck_assert_int_eq(got.call.timeout.us, INT64_MAX);
+    /* And as small, beside payloads that are as large. */
+    static uint8_t payload[RECORD_PAYLOAD_BYTES_MAX];
+    record.output = bytes_of(NULL, 0);
+    record.input = record.call.constant = bytes_of(payload, sizeof payload);
+    record.call.timeout.us = 1;
+    record.call.retry =
+        (struct retry_policy){.max_attempts = 1, .backoff_multiplier_permille = RETRY_MULTIPLIER_PERMILLE_MIN};
+    ck_assert_uint_lt(codec_record_size_max(&record), sizeof at);
+    size = encode(&record, UINT64_MAX, at);
+    ck_assert_int_eq(decode(bytes_of(at, size), &got), 0);
+    ck_assert(sample_records_equal(&got, &record));
 }
 END_TEST
 

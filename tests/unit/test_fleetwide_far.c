@@ -24,6 +24,7 @@ struct far {
     const struct rpc_asker *asker;
     void *tag;
     bool over, cancelled;
+    unsigned took; /* messages that have left here */
 };
 
 static struct api_world w;
@@ -64,6 +65,12 @@ struct rpc_forward *__wrap_rpc_forward(struct rpc *r, const struct rpc_forward_t
 void __wrap_rpc_forward_cancel(struct rpc_forward *f)
 {
     ((struct far *)(void *)f)->cancelled = true;
+}
+
+void __wrap_rpc_forward_took(struct rpc_forward *f);
+void __wrap_rpc_forward_took(struct rpc_forward *f)
+{
+    ((struct far *)(void *)f)->took++;
 }
 
 bool __wrap_rpc_call_is_forwarded(const struct rpc_call *call)
@@ -836,6 +843,15 @@ START_TEST(fleetwide_far__one_is_watched_without_an_end)
     struct world_call *call = api_world_ask(&w, 0, METHOD_WATCH, &m.base);
     ck_assert_uint_eq(far_count, 1);
     ck_assert_int_lt(fars[0].timeout.us, 0);
+    for (unsigned n = 0; n < 3; n++) { /* the next is asked for when the last has left */
+        char said[] = {(char)('a' + n)};
+        fars[0].asker->on_message(NULL, fars[0].tag, bytes_of(said, 1));
+        ck_assert_uint_eq(call->sent_count, n + 1);
+        ck_assert(bytes_equal(call->sent[n], bytes_of(said, 1)));
+        ck_assert_uint_eq(fars[0].took, n);
+        api_world_took(call);
+        ck_assert_uint_eq(fars[0].took, n + 1);
+    }
     ends(0, 1, bytes_of(NULL, 0));
     ck_assert(call->ended);
     ck_assert_int_eq(call->status, 1);

@@ -216,6 +216,7 @@ int main(void)
 {
     Suite *suite = suite_create("sealed_keys");
     TCase *tests = tcase_create("all");
+    tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, sealed_keys__a_key_that_was_not_kept_comes_again);
     tcase_add_test(tests, sealed_keys__a_place_is_used_again);
