@@ -1,6 +1,7 @@
 /* The configuration read again while a whole sidecar runs: what is told of it, what every loop has then, and what is given back. */
 #include "sidecar/observe/log.h"
 #include "sidecar/policy/policy.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/shard/place.h"
 #include "tests/support/sidecar_world.h"
@@ -230,6 +231,20 @@ START_TEST(reload__one_that_is_wrong_changes_nothing)
 }
 END_TEST
 
+/* Nothing is registered in a journal that is only looked after. */
+START_TEST(reload__a_guest_takes_no_files)
+{
+    static const struct adopted adopted = {.journal = "theirs"};
+    open_world("loops: 1\n");
+    write_file("schemas/trades.binpb", trades, trades_size);
+    write_text("definitions/a.yaml", PLAIN("plain"));
+    w.sidecar->adopted = &adopted;
+    ck_assert_str_eq(read_again("loops: 1\n" FOLDERS), "0+0");
+    w.sidecar->adopted = NULL;
+    ck_assert_str_eq(read_again("loops: 1\n" FOLDERS), "schema trades, definition plain 1.0.0, 2+0");
+}
+END_TEST
+
 /* How many rules, objectives and heartbeats are in force. */
 static void are_in_force(size_t rules, size_t objectives, size_t heartbeats)
 {
@@ -386,6 +401,7 @@ int main(void)
     tcase_add_test(t, reload__what_is_new_is_told_once_and_every_loop_has_it);
     tcase_add_test(t, reload__one_that_is_wrong_changes_nothing);
     tcase_add_test(t, reload__targets_are_told_by_their_names);
+    tcase_add_test(t, reload__a_guest_takes_no_files);
     tcase_add_test(t, reload__what_is_watched_is_taken);
     tcase_add_test(t, reload__what_is_not_in_force_is_given_back);
     tcase_add_test(t, reload__a_start_takes_the_same_files);

@@ -307,6 +307,37 @@ START_TEST(sidecar_open__a_guest_takes_no_files)
 }
 END_TEST
 
+/* Who asks for it at the start hears of a trail that somebody has changed, and the sidecar does not open. */
+START_TEST(sidecar_open__an_audit_trail_with_a_gap_is_found)
+{
+#define TRAIL SEALED "definitions_dir: @/definitions\ntargets: {t: 'unix:/t'}\n"
+    sqlite3 *db;
+    char path[96];
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    for (char name = 'a'; name <= 'c'; name++) { /* an entry each */
+        char file[32], text[128];
+        snprintf(file, sizeof file, "definitions/%c.yaml", name);
+        snprintf(text, sizeof text, "name: %c\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n",
+                 name);
+        write_key(file, text);
+        ck_assert_msg(open_with(TRAIL) == 0, "%s: %s", detail.field, detail.text);
+    }
+    ck_assert_msg(open_with(TRAIL "audit_verify_at_start: true\n") == 0, "%s: %s", detail.field, detail.text);
+    snprintf(path, sizeof path, "%s/data/journal.db", w.folder);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db,
+                                  "DELETE FROM audit WHERE seq = (SELECT seq FROM audit ORDER BY seq LIMIT 1 OFFSET 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    ck_assert_msg(open_with(TRAIL) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_int_eq(open_with(TRAIL "audit_verify_at_start: true\n"), E_JOURNAL_CORRUPT);
+    ck_assert_str_ne(detail.text, "");
+}
+END_TEST
+
 /* A saga that cannot be shown any more is told of before anybody asks. */
 START_TEST(sidecar_open__damage_is_told_at_the_start)
 {
@@ -391,6 +422,7 @@ int main(void)
     tcase_add_test(t, sidecar_open__a_file_whose_text_was_changed_is_refused);
     tcase_add_test(t, sidecar_open__the_rule_for_request_ids_stays);
     tcase_add_test(t, sidecar_open__a_guest_takes_no_files);
+    tcase_add_test(t, sidecar_open__an_audit_trail_with_a_gap_is_found);
     tcase_add_test(t, sidecar_open__damage_is_told_at_the_start);
     tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
     suite_add_tcase(s, t);
