@@ -47,8 +47,8 @@ struct reload {
     /* Loop 0's. */
     struct sidecar *sidecar;
     enum phase phase;
-    struct item *item; /* that is asked about, or next */
-    unsigned loop;     /* which is asked */
+    struct item *item;      /* that is asked about, or next */
+    unsigned loop;          /* which is asked */
     atomic_uint loops_left; /* that have not taken the targets */
     char **taken, **restart;
     size_t taken_count, restart_count;

@@ -378,6 +378,20 @@ START_TEST(fleet__after_the_database_was_away_the_dead_are_given_time)
 }
 END_TEST
 
+/* As after it was away: what was seen before the start nobody knows. */
+START_TEST(fleet__at_its_start_the_dead_are_given_time)
+{
+    add_row("a", true, 1);
+    open_fleet();
+    pass((struct span){.us = ADOPT_STEADY.us - 1});
+    turn();
+    ck_assert_uint_eq(atomic_load(&began), 0);
+    look();
+    UNTIL(atomic_load(&opened) == 1);
+    serves(0);
+}
+END_TEST
+
 /* Also what nothing lives in; but never what somebody has. */
 START_TEST(fleet__what_is_asked_for_is_taken_at_once)
 {
@@ -527,6 +541,7 @@ int main(void)
     tcase_add_test(t, fleet__what_is_being_opened_when_all_end_never_serves);
     tcase_add_loop_test(t, fleet__what_could_not_be_opened_is_left_alone_for_a_while, 0, LEFT_ALONE);
     tcase_add_test(t, fleet__after_the_database_was_away_the_dead_are_given_time);
+    tcase_add_test(t, fleet__at_its_start_the_dead_are_given_time);
     tcase_add_test(t, fleet__what_is_asked_for_is_taken_at_once);
     tcase_add_test(t, fleet__what_is_asked_for_again_and_again_is_looked_for_less_often);
     tcase_add_loop_test(t, fleet__the_life_of_a_guest_is_told, 0, 4);

@@ -395,8 +395,10 @@ START_TEST(observer__the_rest_is_told_at_debug)
     begin(2);
     turn_back(2, REASON_LEASE);
     undo(2);
+    counts = false;
     observe();
     ck_assert_str_eq(lines, "");
+    ck_assert_uint_eq(remembered, 1); /* how it ended is, whoever asks for the rest */
 }
 END_TEST
 

@@ -206,6 +206,8 @@ START_TEST(outcalls__each_call_names_its_span)
                                .attempt = 1,
                                .timeout = SPAN_S(2),
                                .method = "/t.T/Do",
+                               .definition = bytes_of_text("d"),
+                               .step_name = bytes_of_text("s"),
                                .traceparent = bytes_of_text(came)};
     outcalls_call(&s, &call);
     outcalls_run(&s);

@@ -278,8 +278,10 @@ END_TEST
 START_TEST(registered__one_whose_types_are_not_there_is_refused)
 {
     const struct definition other = {.source = bytes_of_text(typed), .schema_hash = "none", .retry = kept};
+    const struct definition nonsense = {.source = bytes_of_text("name: order\n"), .retry = kept};
     ck_assert_int_ne(registered_take_definition(&s, &other, &s.failure.detail), 0);
     ck_assert_str_ne(s.failure.detail.text, "");
+    ck_assert_int_eq(registered_take_definition(&s, &nonsense, &s.failure.detail), E_ARGUMENT);
     ck_assert_ptr_null(given);
 }
 END_TEST

@@ -1,6 +1,7 @@
 /* The configuration read again while a whole sidecar runs: what is told of it, what every loop has then, and what is given back. */
 #include "sidecar/observe/log.h"
 #include "sidecar/policy/policy.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "sidecar/shard/place.h"
 #include "tests/support/sidecar_world.h"
@@ -223,9 +224,64 @@ START_TEST(reload__one_that_is_wrong_changes_nothing)
         const char *said = read_again(options);
         ck_assert_msg(strncmp(said, rows[i].reason, strlen(rows[i].reason)) == 0, "%zu: %s", i, said);
         ck_assert_msg(strstr(said, rows[i].text) != NULL, "%zu: %s", i, said);
+        ck_assert_msg(strstr(said, "were taken") == NULL, "%zu: %s", i, said);
         ck_assert_str_eq(read_again("loops: 1\n"), "0+0");
     }
     ck_assert_int_eq(start("plain", 0), SAGA_E_NOT_FOUND);
+}
+END_TEST
+
+/* Nothing is registered in a journal that is only looked after. */
+START_TEST(reload__a_guest_takes_no_files)
+{
+    static const struct adopted adopted = {.journal = "theirs"};
+    open_world("loops: 1\n");
+    write_file("schemas/trades.binpb", trades, trades_size);
+    write_text("definitions/a.yaml", PLAIN("plain"));
+    w.sidecar->adopted = &adopted;
+    ck_assert_str_eq(read_again("loops: 1\n" FOLDERS), "0+0");
+    w.sidecar->adopted = NULL;
+    ck_assert_str_eq(read_again("loops: 1\n" FOLDERS), "schema trades, definition plain 1.0.0, 2+0");
+}
+END_TEST
+
+/* How many rules, objectives and heartbeats are in force. */
+static void are_in_force(size_t rules, size_t objectives, size_t heartbeats)
+{
+    Saga__V1__ListRulesRequest rules_request = SAGA__V1__LIST_RULES_REQUEST__INIT;
+    Saga__V1__ListObjectivesRequest objectives_request = SAGA__V1__LIST_OBJECTIVES_REQUEST__INIT;
+    Saga__V1__StatusRequest status_request = SAGA__V1__STATUS_REQUEST__INIT;
+    ProtobufCMessage *m;
+    ck_assert_int_eq(world_ask(&w, OPERATOR "ListRules", &rules_request.base,
+                               &saga__v1__list_rules_response__descriptor, 0, &m, &error),
+                     SAGA_OK);
+    ck_assert_uint_eq(((const Saga__V1__ListRulesResponse *)(const void *)m)->n_rules, rules);
+    protobuf_c_message_free_unpacked(m, NULL);
+    ck_assert_int_eq(world_ask(&w, OPERATOR "ListObjectives", &objectives_request.base,
+                               &saga__v1__list_objectives_response__descriptor, 0, &m, &error),
+                     SAGA_OK);
+    ck_assert_uint_eq(((const Saga__V1__ListObjectivesResponse *)(const void *)m)->n_objectives, objectives);
+    protobuf_c_message_free_unpacked(m, NULL);
+    ck_assert_int_eq(
+        world_ask(&w, OPERATOR "Status", &status_request.base, &saga__v1__status_response__descriptor, 0, &m, &error),
+        SAGA_OK);
+    ck_assert_uint_eq(((const Saga__V1__StatusResponse *)(const void *)m)->loops[0]->n_synthetics, heartbeats);
+    protobuf_c_message_free_unpacked(m, NULL);
+}
+
+/* As they stand in the file, also where they are fewer. */
+START_TEST(reload__what_is_watched_is_taken)
+{
+    open_world("loops: 1\n");
+    are_in_force(0, 0, 0);
+    ck_assert_str_eq(read_again("loops: 1\nobjectives: {shop: {success: 99}}\nsynthetics: {beat: {every: 1h}}\n"
+                                "remediation: {r: {when: \"deadletters > 1\", do: reset, target: nobody}}\n"),
+                     "objectives, synthetics, remediation, 3+0");
+    are_in_force(1, 2, 1); /* a heartbeat promises to succeed */
+    ck_assert_str_eq(read_again("loops: 1\nsynthetics: {beat: {every: 1h}}\n"), "objectives, remediation, 2+0");
+    are_in_force(0, 1, 1);
+    ck_assert_str_eq(read_again("loops: 1\n"), "synthetics, 1+0");
+    are_in_force(0, 0, 0);
 }
 END_TEST
 
@@ -345,6 +401,8 @@ int main(void)
     tcase_add_test(t, reload__what_is_new_is_told_once_and_every_loop_has_it);
     tcase_add_test(t, reload__one_that_is_wrong_changes_nothing);
     tcase_add_test(t, reload__targets_are_told_by_their_names);
+    tcase_add_test(t, reload__a_guest_takes_no_files);
+    tcase_add_test(t, reload__what_is_watched_is_taken);
     tcase_add_test(t, reload__what_is_not_in_force_is_given_back);
     tcase_add_test(t, reload__a_start_takes_the_same_files);
     suite_add_tcase(s, t);

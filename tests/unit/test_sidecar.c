@@ -38,7 +38,7 @@ START_TEST(sidecar__starts_and_stops)
     char id[64];
     world_open_sidecar(&w, "");
     world_begin(&w, id);
-    ck_assert_ptr_null(w.sidecar->fleet); /* it is of none */
+    ck_assert(w.sidecar->fleet == NULL && w.sidecar->loops[0]->database == NULL); /* it has none */
     struct sidecar *second;
     struct error_detail detail;
     ck_assert_int_eq(sidecar_open(w.config, NULL, &second, &detail), E_JOURNAL_LOCKED);
@@ -524,18 +524,32 @@ static int services(void)
     return atomic_load(&serving[0]) * 100 + atomic_load(&serving[1]) * 10 + atomic_load(&serving[2]);
 }
 
+static atomic_uint tellings[2]; /* that there is little room, and that there is enough again */
+
+static void hear_of_room(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    atomic_fetch_add(&tellings[0], strstr(entry->text, "the journal is nearly full") != NULL);
+    atomic_fetch_add(&tellings[1], strstr(entry->text, "the journal takes what is decided again") != NULL);
+}
+
 /* New sagas find no room in a journal that is full; and they do again when it is not. People may look on. */
 START_TEST(sidecar__coordinator_serves_while_its_journal_has_room)
 {
     char id[64];
     world_open_sidecar(&w, "loops: 1\n");
     WORLD_WAIT_UNTIL(services() == 111);
-    for (int i = 0; i < 2; i++) {
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_room, NULL);
+    for (unsigned i = 1; i <= 2; i++) {
         atomic_store(&tight, true);
         WORLD_WAIT_UNTIL((world_begin(&w, id), services() == 101));
+        WORLD_WAIT_UNTIL(atomic_load(&tellings[0]) == i); /* once each time */
         atomic_store(&tight, false);
         WORLD_WAIT_UNTIL((world_begin(&w, id), services() == 111));
+        WORLD_WAIT_UNTIL(atomic_load(&tellings[1]) == i);
     }
+    log_listen(NULL, NULL);
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     ck_assert_int_eq(services(), 0);
     atomic_store(&tight, true); /* from the start on, too */

@@ -1,5 +1,6 @@
 /* What keeps a sidecar from opening, each with its reason; and what does not. */
 #include "sidecar/observe/log.h"
+#include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/sidecar_world.h"
 
@@ -284,6 +285,88 @@ START_TEST(sidecar_open__the_rule_for_request_ids_stays)
 }
 END_TEST
 
+/* Another's journal is looked after as it is: what this sidecar reads from its files, and where it listens for scrapes, is none of it. */
+START_TEST(sidecar_open__a_guest_takes_no_files)
+{
+    static const struct adopted adopted = {.journal = "theirs"};
+    struct sidecar *guest;
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    write_key("definitions/order.yaml", ORDER("a"));
+    struct config *config = read_options("loops: 1\ndefinitions_dir: @/definitions\nhttp_listen: '127.0.0.1:0'\n"
+                                         "targets: {t: 'unix:/t'}\n");
+    ck_assert_msg(sidecar_open_guest(config, &adopted, &guest, &detail) == 0, "%s", detail.text);
+    ck_assert(guest->adopted == &adopted && guest->http == NULL);
+    ck_assert_uint_eq(catalog_count(guest->loops[0]->catalog), 0);
+    sidecar_close(guest);
+    ck_assert_int_eq(sidecar_open(config, NULL, &guest, &detail), 0);
+    ck_assert(guest->adopted == NULL && guest->http != NULL);
+    ck_assert_uint_eq(catalog_count(guest->loops[0]->catalog), 1);
+    sidecar_close(guest);
+    config_destroy(config);
+}
+END_TEST
+
+/* Who asks for it at the start hears of a trail that somebody has changed, and the sidecar does not open. */
+START_TEST(sidecar_open__an_audit_trail_with_a_gap_is_found)
+{
+#define TRAIL SEALED "definitions_dir: @/definitions\ntargets: {t: 'unix:/t'}\n"
+    sqlite3 *db;
+    char path[96];
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    for (char name = 'a'; name <= 'c'; name++) { /* an entry each */
+        char file[32], text[128];
+        snprintf(file, sizeof file, "definitions/%c.yaml", name);
+        snprintf(text, sizeof text, "name: %c\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, action: /p.S/A}\n",
+                 name);
+        write_key(file, text);
+        ck_assert_msg(open_with(TRAIL) == 0, "%s: %s", detail.field, detail.text);
+    }
+    ck_assert_msg(open_with(TRAIL "audit_verify_at_start: true\n") == 0, "%s: %s", detail.field, detail.text);
+    snprintf(path, sizeof path, "%s/data/journal.db", w.folder);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db,
+                                  "DELETE FROM audit WHERE seq = (SELECT seq FROM audit ORDER BY seq LIMIT 1 OFFSET 1)",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    ck_assert_int_eq(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    ck_assert_msg(open_with(TRAIL) == 0, "%s: %s", detail.field, detail.text);
+    ck_assert_int_eq(open_with(TRAIL "audit_verify_at_start: true\n"), E_JOURNAL_CORRUPT);
+    ck_assert_str_ne(detail.text, "");
+}
+END_TEST
+
+/* A saga that cannot be shown any more is told of before anybody asks. */
+START_TEST(sidecar_open__damage_is_told_at_the_start)
+{
+    sqlite3 *db;
+    struct saga_error error;
+    char id[64], path[96];
+    make_place("loops: 1\n");
+    world_run_sidecar(&w, "loops: 1\n");
+    world_begin(&w, id);
+    ck_assert_int_eq(world_commit(&w, id, &error), SAGA_OK);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear, NULL);
+    lines[0] = '\0';
+    ck_assert_int_eq(open_with("loops: 1\n"), 0);
+    ck_assert_ptr_null(strstr(lines, "the journal is damaged"));
+    snprintf(path, sizeof path, "%s/data/journal.db", w.folder);
+    ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "UPDATE ended SET ended_us = 1", NULL, NULL, NULL), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_changes(db), 1);
+    sqlite3_close(db);
+    ck_assert_int_eq(open_with("loops: 1\n"), 0);
+    log_listen(NULL, NULL);
+    ck_assert_msg(strstr(lines, "level=error msg=\"the journal is damaged: a saga that has ended cannot be shown\"") !=
+                      NULL,
+                  "%s", lines);
+}
+END_TEST
+
 static unsigned absent;
 static char first[64];
 
@@ -338,6 +421,9 @@ int main(void)
     tcase_add_test(t, sidecar_open__what_it_does_is_told);
     tcase_add_test(t, sidecar_open__a_file_whose_text_was_changed_is_refused);
     tcase_add_test(t, sidecar_open__the_rule_for_request_ids_stays);
+    tcase_add_test(t, sidecar_open__a_guest_takes_no_files);
+    tcase_add_test(t, sidecar_open__an_audit_trail_with_a_gap_is_found);
+    tcase_add_test(t, sidecar_open__damage_is_told_at_the_start);
     tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
