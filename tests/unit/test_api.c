@@ -92,6 +92,47 @@ static void all_are_refused(const char *reason)
     }
 }
 
+/* A field that is there, though not as what it should be. */
+START_TEST(api__what_cannot_be_read_is_named)
+{
+    static const uint8_t number[] = {0x08, 0x01};
+    static const struct {
+        enum method_id method;
+        const char *type;
+    } rows[] = {{METHOD_BEGIN, "saga.v1.BeginRequest"}, {METHOD_GET, "saga.v1.GetRequest"}};
+    for (size_t i = 0; i < 2; i++) {
+        char words[96];
+        struct world_call *call = api_world_ask_bytes(&w, 0, rows[i].method, bytes_of(number, sizeof number));
+        api_world_settle(&w);
+        snprintf(words, sizeof words, "the request cannot be read as %s", rows[i].type);
+        ck_assert_str_eq(call->reason, "INVALID_ARGUMENT");
+        ck_assert_ptr_nonnull(strstr(call->message, words));
+        api_world_free(call);
+    }
+}
+END_TEST
+
+/* Asked again with the same request_id, it is the same saga, whatever has become of it. */
+START_TEST(api__a_start_tells_whether_it_was_the_first)
+{
+    api_world_register(&w,
+                       "name: order\nversion: 1.0.0\nsteps:\n  - {name: a, target: t, pivot: true, action: /p.S/A}\n");
+    Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
+    m.definition = (char *)(uintptr_t) "order";
+    m.request_id = (char *)(uintptr_t) "r-1";
+    char id[SAGA_ID_TEXT_SIZE] = "";
+    for (int i = 0; i < 3; i++) {
+        Saga__V1__StartResponse *r = api_world_get(&w, 0, METHOD_START, &m.base);
+        ck_assert_int_eq(r->already_started, i > 0);
+        ck_assert(i == 0 || strcmp(r->saga_id, id) == 0);
+        snprintf(id, sizeof id, "%s", r->saga_id);
+        saga__v1__start_response__free_unpacked(r, NULL);
+        if (i == 1)
+            api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
+    }
+}
+END_TEST
+
 START_TEST(api__nothing_is_taken_in_once_the_journal_has_failed)
 {
     ck_assert_int_eq(api_closed(loop->api), 0);
@@ -337,6 +378,8 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, api__every_method_answers_an_empty_request_once);
     tcase_add_test(tcase, api__bytes_that_are_no_message_are_refused_by_every_method);
+    tcase_add_test(tcase, api__what_cannot_be_read_is_named);
+    tcase_add_test(tcase, api__a_start_tells_whether_it_was_the_first);
     tcase_add_test(tcase, api__nothing_is_taken_in_once_the_journal_has_failed);
     tcase_add_test(tcase, api__nothing_is_taken_in_at_the_end_of_a_stop);
     tcase_add_test(tcase, api__owners_are_told_the_keys_of_their_actions);

@@ -215,6 +215,23 @@ START_TEST(get__is_of_the_whole_id)
 END_TEST
 
 /* Payloads are shown to who asks for them, and as JSON only then. */
+/* As it is in memory: the journal alone does not tell. */
+START_TEST(get__what_a_live_saga_waits_for_is_told)
+{
+    static const char *const words[] = {"its owner to settle it", "a resume of the saga"};
+    enlist();
+    for (int paused = 0; paused < 2; paused++) {
+        if (paused)
+            pause_or_resume(true);
+        Saga__V1__GetResponse *r = get();
+        ck_assert_uint_eq(r->saga->n_steps, 4);
+        for (size_t i = 0; i < 4; i++)
+            ck_assert_str_eq(r->saga->steps[i]->waiting_for, words[paused]);
+        drop(r);
+    }
+}
+END_TEST
+
 START_TEST(get__payloads_are_asked_for)
 {
     static const char one[] =
@@ -249,6 +266,7 @@ int main(void)
     tcase_add_test(tc, get__pages_have_bounds);
     tcase_add_test(tc, get__tokens_that_no_page_gave_are_refused);
     tcase_add_test(tc, get__is_of_the_whole_id);
+    tcase_add_test(tc, get__what_a_live_saga_waits_for_is_told);
     tcase_add_test(tc, get__payloads_are_asked_for);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

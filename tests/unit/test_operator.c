@@ -123,6 +123,7 @@ START_TEST(operator__a_job_is_shown_as_it_was_asked_for)
         const Saga__V1__BulkJob *is = r->jobs[i];
         bool quick = strcmp(is->id, "quick") == 0;
         ck_assert_int_eq(is->act, SAGA__V1__BULK_ACT__BULK_ACT_SKIP);
+        ck_assert_str_eq(is->identity, "uid:1234");
         ck_assert_str_eq(is->where, "true");
         ck_assert_str_eq(is->definition, "order");
         ck_assert_str_eq(is->actor, "anna");

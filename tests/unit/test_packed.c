@@ -41,7 +41,10 @@ START_TEST(packed__texts_are_found_by_name)
                                   "\x1a\x01"
                                   "a"
                                   "\x1a\x02"
-                                  "bc";
+                                  "bc"
+                                  "\x0a\x01"
+                                  "d"
+                                  "\x18\x05"; /* a number in its place is none */
     struct bytes whole = bytes_of(message, sizeof message - 1);
     ck_assert(bytes_equal(packed_text(start, whole, "request_id"), bytes_of_text("bc")));
     ck_assert(bytes_equal(packed_text(start, whole, "definition"), bytes_of_text("d")));

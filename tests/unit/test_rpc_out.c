@@ -103,10 +103,14 @@ START_TEST(rpc_out__no_listener_means_it_never_left)
     a = call("127.0.0.1:1", "/t.T/Echo", SPAN_S(5));
     ck_assert_int_eq(a.status, 14);
     ck_assert_int_eq(a.reach, SAGA_REACH_NONE);
-    const struct rpc_peer_address nowhere = {.address = "", .credentials = &transport_plaintext};
-    struct rpc_target *target;
-    struct error_detail detail;
-    ck_assert_int_eq(rpc_target_create(w.rpc, &nowhere, &target, &detail), E_ARGUMENT);
+    for (int i = 0; i < 2; i++) {
+        const struct rpc_peer_address nowhere = {.address = i == 0 ? "" : "127.0.0.1:0",
+                                                 .credentials = &transport_plaintext};
+        struct rpc_target *target;
+        struct error_detail detail;
+        ck_assert_int_eq(rpc_target_create(w.rpc, &nowhere, &target, &detail), E_ARGUMENT);
+        ck_assert_str_eq(detail.field, "address");
+    }
     ck_assert_uint_eq(w.rpc->outgoing, 0); /* so that it keeps no room from others */
     world_close(&w);
 }

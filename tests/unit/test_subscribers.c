@@ -484,6 +484,33 @@ START_TEST(subscribers__are_told_of_what_is_durable_alone)
 }
 END_TEST
 
+static int read_damaged(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    (void)s;
+    (void)frame;
+    (void)records;
+    return error_set(detail, E_JOURNAL_CORRUPT, "shop.db", "torn");
+}
+
+/* What cannot be told whole is not told: whoever waits would take it that there was no reason. */
+START_TEST(subscribers__a_wait_for_what_cannot_be_read_is_refused)
+{
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__AbortRequest abort = SAGA__V1__ABORT_REQUEST__INIT;
+    Saga__V1__WaitRequest wait = SAGA__V1__WAIT_REQUEST__INIT;
+    api_world_start(&w);
+    api_world_begin(&w, 0, "x", "", id);
+    abort.saga_id = wait.saga_id = id;
+    abort.reason = (char *)(uintptr_t) "sold out";
+    protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
+    Saga__V1__WaitResponse *r = api_world_get(&w, 0, METHOD_WAIT, &wait.base);
+    ck_assert_str_eq(r->saga->reason_message, "sold out");
+    saga__v1__wait_response__free_unpacked(r, NULL);
+    w.loop[0].store->read_frame = read_damaged;
+    api_world_refused(&w, 0, METHOD_WAIT, &wait.base, "JOURNAL_CORRUPT", "");
+}
+END_TEST
+
 /* Of a loop, the step that turned it back is the one among its saga's steps, which are as many as that had. */
 START_TEST(subscribers__who_waits_is_told_which_step_of_a_loop_failed)
 {
@@ -777,6 +804,7 @@ int main(void)
     tcase_add_test(tc, subscribers__have_bounds_and_leave_their_places);
     tcase_add_test(tc, subscribers__are_told_of_what_is_durable_alone);
     tcase_add_test(tc, subscribers__who_waits_is_told_which_step_of_a_loop_failed);
+    tcase_add_test(tc, subscribers__a_wait_for_what_cannot_be_read_is_refused);
     tcase_add_test(tc, subscribers__what_retention_took_has_one_answer);
     tcase_add_test(tc, subscribers__memory_that_ran_out_is_forgotten);
     tcase_add_test(tc, subscribers__sagas_may_change_in_any_order);
