@@ -160,6 +160,7 @@ START_TEST(rehearse__refuses)
          "plain.yaml:4:3: error: steps: holds 2 steps; steps_max is 1 [bound]\nplain.yaml: 1 error\n", ""},
         {"rehearse plain.yaml --json {}", EXIT_REFUSED, "", "sagactl: the type of the input is not known: "},
         {"rehearse plain.yaml --input nowhere", EXIT_USAGE, "", "sagactl: nowhere: No such file or directory\n"},
+        {ORDER " --json nowhere", EXIT_USAGE, "", "sagactl: nowhere: No such file or directory\n"},
         {ORDER " --json {\"orderIds\":1}", EXIT_REFUSED, "",
          "sagactl: the input: 1:2: orderIds: there is no such field"},
         {"rehearse bad.yaml", EXIT_REFUSED, "bad.yaml:3:8: error: steps: must hold at least one step [value]\n", ""},
