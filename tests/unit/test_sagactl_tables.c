@@ -112,6 +112,8 @@ START_TEST(tables__completions_of_zsh_mark_what_would_part)
         }
         strcpy(to, "'\n");
         ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+        snprintf(line, sizeof line, "\n        %s) _arguments", command_rows[c].name);
+        ck_assert_msg(strstr(text, line) != NULL, "%s", line);
     }
     for (unsigned id = 0; id < OPTION_COUNT; id++) {
         char line[512] = "[", *to = line + 1;
