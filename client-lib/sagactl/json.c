@@ -99,10 +99,9 @@ static json_t *of_timestamp(const Google__Protobuf__Timestamp *t)
 static json_t *of_duration(const Google__Protobuf__Duration *d)
 {
     char fraction[16];
-    int32_t nanos = d->nanos < 0 ? -d->nanos : d->nanos;
-    if (d->seconds == INT64_MIN || d->nanos == INT32_MIN || nanos > 999999999)
+    if (d->seconds == INT64_MIN || d->nanos < -999999999 || d->nanos > 999999999)
         return json_null();
-    write_fraction(nanos, fraction, sizeof fraction);
+    write_fraction(d->nanos < 0 ? -d->nanos : d->nanos, fraction, sizeof fraction);
     int64_t seconds = d->seconds < 0 ? -d->seconds : d->seconds;
     return json_sprintf("%s%" PRId64 "%ss", d->seconds < 0 || d->nanos < 0 ? "-" : "", seconds, fraction);
 }

@@ -354,7 +354,9 @@ START_TEST(client__arguments_are_checked_before_anything_is_sent)
     long_id[SAGA_ID_SIZE - 1] = '\0'; /* one that is as long as one may be is asked for */
     ck_assert_int_eq(saga_cancel(client, "", NULL, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_str_eq(error.field, "saga_id");
-    ck_assert_int_eq(saga_register_definition(client, NULL, 0, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_register_definition(client, NULL, 1, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_register_definition(client, "name: x", 0, false, NULL, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_int_eq(saga_snapshot_get(client, "a", 0, NULL, &error), SAGA_E_INVALID_ARGUMENT);
     saga_snapshot *snapshot = (void *)(uintptr_t) "what was there before does not stay";
     ck_assert_int_eq(saga_snapshot_get(client, "a", 8, &snapshot, &error), SAGA_E_INVALID_ARGUMENT);
     ck_assert_ptr_null(snapshot);

@@ -147,9 +147,13 @@ START_TEST(participant__refuses_what_no_function_is_for)
     caller_run(&caller, call);
     assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
     ck_assert_str_eq(call->function, "not-begun");
-    call->method = "/grpc.health.v1.Health/Watch"; /* as long as the one that there is */
-    caller_run(&caller, call);
-    assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
+    static const char *const alike[] = {"/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/Chec",
+                                        "/grpc.health.v1.Health/Check2"};
+    for (size_t i = 0; i < sizeof alike / sizeof alike[0]; i++) {
+        call->method = alike[i];
+        caller_run(&caller, call);
+        assert_answer(call, SAGA_E_UNIMPLEMENTED, "no such method");
+    }
     /* One that is longer than any may be is none, even where it begins as one that there is. */
     char longest[4096];
     memset(longest, 'x', sizeof longest);

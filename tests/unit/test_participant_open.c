@@ -53,6 +53,14 @@ START_TEST(participant_open__refuses_bad_options)
         ck_assert_str_eq(error.field, bad[i].field);
         ck_assert_ptr_null(participant);
     }
+    char longest[300];
+    memset(longest, 'a', sizeof longest);
+    memcpy(longest, "unix:/", 6);
+    longest[299] = '\0';
+    const struct saga_participant_options options = {.address = longest};
+    ck_assert_int_eq(saga_participant_open(&options, &participant, &error), SAGA_E_INVALID_ARGUMENT);
+    ck_assert_str_eq(error.field, "address");
+    ck_assert_str_eq(error.message, "the address is too long");
 }
 END_TEST
 

@@ -113,6 +113,18 @@ START_TEST(lint__ends_as_its_worst_file)
     ck_assert_int_eq(json_integer_value(json_object_get(one, "line")), 2);
     ck_assert_int_eq(json_integer_value(json_object_get(one, "column")), 10);
     json_decref(told_of);
+    /* In SARIF it has the number of its rule. */
+    ck_assert_int_eq(sagactl("lint bad.yaml -o sarif"), EXIT_REFUSED);
+    document = json_loads(said, 0, NULL);
+    run = json_array_get(json_object_get(document, "runs"), 0);
+    rules = json_object_get(json_object_get(json_object_get(run, "tool"), "driver"), "rules");
+    result = json_array_get(json_object_get(run, "results"), 0);
+    ck_assert_uint_eq(json_array_size(rules), LINT_RULE_COUNT);
+    ck_assert_str_eq(
+        json_string_value(json_object_get(
+            json_array_get(rules, (size_t)json_integer_value(json_object_get(result, "ruleIndex"))), "id")),
+        json_string_value(json_object_get(result, "ruleId")));
+    json_decref(document);
     put_text("good.yaml", "name: a\nversion: 1.2.3\ndeadline: 5m\nsteps:\n"
                           "  - {name: s, target: t, action: /p.S/A, compensation: /p.S/B}\n");
     ck_assert_int_eq(sagactl("lint good.yaml -o json"), EXIT_DONE);
@@ -130,6 +142,9 @@ START_TEST(lint__explains_its_rules)
         const char *with = strstr(said, "\nWith it:\n\n"), *without = strstr(said, "\nWithout it:\n\n");
         ck_assert_msg(with != NULL && without != NULL && strncmp(said, lint_rows[i].id, strlen(lint_rows[i].id)) == 0,
                       "%s", said);
+        char beginning[64]; /* of what it explains, as much as is on one line */
+        snprintf(beginning, sizeof beginning, "\n%.24s", lint_rows[i].explanation);
+        ck_assert_msg(strstr(said, beginning) != NULL && strstr(said, beginning) < with, "%s", said);
         ck_assert_msg(strncmp(with + 11, lint_rows[i].bad, strlen(lint_rows[i].bad)) == 0, "%s", said);
         ck_assert_str_eq(without + 14, lint_rows[i].good);
     }

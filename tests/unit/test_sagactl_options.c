@@ -206,6 +206,7 @@ START_TEST(options__mistakes_are_told_as_json)
         ck_assert_ptr_null(strstr(err_text, "Try: "));
     }
     assert_refused("list|--limit|0|-o|text", "Try: sagactl help list\n");
+    assert_refused("list|--limit|0|--definition|json", "Try: sagactl help list\n"); /* which is a name here */
 }
 END_TEST
 

@@ -110,6 +110,14 @@ START_TEST(register__reflects_for_a_schema_alone)
     ck_assert_ptr_nonnull(strstr(complained, "bad.yaml:4:15: steps[0].color: "));
     ck_assert_int_eq(sagactl("register --reflect good.yaml"), EXIT_REFUSED);
     ck_assert_str_eq(complained, "sagactl: good.yaml: names no schema, which would be that of its targets' types\n");
+    /* And what the sidecar cannot be told by a target is registered by nobody. */
+    put_text("typed.yaml", "name: a\nversion: 1.0.0\nschema: shop\ninput: shop.Order\nsteps:\n"
+                           "  - {name: s, target: t, action: /p.S/A, compensation: none}\n");
+    tell("Reflect", NULL);
+    told[0].code = SAGA_E_PERMISSION_DENIED;
+    ck_assert_int_eq(sagactl("register --reflect typed.yaml"), EXIT_REFUSED);
+    ck_assert_ptr_nonnull(strstr(complained, "it is refused"));
+    ck_assert_str_eq(said, "");
 }
 END_TEST
 

@@ -77,8 +77,15 @@ START_TEST(rehearse__shows_undos_for_what_they_are)
                  "\\'channel\\':\\'web\\'}','step':'reserve','target':'stock'},"
                  "{'compensation':true,'method':'/trades.v1.Inventory/Release','request':'{\\'orderId\\':\\'A\\'}',"
                  "'step':'reserve','target':'stock'}]");
+    /* And what led to a finding is told with it, in one form as in the other. */
+    const json_t *found = json_array_get(json_object_get(all, "findings"), 0);
+    const char *trace = json_string_value(json_object_get(found, "trace"));
+    ck_assert_ptr_nonnull(trace);
+    char line[256];
+    snprintf(line, sizeof line, "\n    %.*s\n", (int)strcspn(trace, "\n"), trace);
     json_decref(all);
     ck_assert_int_eq(sagactl(ORDER " --json {\"orderId\":\"A\"}"), EXIT_REFUSED);
+    ck_assert_msg(strstr(said, line) != NULL, "%s\nis not in\n%s", line, said);
     ck_assert_ptr_nonnull(strstr(said, "\n  reserve  stock  /trades.v1.Inventory/Release  {\"orderId\":\"A\"}\n"));
     ck_assert_ptr_nonnull(strstr(said, "\norder.yaml:1:1: error: no saga of this definition is ever COMMITTED"));
 }
@@ -153,6 +160,7 @@ START_TEST(rehearse__refuses)
          "plain.yaml:4:3: error: steps: holds 2 steps; steps_max is 1 [bound]\nplain.yaml: 1 error\n", ""},
         {"rehearse plain.yaml --json {}", EXIT_REFUSED, "", "sagactl: the type of the input is not known: "},
         {"rehearse plain.yaml --input nowhere", EXIT_USAGE, "", "sagactl: nowhere: No such file or directory\n"},
+        {ORDER " --json nowhere", EXIT_USAGE, "", "sagactl: nowhere: No such file or directory\n"},
         {ORDER " --json {\"orderIds\":1}", EXIT_REFUSED, "",
          "sagactl: the input: 1:2: orderIds: there is no such field"},
         {"rehearse bad.yaml", EXIT_REFUSED, "bad.yaml:3:8: error: steps: must hold at least one step [value]\n", ""},

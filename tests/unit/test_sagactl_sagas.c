@@ -157,6 +157,16 @@ START_TEST(get__puts_its_pages_together)
             saga__v1__get_request__free_unpacked(request, NULL);
         }
     }
+    /* One of which a part cannot be had is not shown as if it were whole. */
+    static const char *const forms[] = {"get 9f03c1d2a4b7-2a", "get 9f03c1d2a4b7-2a -o json"};
+    for (size_t i = 0; i < 2; i++) {
+        anew();
+        tell("Get", &pages[2].base);
+        tell("Get", NULL);
+        told[1].code = SAGA_E_NOT_FOUND;
+        ck_assert_int_eq(sagactl(forms[i]), EXIT_NOT_FOUND);
+        ck_assert_str_eq(said, "");
+    }
 }
 END_TEST
 

@@ -492,6 +492,15 @@ START_TEST(show__dead_letters)
     add_step(TEXT("mail"), ACTION(DONE), UNDO(FAILED))->compensation_attempts = 1;
     show_dead_letters(&screen, list, 1);
     ck_assert_ptr_nonnull(strstr(shown(), "\n    mail: compensation FAILED after 1 attempt\n"));
+    /* And the one that it is stuck at, whatever that is; no other. */
+    Saga__V1__Step *charge = add_step(TEXT("charge"), ACTION(UNKNOWN), UNDO(NONE));
+    charge->action_attempts = 12;
+    charge->last_status = 4;
+    add_step(TEXT("send"), ACTION(PENDING), UNDO(NONE));
+    saga.stuck_step = TEXT("charge");
+    show_dead_letters(&screen, list, 1);
+    ck_assert_ptr_nonnull(strstr(shown(), "\n    charge: action UNKNOWN after 12 attempts, DEADLINE_EXCEEDED\n"));
+    ck_assert_ptr_null(strstr(shown(), "    send:"));
 }
 END_TEST
 

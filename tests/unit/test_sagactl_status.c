@@ -204,6 +204,7 @@ START_TEST(status__has_a_table_of_what_was_taken_over)
         ck_assert_msg(sagactl("status") == EXIT_DONE, "%s", complained);
         ck_assert_msg(strstr(said, counts[guests]) != NULL, "%s", said);
         ck_assert_msg((strstr(said, head) != NULL) == (guests > 0), "%s", said);
+        ck_assert_msg(strstr(said, "certificate") == NULL, "%s", said);
         ck_assert_msg((strstr(said, calm) != NULL) == (guests > 0), "%s", said);
         ck_assert_msg((strstr(said, busy) != NULL) == (guests > 1), "%s", said);
     }

@@ -131,6 +131,12 @@ START_TEST(story__times_of_an_event)
         story_tell(&screen, &e, &line);
         ck_assert_str_eq(line.text, i == 0 ? "charge attempt 1 failed" : "charge undo, attempt 1 failed");
     }
+    e.type = EVENT(ACTION_ATTEMPT_FAILED);
+    other.seconds = at.seconds + 90;
+    e.at = NULL;
+    story_tell(&screen, &e, &line);
+    ck_assert_str_eq(line.text, "charge attempt 1 failed");
+    e.at = &at;
     e.type = EVENT(UNREACHED);
     story_tell(&screen, &e, &line);
     ck_assert_str_eq(line.text, "charge had not begun, and comes again");

@@ -106,10 +106,26 @@ START_TEST(tables__completions_of_zsh_mark_what_would_part)
                 *to++ = '\\';
                 marked++;
             }
+            if (*at == '\'') /* which would end the quoted text */
+                to = stpcpy(to, "'\\'");
             *to++ = *at;
         }
-        *to = '\0';
-        ck_assert_msg(strchr(command_rows[c].summary, '\'') != NULL || strstr(text, line) != NULL, "%s", line);
+        strcpy(to, "'\n");
+        ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+        snprintf(line, sizeof line, "\n        %s) _arguments", command_rows[c].name);
+        ck_assert_msg(strstr(text, line) != NULL, "%s", line);
+    }
+    for (unsigned id = 0; id < OPTION_COUNT; id++) {
+        char line[512] = "[", *to = line + 1;
+        for (const char *at = option_rows[id].help; *at != '\0'; at++) {
+            if (strchr("[]:\\", *at) != NULL)
+                *to++ = '\\';
+            if (*at == '\'')
+                to = stpcpy(to, "'\\'");
+            *to++ = *at;
+        }
+        strcpy(to, "]");
+        ck_assert_msg(strstr(text, line) != NULL, "%s", line);
     }
     ck_assert_uint_gt(marked, 0);
     free(text);

@@ -232,6 +232,14 @@ START_TEST(targets__are_added_up)
                      "  breaker    half-open: few calls leave; of 4 that came back 1 failed, 2 were slow\n"
                      "  5 minutes  4 attempts ended: 50 % failed, 25 % were refused; 3.2s on average, 9s at most\n"
                      "  succeeded  never since the sidecar's start\n");
+    /* Where nothing has been answered lately, nobody knows how soon that would be. */
+    targets[0].quickest = targets[1].quickest = NULL;
+    targets[0].waiting = targets[1].waiting = 0; /* nor is it said that nothing waits */
+    anew();
+    tell("Status", &answer.base);
+    ck_assert_int_eq(sagactl("targets"), EXIT_DONE);
+    ck_assert_msg(strstr(said, "  answers ") == NULL && strstr(said, "  waiting ") == NULL, "%s", said);
+    targets[0].waiting = targets[1].waiting = 3;
     /* Of what each loop has seen the latest, the longest and the quickest, whichever loop that is. */
     Google__Protobuf__Timestamp ago[] = {hours_ago(5), hours_ago(2), hours_ago(3), hours_ago(-7)};
     for (int late = 0; late < 2; late++) {

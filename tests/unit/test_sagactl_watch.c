@@ -12,6 +12,7 @@ struct told_stream {
     unsigned n;
     int code; /* SAGA_OK: in good order */
     const char *reason;
+    bool late; /* not before the time that was given has passed */
 };
 
 static const struct told_stream *streams;
@@ -50,7 +51,8 @@ int __wrap_wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMe
                             struct saga_error *error)
 {
     const struct told_stream *told_one = (const struct told_stream *)(const void *)s;
-    (void)deadline;
+    while (told_one->late && wire_time_left_ms(deadline) > 0)
+        ;
     *message = NULL;
     if (given < told_one->n) {
         Saga__V1__WatchResponse response = SAGA__V1__WATCH_RESPONSE__INIT;
@@ -199,6 +201,11 @@ START_TEST(watch__tells_whose_time_has_passed)
     ck_assert_int_eq(sagactl("watch --timeout 60m"), EXIT_TIMEOUT);
     ck_assert_str_eq(complained, "sagactl: it went away\n");
     ck_assert_uint_eq(opened, 1);
+    const struct told_stream late = {.code = SAGA_E_DEADLINE_EXCEEDED, .reason = "", .late = true};
+    begin(&late, 1);
+    ck_assert_int_eq(sagactl("watch --timeout 2ms"), EXIT_TIMEOUT);
+    ck_assert_str_eq(complained, "sagactl: the time given has passed\n");
+    ck_assert_uint_eq(closed, 1);
 }
 END_TEST
 

@@ -435,8 +435,9 @@ START_TEST(why__tells_what_keeps_it)
     ck_assert_msg(sagactl("why 9f03c1d2a4b7-2a") == EXIT_DONE, "%s", complained);
     static const char *const lines[] = {
         "  tried      0 attempts of its action\n", "  tried      1 attempt of its action\n",
-        "  tried      2 attempts of its action\n", "sagactl breaker reset bank --reason 'WHY'\n",
-        "sagactl breaker reset mail --reason 'WHY'\n"};
+        "  tried      2 attempts of its action\n",
+        "sagactl breaker reset bank --reason 'WHY'\n          Closes it for all sagas: their calls leave now, and ",
+        "sagactl breaker reset mail --reason 'WHY'\n          Closes it for all sagas: "};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         const char *there = strstr(said, lines[i]);
         ck_assert_msg(there != NULL && strstr(there + 1, lines[i]) == NULL, "%s is not once in %s", lines[i], said);

@@ -271,11 +271,14 @@ END_TEST
 START_TEST(wire_ends__a_call_of_a_closed_client_is_none)
 {
     refuses = true;
+    ck_assert_int_eq(begin(false), SAGA_E_CANCELLED); /* closed at the last moment */
+    ck_assert_uint_eq(freed, 1);
+    w.shut = true;
     ck_assert_int_eq(begin(false), SAGA_E_CANCELLED);
+    ck_assert_uint_eq(freed, 1);
     ck_assert_uint_eq(told.times, 0);
     ck_assert_uint_eq(batch_count, 0);
     ck_assert_uint_eq(dismissed, 0);
-    ck_assert_uint_eq(freed, 1);
 }
 END_TEST
 
@@ -415,9 +418,12 @@ START_TEST(wire_ends__a_stream_of_a_closed_client_is_none)
 {
     refuses = true;
     ck_assert_ptr_null(open_stream());
+    ck_assert_uint_eq(freed, 1);
+    w.shut = true;
+    ck_assert_ptr_null(open_stream());
+    ck_assert_uint_eq(freed, 1);
     ck_assert_uint_eq(told.times, 0);
     ck_assert_uint_eq(batch_count, 0);
-    ck_assert_uint_eq(freed, 1);
 }
 END_TEST
 
