@@ -25,95 +25,108 @@ $(eval $(call descriptors,trades,client-lib/examples/definitions))
 
 PROGRAMS += $(UNIT)
 $(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
-# There are many, and each is linked whole: a quick linker where there is one.
-$(UNIT): LIBRARIES_MORE := $(CHECK_LIBS) $(if $(shell command -v mold),-fuse-ld=mold)
+# There are many: a quick linker where there is one.
+$(UNIT) $(B)/together/all: LIBRARIES_MORE := $(CHECK_LIBS) $(if $(shell command -v mold),-fuse-ld=mold)
+
+# $(call wraps,TESTS,FUNCTIONS): these tests stand in for these functions.
+WRAPPING :=
+wraps = $(foreach t,$(1),$(eval WRAPPING += $(B)/tests/unit/test_$(t))$(eval $(B)/tests/unit/test_$(t): LINK_MORE += $(foreach f,$(2),-Wl$(comma)--wrap=$(f))))
 
 # Refuses the tree's own allocations one by one.
-$(B)/tests/unit/test_alloc: LINK_MORE := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(call wraps,alloc,malloc calloc realloc)
 
 # The api without gRPC behind its calls: what stands in tests/support/api_world.c takes the place of these.
-CALLS_WRAP := $(patsubst %,-Wl$(comma)--wrap=rpc_%,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask \
-	ask_cancel ask_took)
-$(patsubst %,$(B)/tests/unit/test_%,api api_log audit change faults get known lists objectives operator payload permit pipe reads relay subscribers): LINK_MORE := $(CALLS_WRAP)
-$(B)/tests/unit/test_audit: LINK_MORE += -Wl,--wrap=arena_pack
-$(B)/tests/unit/test_subscribers: LINK_MORE += -Wl,--wrap=malloc
-$(patsubst %,$(B)/tests/unit/test_postgres_%,away hold looks refusals server store): LINK_MORE := -Wl,--wrap=pg_now
-$(B)/tests/unit/test_postgres_looks: LINK_MORE += -Wl,--wrap=link_ask,--wrap=link_submit
-$(B)/tests/unit/test_postgres_server: LINK_MORE += -Wl,--wrap=PQflush
-$(B)/tests/unit/test_sqlite_store: LINK_MORE := -Wl,--wrap=clock_gettime
-$(B)/tests/unit/test_drift: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now log_write rpc_reflect catalog_at catalog_count schema_read schema_destroy \
-	contract_check api_reflected)
-$(B)/tests/unit/test_exporter: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_gettime pthread_cond_timedwait tracing_queue rpc_create \
-	rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy log_write)
-$(B)/tests/unit/test_keys: LINK_MORE := -Wl,--wrap=clock_gettime
-$(B)/tests/unit/test_log: LINK_MORE := -Wl,--wrap=write
-$(B)/tests/unit/test_webhook: LINK_MORE := -Wl,--wrap=pthread_create,--wrap=dlsym
-$(B)/tests/unit/test_async_queue: LINK_MORE := -Wl,--wrap=wire_wake
-$(B)/tests/unit/test_async_pipe: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,wake is_shut now backoff duplex_open duplex_send duplex_reached duplex_cancel)
-$(B)/tests/unit/test_wire_ends: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_batch wire_create_call wire_admit wire_dismiss grpc_call_unref grpc_call_cancel)
-$(B)/tests/unit/test_client_watch: LINK_MORE := -Wl,--wrap=wire_stream_open
-$(B)/tests/unit/test_client_settings: LINK_MORE := -Wl,--wrap=grpc_channel_create,--wrap=pthread_create
-$(patsubst %,$(B)/tests/unit/test_sagactl_%,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top trust why): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open \
-	call close address)
-$(patsubst %,$(B)/tests/unit/test_sagactl_%,fleet sagas start terminal top): LINK_MORE += -Wl,--wrap=nanosleep
-$(B)/tests/unit/test_sagactl_terminal: LINK_MORE += -Wl,--wrap=isatty
-$(patsubst %,$(B)/tests/unit/test_sagactl_%,reflect watch): LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=wire_%,open call close address stream_open stream_read stream_close)
-$(B)/tests/unit/test_client_lease: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)
-$(B)/tests/unit/test_finder_memory: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,postgres_fleet_%,create destroy of_tag of_request \
-	claim list want))
-$(B)/tests/unit/test_fleet $(B)/tests/unit/test_fleet_told: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now pthread_cond_timedwait pthread_join $(patsubst %,postgres_fleet_%,create destroy \
-	orphans of_name guests abandoned remove sweep lasted is_anew) $(patsubst %,finder_%,open close tag request all list want) $(patsubst %,sidecar_%,open_guest run stop close reload) \
-	config_read config_destroy journal_name engine_counts core_engine rpc_wake rpc_poll)
-$(B)/tests/unit/test_gauges: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now clock_difference certificates_not_after certificates_lifetime tracing_counts \
-	core_read_frame codec_decode core_engine core_holds core_stalled holds_at catalog_count \
-	fleet_count remedies_pages vitals_are_wanted vitals_tell $(patsubst %,engine_%,target counts counts_real family after answers))
-$(B)/tests/unit/test_rpc_settings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,grpc_server_create grpc_channel_create grpc_resource_quota_resize transport_server_credentials \
-	transport_channel_credentials certificates_version)
-$(B)/tests/unit/test_reflecting: LINK_MORE := -Wl,--wrap=rpc_call_out_for
-$(B)/tests/unit/test_sidecar: LINK_MORE := -Wl,--wrap=core_is_tight,--wrap=rpc_set_serving
-$(B)/tests/unit/test_journal: LINK_MORE := -Wl,--wrap=postgres_store_open,--wrap=postgres_store_promise,--wrap=sqlite_store_open
-$(B)/tests/unit/test_journal_check: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,keys_apply keys_verify sqlite_store_inspect postgres_store_look)
-$(B)/tests/unit/test_loop_open: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_create relay_create core_open rpc_create sqlite_store_open)
-$(B)/tests/unit/test_loop: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise \
-	postgres_store_tell_live trust_look certificates_version certificates_not_after \
-	rpc_targets_renew sealed_store_old_keys)
-$(B)/tests/unit/test_reload: LINK_MORE := -Wl,--wrap=policy_read,--wrap=policy_destroy,--wrap=config_read,--wrap=config_destroy
-$(B)/tests/unit/test_surroundings: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,log_write fopen sched_getaffinity)
-$(B)/tests/unit/test_registered: LINK_MORE := -Wl,--wrap=retries_find,--wrap=core_register,--wrap=api_audit_file
-$(B)/tests/unit/test_rpc_room $(B)/tests/unit/test_precheck: LINK_MORE := -Wl,--wrap=getaddrinfo
-$(B)/tests/unit/test_rpc_abuse $(B)/tests/unit/test_door: LINK_MORE := -Wl,--wrap=accept4,--wrap=clock_gettime
-$(B)/tests/unit/test_names: LINK_MORE := -Wl,--wrap=clock_gettime
-$(B)/tests/unit/test_guard: LINK_MORE := -Wl,--wrap=clock_gettime,--wrap=rpc_wake
-$(B)/tests/unit/test_forward: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,transport_channel_credentials certificates_version)
-$(B)/tests/unit/test_targets: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_target_create rpc_target_retire core_set_target \
-	counters_target counters_target_changes counters_breaker core_engine engine_target api_submit)
-$(B)/tests/unit/test_outcalls: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_call_out api_submit counters_attempt log_write)
-$(B)/tests/unit/test_elsewhere $(B)/tests/unit/test_fleetwide_far: LINK_MORE := $(CALLS_WRAP) $(patsubst %,-Wl$(comma)--wrap=rpc_%,forward forward_cancel call_is_forwarded)
-$(B)/tests/unit/test_fleetwide_far: LINK_MORE += -Wl,--wrap=rpc_forward_took
-$(B)/tests/unit/test_fleetwide: LINK_MORE := $(CALLS_WRAP) -Wl,--wrap=malloc
-$(B)/tests/unit/test_counters: LINK_MORE := -Wl,--wrap=clock_now,--wrap=saga_lacks
-$(B)/tests/unit/test_finder $(B)/tests/unit/test_lately: LINK_MORE := -Wl,--wrap=clock_now
-$(B)/tests/unit/test_synthetics: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask $(patsubst %,counters_synthetic%,_missed _gone) counters_synthetic slis_missed)
-$(B)/tests/unit/test_remedies: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now rpc_ask core_stalled facts_begin facts_add_status facts_add_objectives \
-	facts_end remedies_carry_out remedies_ask remedies_follow_pages $(patsubst %,ruling_%,look mark name said true_since message arm take_back) \
-	counters_remedy counters_remedy_armed api_audit_own log_write)
-$(B)/tests/unit/test_remedies_take: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now $(patsubst %,ruling_%,create destroy go_on leave mark name) \
-	rulings_recover $(patsubst %,webhook_%,open ready close take_counts) counters_remedy_gone counters_remedy_armed)
-$(B)/tests/unit/test_remedies_act: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,rpc_ask $(patsubst %,ruling_%,order answered mark name said destroy) counters_remedy \
-	webhook_post webhook_fate api_audit_own core_reply)
-$(B)/tests/unit/test_status: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,clock_now core_read_frame codec_time certificates_not_after core_engine core_holds core_stalled holds_at catalog_count \
-	$(patsubst %,engine_%,target counts counts_real family after) $(patsubst %,counters_%,oldest_live journal_bytes journal_reusable volume_free))
-$(B)/tests/unit/test_observer: LINK_MORE := $(patsubst %,-Wl$(comma)--wrap=%,api_cares api_durable api_touch counters_want counters_record \
-	counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record counters_frame core_engine log_write)
+CALLS := $(addprefix rpc_,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask ask_cancel ask_took)
+$(call wraps,api api_log audit change faults get known lists objectives operator payload permit pipe reads relay subscribers,$(CALLS))
+$(call wraps,audit,arena_pack)
+$(call wraps,subscribers,malloc)
+$(call wraps,$(addprefix postgres_,away hold looks refusals server store),pg_now)
+$(call wraps,postgres_looks,link_ask link_submit)
+$(call wraps,postgres_server,PQflush)
+$(call wraps,sqlite_store,clock_gettime)
+$(call wraps,drift,clock_now log_write rpc_reflect catalog_at catalog_count schema_read schema_destroy contract_check api_reflected)
+$(call wraps,exporter,clock_gettime pthread_cond_timedwait tracing_queue rpc_create rpc_target_create rpc_call_out rpc_poll rpc_idle rpc_stop rpc_cancel_all rpc_destroy \
+	log_write)
+$(call wraps,keys,clock_gettime)
+$(call wraps,log,write)
+$(call wraps,webhook,pthread_create dlsym)
+$(call wraps,async_queue,wire_wake)
+$(call wraps,async_pipe,$(addprefix wire_,wake is_shut now backoff duplex_open duplex_send duplex_reached duplex_cancel))
+$(call wraps,wire_ends,wire_batch wire_create_call wire_admit wire_dismiss grpc_call_unref grpc_call_cancel)
+$(call wraps,client_watch,wire_stream_open)
+$(call wraps,client_settings,grpc_channel_create pthread_create)
+$(call wraps,$(addprefix sagactl_,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top \
+	trust why),$(addprefix wire_,open call close address))
+$(call wraps,$(addprefix sagactl_,fleet sagas start terminal top),nanosleep)
+$(call wraps,sagactl_terminal,isatty)
+$(call wraps,$(addprefix sagactl_,reflect watch),$(addprefix wire_,open call close address stream_open stream_read stream_close))
+$(call wraps,client_lease,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)
+$(call wraps,finder_memory,clock_now $(addprefix postgres_fleet_,create destroy of_tag of_request claim list want))
+$(call wraps,fleet fleet_told,clock_now pthread_cond_timedwait pthread_join $(addprefix postgres_fleet_,create destroy orphans of_name guests abandoned remove sweep \
+	lasted is_anew) $(addprefix finder_,open close tag request all list want) $(addprefix sidecar_,open_guest run stop close reload) config_read config_destroy \
+	journal_name engine_counts core_engine rpc_wake rpc_poll)
+$(call wraps,gauges,clock_now clock_difference certificates_not_after certificates_lifetime tracing_counts core_read_frame codec_decode core_engine core_holds \
+	core_stalled holds_at catalog_count fleet_count remedies_pages vitals_are_wanted vitals_tell $(addprefix engine_,target counts counts_real family after answers))
+$(call wraps,rpc_settings,grpc_server_create grpc_channel_create grpc_resource_quota_resize transport_server_credentials transport_channel_credentials \
+	certificates_version)
+$(call wraps,reflecting,rpc_call_out_for)
+$(call wraps,sidecar,core_is_tight rpc_set_serving)
+$(call wraps,journal,postgres_store_open postgres_store_promise sqlite_store_open)
+$(call wraps,journal_check,keys_apply keys_verify sqlite_store_inspect postgres_store_look)
+$(call wraps,loop_open,api_create relay_create core_open rpc_create sqlite_store_open)
+$(call wraps,loop,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise postgres_store_tell_live trust_look certificates_version \
+	certificates_not_after rpc_targets_renew sealed_store_old_keys)
+$(call wraps,reload,policy_read policy_destroy config_read config_destroy)
+$(call wraps,surroundings,log_write fopen sched_getaffinity)
+$(call wraps,registered,retries_find core_register api_audit_file)
+$(call wraps,rpc_room precheck,getaddrinfo)
+$(call wraps,rpc_abuse door,accept4 clock_gettime)
+$(call wraps,names,clock_gettime)
+$(call wraps,guard,clock_gettime rpc_wake)
+$(call wraps,forward,transport_channel_credentials certificates_version)
+$(call wraps,targets,clock_now rpc_target_create rpc_target_retire core_set_target counters_target counters_target_changes counters_breaker core_engine engine_target \
+	api_submit)
+$(call wraps,outcalls,clock_now rpc_call_out api_submit counters_attempt log_write)
+$(call wraps,elsewhere fleetwide_far,$(CALLS) $(addprefix rpc_,forward forward_cancel call_is_forwarded))
+$(call wraps,fleetwide_far,rpc_forward_took)
+$(call wraps,fleetwide,$(CALLS) malloc)
+$(call wraps,counters,clock_now saga_lacks)
+$(call wraps,finder lately,clock_now)
+$(call wraps,synthetics,clock_now rpc_ask $(addprefix counters_synthetic,_missed _gone) counters_synthetic slis_missed)
+$(call wraps,remedies,clock_now rpc_ask core_stalled facts_begin facts_add_status facts_add_objectives facts_end remedies_carry_out remedies_ask remedies_follow_pages \
+	$(addprefix ruling_,look mark name said true_since message arm take_back) counters_remedy counters_remedy_armed api_audit_own log_write)
+$(call wraps,remedies_take,clock_now $(addprefix ruling_,create destroy go_on leave mark name) rulings_recover $(addprefix webhook_,open ready close take_counts) \
+	counters_remedy_gone counters_remedy_armed)
+$(call wraps,remedies_act,rpc_ask $(addprefix ruling_,order answered mark name said destroy) counters_remedy webhook_post webhook_fate api_audit_own core_reply)
+$(call wraps,status,clock_now core_read_frame codec_time certificates_not_after core_engine core_holds core_stalled holds_at catalog_count $(addprefix engine_,target \
+	counts counts_real family after) $(addprefix counters_,oldest_live journal_bytes journal_reusable volume_free))
+$(call wraps,observer,api_cares api_durable api_touch counters_want counters_record counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record \
+	counters_frame core_engine log_write)
 
-# One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
+# A whole run links those that stand in for nothing once, together: a program that is the test by whose name it is called. Of a test that goes
+# into it nothing has a name but its main, and that has the test's.
+APART := $(filter $(WRAPPING),$(UNIT))
+TOGETHER := $(filter-out $(WRAPPING),$(UNIT))
+TOGETHER_LINKS := $(patsubst $(B)/tests/%,$(B)/together/%,$(TOGETHER))
+$(eval $(call remember,$(B)/together/together.def,$(foreach t,$(TOGETHER),TEST($(notdir $(t))))))
+$(B)/obj/tests/unit/together.o: SEARCH_tests += -I$(B)/together
+$(B)/obj/tests/unit/together.o: $(B)/together/together.def
+$(TOGETHER_LINKS:=.o): $(B)/together/%.o: $(B)/obj/tests/%.o
+	@mkdir -p $(@D)
+	$(Q)$(OBJCOPY) --redefine-sym main=main_of_$(notdir $*) --keep-global-symbol=main_of_$(notdir $*) $< $@
+PROGRAMS += $(B)/together/all
+$(B)/together/all: $(B)/obj/tests/unit/together.o $(TOGETHER_LINKS:=.o) $(TEST_LIBS)
+$(TOGETHER_LINKS): $(B)/together/all
+	@ln -sf ../all $@
+
+# One test alone: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
 # Those that take longest begin first, so that what is left at the end is short.
-LONG := $(patsubst %,$(B)/tests/unit/test_%,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
+LONG := $(addprefix %/test_,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
 	participant_tls rpc_out ask participant barrier_pq slis config)
 long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
-unit: $(UNIT)
-	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
+unit: $(APART) $(TOGETHER_LINKS)
+	@tests/run "unit $(KIND)" $(call long_first,$(APART) $(TOGETHER_LINKS))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
 	postgres_store postgres_looks postgres_hold postgres_refusals postgres_server postgres_away sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
