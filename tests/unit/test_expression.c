@@ -268,6 +268,9 @@ START_TEST(expression__a_wrong_text_is_refused_with_its_place)
     refused("cel.bind(.x, 1, true)", E_SYNTAX, "simple name", 1, 10);
     refused("input.bind(x, 1, x)", E_ARGUMENT, "nothing has this name: x", 1, 12);
     refused("[1].all(x.y, true)", E_SYNTAX, "simple name", 1, 10);
+    refused("[1].all(x, y.z, true)", E_SYNTAX, "simple name", 1, 13);
+    refused("[1].all(x, .y, true)", E_SYNTAX, "simple name", 1, 12);
+    refused("{'a': 1}.exists(k, g(1), true)", E_SYNTAX, "simple name", 1, 20);
     refused("has(input)", E_SYNTAX, "has() is asked of a field", 1, 5);
     refused("'ü' + @", E_SYNTAX, "means nothing here", 1, 7);
     refused("\xff", E_SYNTAX, "UTF-8", 1, 1);

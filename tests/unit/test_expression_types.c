@@ -237,6 +237,8 @@ START_TEST(types__what_is_refused_says_why)
         {"optional.of(1).optFlatMap(x, x)", "optFlatMap makes an optional; optMap takes any value"},
         {"{'a': 1}.all(k, k, true)", "a macro's two names must differ"},
         {"[1].all(1, true)", "a macro gives its items a simple name"},
+        {"[1].all(x, 1, true)", "a macro gives its items a simple name"},
+        {"{'a': 1}.transformMap(k, [v], k)", "a macro gives its items a simple name"},
         {"cel.bind(a.b, 1, 2)", "cel.bind gives its value a simple name"},
         {"has(input.?card)", "has() is asked of a field: has(message.field)"},
         {"has(has(input.card))", "has() is asked of a field: has(message.field)"},

@@ -153,6 +153,30 @@ START_TEST(fair__one_that_leaves_the_queue_takes_no_turn)
 }
 END_TEST
 
+/* A key of which nobody waits any more is passed over: the next is the one behind it, and the others stay as they were. */
+START_TEST(fair__a_key_that_leaves_gives_its_turn_to_the_one_behind_it)
+{
+    static const struct {
+        const char *taken, *leaves, *turns;
+    } cases[] = {{"", "a", "bcdbcd-"}, {"", "b", "acdacd-"}, {"", "d", "abcabc-"}, {"a", "b", "cdacd-"},
+                 {"abc", "d", "abc-"}, {"ab", "cd", "ab-"},  {"ab", "dc", "ab-"},  {"abcda", "b", "cd-"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        count = 0;
+        wait_for(FAIR_NORMAL, "abcdabcd");
+        expect_turns(cases[i].taken);
+        for (const char *key = cases[i].leaves; *key != '\0'; key++)
+            for (unsigned k = 0; k < count; k++)
+                if (names[k] == *key && items[k].flow != NULL)
+                    fair_remove(&table, &items[k]);
+        fair_check(&q);
+        for (const char *key = cases[i].turns; *key != '\0'; key++) {
+            char got = turn();
+            ck_assert_msg(got == *key, "case %zu: %c is next, and not %c", i, got, *key);
+        }
+    }
+}
+END_TEST
+
 START_TEST(fair__one_that_has_been_here_before_keeps_its_place)
 {
     wait_for(FAIR_NORMAL, "aaa");
@@ -209,6 +233,7 @@ int main(void)
     tcase_add_test(t, fair__bands_by_their_weights);
     tcase_add_test(t, fair__a_band_without_anybody_costs_no_turn);
     tcase_add_test(t, fair__one_that_leaves_the_queue_takes_no_turn);
+    tcase_add_test(t, fair__a_key_that_leaves_gives_its_turn_to_the_one_behind_it);
     tcase_add_test(t, fair__one_that_has_been_here_before_keeps_its_place);
     tcase_add_test(t, fair__without_memory_nobody_is_lost);
     tcase_add_test(t, fair__many_keys_come_and_go);

@@ -523,6 +523,42 @@ START_TEST(rehearse__loops_have_instances_and_targets_are_chosen)
 }
 END_TEST
 
+/* Of which step an undo went wrong is looked up in the saga, which has more of them than the definition, or fewer. */
+START_TEST(rehearse__an_undo_is_told_of_behind_a_loop)
+{
+    static const char *const items[] = {"[]", "[1]", "[1, 2, 3]"};
+    for (size_t i = 0; i < sizeof items / sizeof items[0]; i++)
+        for (int sent = 0; sent < 2; sent++) {
+            char text[2048];
+            snprintf(text, sizeof text,
+                     TYPED
+                     "steps:\n"
+                     "  - {name: a, for_each: \"%s\", max_items: 3, target: t, compensation: none,\n"
+                     "     action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}, retry: "
+                     "{maxAttempts: 1}}}\n"
+                     "  - {name: b, after: [a], target: t,\n"
+                     "     action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}, retry: "
+                     "{maxAttempts: 1}},\n"
+                     "     compensation: {method: /trades.v1.Inventory/Release, retry: {maxAttempts: 1}, request: "
+                     "{order_id: %s}}}\n"
+                     "  - {name: c, after: [b], target: t, compensation: none,\n"
+                     "     action: {method: /trades.v1.Inventory/Reserve, request: {order_id: =input.order_id}, retry: "
+                     "{maxAttempts: 1}}}\n",
+                     items[i], sent ? "=input.order_id" : "=action.output.reservation_id");
+            ck_assert_int_eq(try(text), 0);
+            const struct rehearse_finding *f = needed("dead-letter");
+            ck_assert_str_eq(f->text, "the undo of b can become a dead letter: COMPENSATION_FAILED");
+            ck_assert_int_eq(f->step, 1);
+            ck_assert(sent == (finding("undo-cannot-run") == NULL));
+            if (sent)
+                continue;
+            f = needed("undo-cannot-run");
+            ck_assert_int_eq(strncmp(f->text, "the undo of b cannot be sent: no such key", 41), 0);
+            ck_assert_int_eq(f->step, 1);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rehearse");
@@ -530,6 +566,7 @@ int main(void)
     tcase_set_timeout(runs, 150);
     tcase_add_test(runs, rehearse__runs_may_be_drawn_alone);
     tcase_add_test(runs, rehearse__loops_have_instances_and_targets_are_chosen);
+    tcase_add_test(runs, rehearse__an_undo_is_told_of_behind_a_loop);
     tcase_add_test(runs, rehearse__calls_are_answered_in_the_order_in_which_they_left);
     tcase_add_test(runs, rehearse__every_end_is_found_once);
     tcase_add_test(runs, rehearse__a_targets_timeout_is_its_own);

@@ -36,6 +36,40 @@ START_TEST(definitions__are_shown_page_by_page)
 }
 END_TEST
 
+/* Where a page does not come that is said, and ends the command: what there is, is not all of it. */
+START_TEST(lists__say_that_a_page_does_not_come)
+{
+    static const struct {
+        const char *words, *method, *shown; /* of the page before */
+    } cases[] = {{"definitions", "ListDefinitions", ""},
+                 {"definitions -o json", "ListDefinitions", ""},
+                 {"schema list", "ListSchemas", "order "},
+                 {"schema list -o json", "ListSchemas", "\"order\""}};
+    Saga__V1__ListDefinitionsResponse definitions = SAGA__V1__LIST_DEFINITIONS_RESPONSE__INIT;
+    Saga__V1__ListSchemasResponse schemas = SAGA__V1__LIST_SCHEMAS_RESPONSE__INIT;
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT, *one_definition[] = {&d};
+    Saga__V1__Schema s = SAGA__V1__SCHEMA__INIT, *one_schema[] = {&s};
+    d.name = s.name = definitions.next_page_token = schemas.next_page_token = text("order");
+    d.version = text("1.0.0");
+    definitions.definitions = one_definition;
+    schemas.schemas = one_schema;
+    definitions.n_definitions = schemas.n_schemas = 1;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (unsigned pages = 0; pages < 2; pages++) { /* that come */
+            anew();
+            if (pages > 0)
+                tell(cases[i].method, i < 2 ? &definitions.base : &schemas.base);
+            tell(cases[i].method, NULL);
+            told[pages].code = SAGA_E_UNAVAILABLE;
+            ck_assert_msg(sagactl(cases[i].words) == EXIT_UNREACHABLE, "%s: %s", cases[i].words, said);
+            ck_assert_msg(pages == 0 || cases[i].shown[0] == '\0' ? said[0] == '\0'
+                                                                  : strstr(said, cases[i].shown) != NULL,
+                          "%s: %s", cases[i].words, said);
+            ck_assert_ptr_nonnull(strstr(complained, "it is refused"));
+        }
+}
+END_TEST
+
 START_TEST(definitions__shows_the_version_that_is_asked_for)
 {
     static const char source[] = "name: order\nversion: 1.0.0\nsteps:\n  - {name: s, target: t, action: /p.S/A}\n";
@@ -395,6 +429,7 @@ int main(void)
     tcase_add_test(tc, schemas__have_a_row_each);
     tcase_add_test(tc, input__is_of_the_schema_of_the_definition);
     tcase_add_test(tc, schemas__show_what_is_their_own);
+    tcase_add_test(tc, lists__say_that_a_page_does_not_come);
     tcase_add_test(tc, definitions__shows_the_version_that_is_asked_for);
     tcase_add_test(tc, definitions__let_nothing_steer_a_terminal);
     tcase_add_test(tc, register__says_what_came_of_each_file);

@@ -370,6 +370,34 @@ START_TEST(drill__takes_its_faults_away_when_it_fails)
 }
 END_TEST
 
+/* No answer is no refusal: they may have been injected. Of what was refused there are none. */
+START_TEST(drill__takes_away_what_may_have_been_injected)
+{
+    static const struct {
+        int code, status;
+        bool taken_away;
+    } cases[] = {{SAGA_E_DEADLINE_EXCEEDED, EXIT_TIMEOUT, true},
+                 {SAGA_E_UNAVAILABLE, EXIT_UNREACHABLE, true},
+                 {SAGA_E_FAILED_PRECONDITION, EXIT_REFUSED, false}};
+    Saga__V1__InjectFaultsResponse injected = SAGA__V1__INJECT_FAULTS_RESPONSE__INIT;
+    char path[] = "/tmp/saga-drill-XXXXXX", words[64];
+    write_file(path, STEP "faults: [{kind: drop-answer, for: 1m}]\n  - start: {definition: d}\n");
+    snprintf(words, sizeof words, "drill %s --actor ann", path);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        anew();
+        tell("InjectFaults", NULL);
+        told[0].code = cases[i].code;
+        if (cases[i].taken_away)
+            tell("InjectFaults", &injected.base);
+        ck_assert_msg(sagactl(words) == cases[i].status, "case %zu: %s", i, complained);
+        ck_assert_uint_eq(asked_count, told_count);
+        if (cases[i].taken_away)
+            assert_asked(1, &saga__v1__inject_faults_request__descriptor, "{'actor':'ann','reason':'a drill'}");
+    }
+    unlink(path);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sagactl_drill");
@@ -380,6 +408,7 @@ int main(void)
     tcase_add_test(tc, drill__says_what_is_wrong_with_its_file);
     tcase_add_test(tc, drill__counts_its_sagas_over_all_pages);
     tcase_add_test(tc, drill__takes_its_faults_away_when_it_fails);
+    tcase_add_test(tc, drill__takes_away_what_may_have_been_injected);
     tcase_add_test(tc, drill__an_expectation_may_have_a_comment);
     tcase_add_test(tc, drill__injects_as_many_faults_as_there_may_be);
     tcase_add_test(tc, drill__sends_what_a_fault_says);

@@ -62,6 +62,19 @@ START_TEST(graph__shows_the_condition_of_a_step)
 }
 END_TEST
 
+/* Whatever sent it may not be a sidecar: nothing of it steers a terminal. */
+START_TEST(graph__lets_nothing_steer_a_terminal)
+{
+    static const char source[] = "name: fan\nversion: 1.0.0\nschema: shop\ninput: shop.Order\nsteps:\n"
+                                 "  - {name: a, target: bank, when: \"input.total\\e[2J > 5\\n\\u009b\\a\", action: "
+                                 "/p.S/A, compensation: none}\n";
+    Saga__V1__Definition d = SAGA__V1__DEFINITION__INIT;
+    d.source = (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)source, .len = sizeof source - 1};
+    tell("GetDefinition", &d.base);
+    SHOWS("graph fan", "fan 1.0.0\n  ▶ a     when input.total\\x1b[2J > 5\\n\\u{9b}\\x07  on bank\n");
+}
+END_TEST
+
 /* A file is drawn without a sidecar. One that is no definition is refused with its place; one that cannot be read is a mistake of the command line. */
 START_TEST(graph__of_a_file)
 {
@@ -395,6 +408,7 @@ int main(void)
     tcase_add_checked_fixture(tc, files_setup, files_teardown);
     tcase_add_test(tc, graph__of_a_definition_has_its_form);
     tcase_add_test(tc, graph__shows_the_condition_of_a_step);
+    tcase_add_test(tc, graph__lets_nothing_steer_a_terminal);
     tcase_add_test(tc, graph__of_a_file);
     tcase_add_test(tc, graph__of_a_saga_knows_whose_instance_a_step_is);
     tcase_add_test(tc, graph__tells_what_each_step_is);

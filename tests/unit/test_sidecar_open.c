@@ -304,6 +304,21 @@ START_TEST(sidecar_open__a_guest_takes_no_files)
     ck_assert_uint_eq(catalog_count(guest->loops[0]->catalog), 1);
     sidecar_close(guest);
     config_destroy(config);
+    /* What their definitions need, and only another's file names, is told of as its own is. */
+    config = read_options("loops: 1\n");
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear, NULL);
+    for (int i = 0; i < 2; i++) {
+        lines[0] = '\0';
+        ck_assert_msg((i == 0 ? sidecar_open_guest(config, &adopted, &guest, &detail)
+                              : sidecar_open(config, NULL, &guest, &detail)) == 0,
+                      "%s", detail.text);
+        sidecar_close(guest);
+        ck_assert_str_eq(lines, "level=warn msg=\"sagad.yaml does not name a target that is needed: its calls wait "
+                                "until it does\" target=t live_sagas=0 definitions=1\n");
+    }
+    log_listen(NULL, NULL);
+    config_destroy(config);
 }
 END_TEST
 
