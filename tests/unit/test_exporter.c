@@ -167,6 +167,27 @@ int __wrap_rpc_target_create(struct rpc *r, const struct rpc_peer_address *to, s
     return 0;
 }
 
+static uint64_t metrics_at_ns; /* of the last that left */
+
+/* When the first number of the first metric was so. */
+static uint64_t told_at_ns(struct bytes request)
+{
+    Otlp__ExportRequest *all = otlp__export_request__unpack(NULL, request.size, request.at);
+    ck_assert_ptr_nonnull(all);
+    ck_assert(all->n_resource_items == 1 && all->resource_items[0]->n_scope_items == 1);
+    ProtobufCBinaryData item = all->resource_items[0]->scope_items[0]->items[0];
+    Otlp__Metric *m = otlp__metric__unpack(NULL, item.len, item.data);
+    ck_assert_ptr_nonnull(m);
+    item = m->data_case == OTLP__METRIC__DATA_SUM ? m->sum->data_points[0] : m->gauge->data_points[0];
+    Otlp__NumberDataPoint *point = otlp__number_data_point__unpack(NULL, item.len, item.data);
+    ck_assert_ptr_nonnull(point);
+    uint64_t ns = point->time_unix_nano;
+    otlp__number_data_point__free_unpacked(point, NULL);
+    otlp__metric__free_unpacked(m, NULL);
+    otlp__export_request__free_unpacked(all, NULL);
+    return ns;
+}
+
 void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
                          size_t metadata_count, struct bytes request, struct span timeout, void *tag)
 {
@@ -180,6 +201,8 @@ void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const st
     left[left_count].at_us = now_us;
     left[left_count].request = request;
     snprintf(left[left_count].method, sizeof left[left_count].method, "%s", method);
+    if (strstr(method, "MetricsService") != NULL)
+        metrics_at_ns = told_at_ns(request);
     in_flight[in_flight_count].tag = tag;
     in_flight[in_flight_count++].call = left_count;
     left[left_count++].size = request.size;
@@ -656,6 +679,23 @@ START_TEST(exporter__the_last_telling_is_whole)
 }
 END_TEST
 
+/* To the microsecond, at a time that is no whole second. */
+START_TEST(exporter__numbers_are_of_the_time_at_which_they_leave)
+{
+    begins = true; /* the panel's time is the thread's */
+    watch();
+    begins = false;
+    metrics_add(many, METRIC_SAGAS_STARTED, (struct metric_labels){{bytes_of_text("order"), bytes_of_text("enlisted")}},
+                1);
+    config.otlp_metrics_interval = (struct span){.us = 10234567};
+    run_for(SPAN_MS(15000));
+    ck_assert_uint_eq(left_count, 1);
+    ck_assert_int_ne(left[0].at_us % 1000, 0);
+    ck_assert_uint_eq(metrics_at_ns, (uint64_t)left[0].at_us * 1000);
+    teardown();
+}
+END_TEST
+
 static unsigned asked; /* for fresh numbers */
 static struct vitals vitals;
 
@@ -711,6 +751,7 @@ int main(void)
     tcase_add_loop_test(t, exporter__lines_go_where_they_are_wanted, 0, 4);
     tcase_add_test(t, exporter__a_telling_that_is_refused_is_lost_as_a_whole);
     tcase_add_test(t, exporter__the_last_telling_is_whole);
+    tcase_add_test(t, exporter__numbers_are_of_the_time_at_which_they_leave);
     tcase_add_test(t, exporter__the_end_is_told_once);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
