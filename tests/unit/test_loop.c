@@ -24,6 +24,9 @@ static struct job {
     atomic_uint done;
     atomic_int code, more;
 } upkeep, check, verify;
+static unsigned unsure; /* so often still another may have the journal, when that is asked while calls wait to leave */
+static unsigned unsure_at_leaving; /* the same, when the last call left */
+static atomic_uint calls_left;
 static atomic_bool damaged;   /* verify has found a row */
 static _Atomic uint64_t live; /* as the database was told last */
 static atomic_uint times_told;
@@ -44,6 +47,10 @@ void __wrap_trust_look(struct certificates *c);
 uint64_t __wrap_certificates_version(struct certificates *c);
 int64_t __wrap_certificates_not_after(struct certificates *c);
 void __wrap_rpc_targets_renew(struct rpc *r);
+void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                         size_t metadata_count, struct bytes request, struct span timeout, void *tag);
+void __real_rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                         size_t metadata_count, struct bytes request, struct span timeout, void *tag);
 uint32_t __wrap_sealed_store_old_keys(struct store *s);
 
 struct instant __wrap_clock_now(const struct clock *c)
@@ -80,6 +87,14 @@ void __wrap_rpc_targets_renew(struct rpc *r)
 {
     ck_assert_ptr_eq(r, w.sidecar->rooms[0]);
     atomic_fetch_add(&renewals, 1);
+}
+
+void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
+                         size_t metadata_count, struct bytes request, struct span timeout, void *tag)
+{
+    unsure_at_leaving = unsure;
+    atomic_fetch_add(&calls_left, 1);
+    __real_rpc_call_out(target, method, metadata, metadata_count, request, timeout, tag);
 }
 
 static void pass(struct span time)
@@ -127,6 +142,15 @@ static int verify_store(struct store *s, uint32_t rows_max, bool *more, struct e
     return code;
 }
 
+static int holds_store(struct store *s, struct error_detail *detail)
+{
+    (void)s;
+    if (unsure == 0 || w.sidecar == NULL || w.sidecar->loops[0]->waiting_outs == NULL)
+        return 0;
+    unsure--;
+    return error_set(detail, E_JOURNAL_AWAY, "", "it may be another's");
+}
+
 int __wrap_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
                              struct error_detail *detail)
 {
@@ -134,6 +158,7 @@ int __wrap_sqlite_store_open(const struct sqlite_store_options *options, struct 
     if (code == 0) {
         (*out)->check = check_store;
         (*out)->verify = verify_store;
+        (*out)->holds = holds_store;
     }
     return code;
 }
@@ -329,6 +354,23 @@ START_TEST(loop__renewed_certificates_are_followed)
 }
 END_TEST
 
+/* A call that waits for its turn does not leave while another may have the journal, and go on with the saga; it does once none may. */
+START_TEST(loop__no_call_leaves_while_another_may_have_the_journal)
+{
+    char id[64];
+    struct saga_error error;
+    unsure = 5;
+    world_open_sidecar(&w, "loops: 1\n");
+    world_begin(&w, id);
+    ck_assert_int_eq(world_enlist(&w, id, "a", "nobody", 4, 0, &error), SAGA_OK);
+    ck_assert_uint_eq(atomic_load(&calls_left), 0);
+    ck_assert_int_eq(world_abort(&w, id, &error), SAGA_OK);
+    WORLD_WAIT_UNTIL(atomic_load(&calls_left) > 0);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    ck_assert_uint_eq(unsure_at_leaving, 0);
+}
+END_TEST
+
 /* Others see there how many sagas would have to be taken over; and the sidecar beside which it runs, how they are. */
 START_TEST(loop__the_database_hears_how_many_live)
 {
@@ -384,6 +426,7 @@ int main(void)
     tcase_add_test(t, loop__damage_is_looked_for);
     tcase_add_test(t, loop__it_is_told_when_old_keys_are_needed_no_more);
     tcase_add_test(t, loop__renewed_certificates_are_followed);
+    tcase_add_test(t, loop__no_call_leaves_while_another_may_have_the_journal);
     tcase_add_test(t, loop__the_database_hears_how_many_live);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

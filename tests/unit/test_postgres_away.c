@@ -28,6 +28,31 @@ START_TEST(postgres_away__what_the_socket_did_not_take_goes_when_it_does)
 }
 END_TEST
 
+/* A server that takes what is sent and says nothing is left when its time is over, which runs from when the oldest was sent: what it has not
+ * answered goes to the next connection. */
+START_TEST(postgres_away__a_server_that_takes_all_and_answers_nothing_is_left)
+{
+    enum { MUCH = 4 << 20 };
+    static uint8_t bytes[MUCH + 1024];
+    struct postgres_store_options options = place_options(&server, "deaf");
+    options.lease = options.timeout = SPAN_S(300);
+    open_as(options);
+    pid_t writer = writer_of("deaf");
+    struct store_commit much = {
+        .epoch = state.epoch, .frame = 1, .records = frame_make(bytes, 1, 1, MUCH, (struct instant){.us = 1})};
+    hold_clock();
+    ck_assert_int_eq(kill(writer, SIGSTOP), 0);
+    ck_assert_int_eq(store->commit(store, &much, &detail), STORE_PENDING);
+    advance(options.timeout);
+    /* The link looks at the time when there is something to do: the lease is to be renewed. */
+    ck_assert_int_eq(store->holds(store, &detail), E_JOURNAL_AWAY);
+    int code = fate(10);
+    ck_assert_int_eq(kill(writer, SIGCONT), 0);
+    ck_assert_int_eq(code, 0);
+    ck_assert_int_ne(writer_of("deaf"), writer);
+}
+END_TEST
+
 static int take_frame(void *self, uint64_t number, struct bytes records)
 {
     (void)self, (void)number, (void)records;
@@ -303,6 +328,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, NULL, teardown);
     tcase_add_test(t, postgres_away__what_the_socket_did_not_take_goes_when_it_does);
+    tcase_add_test(t, postgres_away__a_server_that_takes_all_and_answers_nothing_is_left);
     tcase_add_test(t, postgres_away__server_killed);
     tcase_add_test(t, postgres_away__a_server_that_says_nothing_is_given_up);
     tcase_add_test(t, postgres_away__a_link_is_closed_while_nobody_answers);
