@@ -27,6 +27,7 @@ static struct job {
 static unsigned unsure; /* so often still another may have the journal, when that is asked while calls wait to leave */
 static unsigned unsure_at_leaving; /* the same, when the last call left */
 static atomic_uint calls_left;
+static unsigned hurried;      /* turns that waited for nothing, once it was known that another may have the journal */
 static atomic_bool damaged;   /* verify has found a row */
 static _Atomic uint64_t live; /* as the database was told last */
 static atomic_uint times_told;
@@ -51,6 +52,8 @@ void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const st
                          size_t metadata_count, struct bytes request, struct span timeout, void *tag);
 void __real_rpc_call_out(struct rpc_target *target, const char *method, const struct rpc_metadata *metadata,
                          size_t metadata_count, struct bytes request, struct span timeout, void *tag);
+int __wrap_rpc_poll(struct rpc *r, struct span wait);
+int __real_rpc_poll(struct rpc *r, struct span wait);
 uint32_t __wrap_sealed_store_old_keys(struct store *s);
 
 struct instant __wrap_clock_now(const struct clock *c)
@@ -95,6 +98,15 @@ void __wrap_rpc_call_out(struct rpc_target *target, const char *method, const st
     unsure_at_leaving = unsure;
     atomic_fetch_add(&calls_left, 1);
     __real_rpc_call_out(target, method, metadata, metadata_count, request, timeout, tag);
+}
+
+/* Without a journal nobody need wait as long as the loop would. */
+int __wrap_rpc_poll(struct rpc *r, struct span wait)
+{
+    const struct loop *s = w.sidecar == NULL ? NULL : w.sidecar->loops[0];
+    bool away = s != NULL && s->rpc == r && s->waiting_outs != NULL && core_stalled(s->core) == E_JOURNAL_AWAY;
+    hurried += away && wait.us == 0;
+    return __real_rpc_poll(r, away ? (struct span){0} : wait);
 }
 
 static void pass(struct span time)
@@ -354,7 +366,8 @@ START_TEST(loop__renewed_certificates_are_followed)
 }
 END_TEST
 
-/* A call that waits for its turn does not leave while another may have the journal, and go on with the saga; it does once none may. */
+/* A call that waits for its turn does not leave while another may have the journal, and go on with the saga; it does once none may. Until then the
+ * loop does not turn without a rest. */
 START_TEST(loop__no_call_leaves_while_another_may_have_the_journal)
 {
     char id[64];
@@ -368,6 +381,7 @@ START_TEST(loop__no_call_leaves_while_another_may_have_the_journal)
     WORLD_WAIT_UNTIL(atomic_load(&calls_left) > 0);
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     ck_assert_uint_eq(unsure_at_leaving, 0);
+    ck_assert_uint_eq(hurried, 0);
 }
 END_TEST
 
