@@ -224,8 +224,8 @@ static bool poll(struct loop *s, struct instant until)
     bool waits = core_waits(s->core);
     if (waits)
         until = instant_min(until, instant_after(now, core_stalled(s->core) != 0 ? FULL_RETRY : STORE_ASK));
-    bool leave =
-        outcalls_wait(s) && core_stalled(s->core) != E_JOURNAL_AWAY; /* none does while another may have the journal */
+    /* None of them leaves while another may have the journal. */
+    bool leave = outcalls_wait(s) && core_stalled(s->core) != E_JOURNAL_AWAY;
     if ((waits || !core_pending(s->core)) && !api_busy(s->api) && !leave) {
         /* Timers that wait for what has arrived, and that for the store, are no reason to hurry. */
         bool held = waits && core_batch_full(s->core);

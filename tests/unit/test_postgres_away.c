@@ -32,7 +32,7 @@ END_TEST
  * answered goes to the next connection. */
 START_TEST(postgres_away__a_server_that_takes_all_and_answers_nothing_is_left)
 {
-    enum { MUCH = 4 << 20 };
+    enum { MUCH = 1 << 20 };
     static uint8_t bytes[MUCH + 1024];
     struct postgres_store_options options = place_options(&server, "deaf");
     options.lease = options.timeout = SPAN_S(300);
