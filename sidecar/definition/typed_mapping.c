@@ -42,13 +42,14 @@ static void give_back(void *self, void *at, size_t size)
 
 const struct memory typed_memory = {.take = take, .take_zeroed = take_zeroed, .give_back = give_back};
 
-/* Whether as many brackets are closed as are opened. */
-static bool balanced(struct bytes text)
+/* Whether YAML may have ended the expression too early: what is plain within {} ends at the first comma or brace, of whatever kind, so that of
+ * brackets it can hold round ones alone. */
+static bool is_cut(const struct yaml_node *n)
 {
     int open = 0;
-    for (size_t i = 0; i < text.size; i++)
-        open += (memchr("([{", text.at[i], 3) != NULL) - (memchr(")]}", text.at[i], 3) != NULL);
-    return open == 0;
+    for (size_t i = 0; i < n->text.size; i++)
+        open += (n->text.at[i] == '(') - (n->text.at[i] == ')');
+    return open != 0 && n->plain && n->parent != NULL && n->parent->braced;
 }
 
 int typed_refuse(const struct yaml_node *n, unsigned offset, int code, const struct expression_error *error,
@@ -58,7 +59,7 @@ int typed_refuse(const struct yaml_node *n, unsigned offset, int code, const str
     /* A text of several lines was folded; its own lines are not known any more. */
     if (memchr(n->text.at, '\n', n->text.size) == NULL && error->column > 0)
         detail->column += (int)offset + error->column - 1 + !n->plain;
-    bool cut = code == E_SYNTAX && n->plain && !balanced(n->text);
+    bool cut = code == E_SYNTAX && is_cut(n);
     if (cut)
         error_append(detail, " (a comma or a brace outside quotes ends a text of YAML: quote the expression)");
     return yaml_rule(detail,

@@ -151,7 +151,7 @@ static int take_scalar(struct builder *b, const yaml_event_t *event)
     return 0;
 }
 
-static int open_container(struct builder *b, const yaml_event_t *event, enum yaml_kind kind)
+static int open_container(struct builder *b, const yaml_event_t *event, enum yaml_kind kind, bool braced)
 {
     if (at_key(b))
         return refuse(b->detail, E_SYNTAX, &event->start_mark, "a key must be plain text");
@@ -161,6 +161,7 @@ static int open_container(struct builder *b, const yaml_event_t *event, enum yam
     int code = add_node(b, event, kind, &n);
     if (code != 0)
         return code;
+    n->braced = braced;
     b->keys[b->depth].set = false;
     b->open[b->depth++] = n;
     return 0;
@@ -194,10 +195,14 @@ static int take_event(struct builder *b, const yaml_event_t *event)
         return code != 0 ? code : take_scalar(b, event);
     case YAML_SEQUENCE_START_EVENT:
         code = refuse_properties(b, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
-        return code != 0 ? code : open_container(b, event, YAML_SEQUENCE);
+        return code != 0 ? code
+                         : open_container(b, event, YAML_SEQUENCE,
+                                          event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE);
     case YAML_MAPPING_START_EVENT:
         code = refuse_properties(b, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
-        return code != 0 ? code : open_container(b, event, YAML_MAPPING);
+        return code != 0
+                   ? code
+                   : open_container(b, event, YAML_MAPPING, event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
         b->depth--;

@@ -24,7 +24,8 @@ enum yaml_kind {
 /* Belongs to its tree. Lines and columns count from 1. */
 struct yaml_node {
     enum yaml_kind kind;
-    bool plain; /* a scalar written without quotes */
+    bool plain;  /* a scalar written without quotes */
+    bool braced; /* a mapping or sequence in {} or [], within which a comma or a brace ends what is plain */
     int line;
     int column;
     struct bytes text; /* of a scalar; a NUL follows it */

@@ -84,7 +84,12 @@ static struct datum walk_variable(struct evaluation *e, const struct node *n)
     bool absent = v->kind == DATUM_FAILURE && v->failure == NULL;
     if (n->test)
         return datum_bool(!absent);
-    return absent ? fail(e, n->position, "no such key: what this name stands for is not there; ask has() first") : *v;
+    if (!absent)
+        return *v;
+    /* has() is asked of what was written with a dot. */
+    return fail(e, n->position,
+                n->operand != NULL ? "no such key: what this name stands for is not there; ask has() first"
+                                   : "no such key: what this name stands for is not there");
 }
 
 /* ---- logic ---- */

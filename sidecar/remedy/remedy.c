@@ -34,20 +34,19 @@ enum variable_id {
 static const struct {
     const char *name;
     const struct type *type;
-    bool of_target;
 } variables[V_COUNT] = {
-    [V_DEADLETTERS] = {"deadletters", &type_int, false},
-    [V_OLDEST_DEADLETTER] = {"oldest_deadletter", &type_duration, false},
-    [V_LIVE] = {"live", &type_int, false},
-    [V_BURN_5M] = {"burn_5m", &type_double, false},
-    [V_BURN_1H] = {"burn_1h", &type_double, false},
-    [V_BURN_6H] = {"burn_6h", &type_double, false},
-    [V_BREAKER] = {"breaker", &type_string, true},
-    [V_BREAKER_OPEN_FOR] = {"breaker_open_for", &type_duration, true},
-    [V_UNREACHABLE_FOR] = {"unreachable_for", &type_duration, true},
-    [V_ATTEMPTS] = {"attempts", &type_int, true},
-    [V_FAILED] = {"failed", &type_int, true},
-    [V_FAILED_SHARE] = {"failed_share", &type_double, true},
+    [V_DEADLETTERS] = {"deadletters", &type_int},
+    [V_OLDEST_DEADLETTER] = {"oldest_deadletter", &type_duration},
+    [V_LIVE] = {"live", &type_int},
+    [V_BURN_5M] = {"burn_5m", &type_double},
+    [V_BURN_1H] = {"burn_1h", &type_double},
+    [V_BURN_6H] = {"burn_6h", &type_double},
+    [V_BREAKER] = {"breaker", &type_string},
+    [V_BREAKER_OPEN_FOR] = {"breaker_open_for", &type_duration},
+    [V_UNREACHABLE_FOR] = {"unreachable_for", &type_duration},
+    [V_ATTEMPTS] = {"attempts", &type_int},
+    [V_FAILED] = {"failed", &type_int},
+    [V_FAILED_SHARE] = {"failed_share", &type_double},
 };
 
 struct sample {
@@ -73,9 +72,7 @@ static int compile(struct remedy *r, struct error_detail *detail)
 {
     struct variable names[V_COUNT];
     for (unsigned i = 0; i < V_COUNT; i++)
-        names[i] = (struct variable){.name = bytes_of_text(variables[i].name),
-                                     .type = variables[i].type,
-                                     .may_be_absent = variables[i].of_target};
+        names[i] = (struct variable){.name = bytes_of_text(variables[i].name), .type = variables[i].type};
     const struct environment environment = {.variables = names, .variable_count = V_COUNT};
     struct expression_error error;
     char said[32];

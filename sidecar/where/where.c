@@ -55,26 +55,25 @@ struct where {
 static const struct {
     const char *name;
     const struct type *type; /* NULL: map(string, string) */
-    bool may_be_absent;
 } own[V_OWN_COUNT] = {
-    [V_ID] = {"id", &type_string, false},
-    [V_MODE] = {"mode", &type_string, false},
-    [V_DEFINITION] = {"definition", &type_string, false},
-    [V_VERSION] = {"version", &type_string, false},
-    [V_STATE] = {"state", &type_string, false},
-    [V_PAUSED] = {"paused", &type_bool, false},
-    [V_DEGRADED] = {"degraded", &type_bool, false},
-    [V_DEFERRED] = {"deferred", &type_bool, false},
-    [V_SYNTHETIC] = {"synthetic", &type_bool, false},
-    [V_REASON] = {"reason", &type_string, false},
-    [V_STEP] = {"step", &type_string, false},
-    [V_STATUS] = {"status", &type_string, false},
-    [V_REQUEST_ID] = {"request_id", &type_string, false},
-    [V_TAGS] = {"tags", NULL, false},
-    [V_AGE] = {"age", &type_duration, false},
-    [V_STARTED_AT] = {"started_at", &type_timestamp, false},
-    [V_ENDED_AT] = {"ended_at", &type_timestamp, true},
-    [V_DEADLINE] = {"deadline", &type_timestamp, true},
+    [V_ID] = {"id", &type_string},
+    [V_MODE] = {"mode", &type_string},
+    [V_DEFINITION] = {"definition", &type_string},
+    [V_VERSION] = {"version", &type_string},
+    [V_STATE] = {"state", &type_string},
+    [V_PAUSED] = {"paused", &type_bool},
+    [V_DEGRADED] = {"degraded", &type_bool},
+    [V_DEFERRED] = {"deferred", &type_bool},
+    [V_SYNTHETIC] = {"synthetic", &type_bool},
+    [V_REASON] = {"reason", &type_string},
+    [V_STEP] = {"step", &type_string},
+    [V_STATUS] = {"status", &type_string},
+    [V_REQUEST_ID] = {"request_id", &type_string},
+    [V_TAGS] = {"tags", NULL},
+    [V_AGE] = {"age", &type_duration},
+    [V_STARTED_AT] = {"started_at", &type_timestamp},
+    [V_ENDED_AT] = {"ended_at", &type_timestamp},
+    [V_DEADLINE] = {"deadline", &type_timestamp},
 };
 
 /* ---- reading ---- */
@@ -85,9 +84,8 @@ static int make_environment(struct where *w, struct variable variables[VARIABLES
     if (tags == NULL)
         return E_MEMORY;
     for (unsigned i = 0; i < V_OWN_COUNT; i++)
-        variables[i] = (struct variable){.name = bytes_of_text(own[i].name),
-                                         .type = own[i].type == NULL ? tags : own[i].type,
-                                         .may_be_absent = own[i].may_be_absent};
+        variables[i] =
+            (struct variable){.name = bytes_of_text(own[i].name), .type = own[i].type == NULL ? tags : own[i].type};
     for (unsigned i = STATE_FIRST; i < VARIABLES; i++) {
         const char *name = i < REASON_FIRST ? record_state_name((uint8_t)(i - STATE_FIRST + 1))
                                             : record_reason_name((uint8_t)(i - REASON_FIRST + 1));

@@ -841,7 +841,8 @@ START_TEST(config__what_an_entry_says_is_what_is_kept)
                   "freshness_percent: 97, window: 48h}}\n"
                   "synthetics: {shop: {every: 2m, version: 1.2.0, input_json: x, deadline: 1500ms, "
                   "success: 96, latency: 3s, latency_percent: 95.125, window: 72h}}\n"
-                  "definition_limits: {shop: {live_sagas_max: 7, starts_per_second: 5, starts_burst: 6}}\n"
+                  "definition_limits: {shop: {live_sagas_max: 7, starts_per_second: 5, starts_burst: 6},\n"
+                  "  even: {starts_per_second: 5, starts_burst: 1}}\n"
                   "remediation: {r: {when: \"deadletters > 0\", do: retry, definition: shop, target: a, "
                   "where: \"false\", per_second: 3, for: 1m, every: 2m, settle: 3m, mode: act}}\n"
                   "targets: {a: localhost:1, b: localhost:2}\nfault_injection: true\n"
@@ -859,7 +860,9 @@ START_TEST(config__what_an_entry_says_is_what_is_kept)
     ck_assert_str_eq(s->input, "");
     ck_assert_str_eq(s->input_json, "x");
     const struct config_limit *l = &c->definition_limits[0];
-    ck_assert(l->live_sagas_max == 7 && l->starts_per_second == 5 && l->starts_burst == 6);
+    ck_assert_uint_eq(c->definition_limit_count, 2);
+    ck_assert(l[0].live_sagas_max == 7 && l[0].starts_per_second == 5 && l[0].starts_burst == 6);
+    ck_assert(l[1].live_sagas_max == 0 && l[1].starts_per_second == 5 && l[1].starts_burst == 1);
     const struct config_remedy *m = &c->remediation[0];
     ck_assert(m->act == CONFIG_REMEDY_RETRY && m->acts && m->per_second == 3);
     ck_assert(m->lasts.us == 60000000 && m->every.us == 120000000 && m->settle.us == 180000000);

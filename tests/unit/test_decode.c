@@ -360,6 +360,40 @@ START_TEST(decode__each_part_of_an_enlistment_has_bounds)
 }
 END_TEST
 
+START_TEST(decode__what_is_just_within_a_bound_is_taken)
+{
+    struct enlisting e;
+    Google__Protobuf__DoubleValue jitter = GOOGLE__PROTOBUF__DOUBLE_VALUE__INIT;
+    Google__Protobuf__Duration a_day = duration(86400, 0);
+    const struct retry_policy *read;
+    enlisting_init(&e);
+    e.call.timeout = &one_ms;
+    e.call.retry = &e.retry;
+    e.retry.max_attempts = 1;
+    e.retry.initial_backoff = e.retry.max_backoff = &one_ms;
+    e.retry.backoff_multiplier = 1;
+    e.retry.jitter = &jitter;
+    ck_assert_msg(decode_enlist(&decoder, &e.request, &event, &detail) == 0, "%s", detail.field);
+    read = &event.enlist[1].compensation.retry;
+    ck_assert_int_eq(event.enlist[1].compensation.timeout.us, 1000);
+    ck_assert(read->max_attempts == 1 && read->backoff_multiplier_permille == 1000 && read->jitter_permille == 0);
+    ck_assert(read->initial_backoff.us == 1000 && read->max_backoff.us == 1000);
+    e.retry.max_attempts = 1000;
+    e.retry.max_backoff = &a_day;
+    e.retry.backoff_multiplier = 100;
+    jitter.value = 1;
+    for (int i = 0; i < 2; i++) {
+        e.retry.initial_backoff = i == 0 ? &one_ms : &a_day;
+        ck_assert_msg(decode_enlist(&decoder, &e.request, &event, &detail) == 0, "%s", detail.field);
+        read = &event.enlist[1].compensation.retry;
+        ck_assert(read->max_attempts == 1000 && read->backoff_multiplier_permille == 100000);
+        ck_assert_uint_eq(read->jitter_permille, 1000);
+        ck_assert_int_eq(read->initial_backoff.us, i == 0 ? 1000 : INT64_C(86400000000));
+        ck_assert_int_eq(read->max_backoff.us, INT64_C(86400000000));
+    }
+}
+END_TEST
+
 /* The name of a field deep within the longest list still fits. */
 START_TEST(decode__the_longest_field_is_not_cut)
 {
@@ -492,6 +526,7 @@ int main(void)
     tcase_add_test(t, decode__an_enlistment_is_read_whole);
     tcase_add_test(t, decode__a_retry_policy_falls_back_to_the_defaults);
     tcase_add_test(t, decode__each_part_of_an_enlistment_has_bounds);
+    tcase_add_test(t, decode__what_is_just_within_a_bound_is_taken);
     tcase_add_test(t, decode__the_longest_field_is_not_cut);
     tcase_add_test(t, decode__settlements_are_read_and_outcomes_checked);
     tcase_add_test(t, decode__an_id_has_one_form);

@@ -200,13 +200,33 @@ START_TEST(typed__what_does_not_agree_is_refused)
                    "steps[1].action.request.output", 7,
                    "a is a loop and has many outputs; use them in an expression: steps.a.output");
     /* What YAML has cut off is told apart from what was written so. */
-    assert_refused(E_SYNTAX,
-                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, when: size(input.lines > 1}\n",
-                   "steps[0].when", 6,
-                   "a call ends with ) (a comma or a brace outside quotes ends a text of YAML: quote the expression)");
-    assert_refused(E_SYNTAX,
-                   HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, when: \"size(input.lines > 1\"}\n",
-                   "steps[0].when", 6, "a call ends with )");
+#define BRACED HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve, when: "
+#define HINT   " (a comma or a brace outside quotes ends a text of YAML: quote the expression)"
+    assert_refused(E_SYNTAX, BRACED "size(input.lines > 1}\n", "steps[0].when", 6, "a call ends with )" HINT);
+    ck_assert_str_eq(detail.rule, "expression-cut");
+    assert_refused(E_SYNTAX, BRACED "\"size(input.lines > 1\"}\n", "steps[0].when", 6, "a call ends with )");
+    ck_assert_str_eq(detail.rule, "expression-syntax");
+    assert_refused(E_SYNTAX, BRACED "size(input.lines) >}\n", "steps[0].when", 6,
+                   "the expression ends where a value is expected");
+    ck_assert_str_eq(detail.rule, "expression-syntax");
+#undef BRACED
+    /* Outside braces nothing is cut off at a comma. */
+    static const struct {
+        const char *when, *words;
+    } whole[] = {
+        {"size(input.lines > 1", "a call ends with )"},
+        {"math.greatest(1, size(input.lines) > 1", "a call ends with )"},
+        {"size([1, 2) > 1", "a list ends with ]"},
+        {"size(shapes.Line{sku:'a') > 1", "a message ends with }"},
+    };
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        char text[512];
+        snprintf(text, sizeof text, HEAD "  - name: a\n    target: t\n    action: /shapes.Shop/Reserve\n    when: %s\n",
+                 whole[i].when);
+        assert_refused(E_SYNTAX, text, "steps[0].when", 9, whole[i].words);
+        ck_assert_str_eq(detail.rule, "expression-syntax");
+    }
+#undef HINT
 }
 END_TEST
 

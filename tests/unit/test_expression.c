@@ -235,7 +235,13 @@ START_TEST(expression__what_may_be_absent_is_asked_for)
 {
     is_true("!has(steps.pay.output)");
     is_true("has(steps.pay.output) ? steps.pay.output.quantity > 0 : true");
-    fails("steps.pay.output.quantity > 0", "not there", 9);
+    fails("steps.pay.output.quantity > 0", "is not there; ask has() first", 9);
+    variables[2].name = bytes_of_text("paid"); /* has() cannot be asked of a name without dots, so nobody is told to */
+    struct datum d = evaluated_within("paid.quantity > 0", 1000);
+    ck_assert_int_eq(d.kind, DATUM_FAILURE);
+    ck_assert(bytes_equal(d.failure->text, bytes_of_text("no such key: what this name stands for is not there")));
+    refused("has(paid)", E_SYNTAX, "has() is asked of a field", 1, 5);
+    variables[2].name = bytes_of_text("steps.pay.output");
     refused("has(saga.id)", E_ARGUMENT, "always has a value", 1, 9);
     values[2] = values[0];
     is_true("has(steps.pay.output)");

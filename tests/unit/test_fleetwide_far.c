@@ -441,7 +441,9 @@ START_TEST(fleetwide_far__those_that_nobody_has_are_named)
     struct relay_journal *lone = add_far();
     lone->carrier = "";
     lone->held = false;
-    add_far()->address = "nonsense";
+    struct relay_journal *adopted = add_far();
+    adopted->address = "nonsense";
+    adopted->carrier = "j3";
     add_far();
     struct world_call *call = list("", 10);
     ck_assert_uint_eq(far_count, 1);
@@ -452,6 +454,8 @@ START_TEST(fleetwide_far__those_that_nobody_has_are_named)
     ck_absent(r->absent[1], "j1", 14, "no sidecar has it");
     ck_absent(r->absent[2], "j2", 14, "cannot be called");
     ck_assert_str_eq(r->absent[0]->carrier, "j0");
+    ck_assert_str_eq(r->absent[1]->carrier, "");
+    ck_assert_str_eq(r->absent[2]->carrier, "j3");
     ck_assert_uint_eq(r->absent[2]->live, 2);
     saga__v1__list_response__free_unpacked(r, NULL);
 }

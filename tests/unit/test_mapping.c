@@ -541,6 +541,49 @@ START_TEST(mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step)
 }
 END_TEST
 
+/* What stands in for an instance of a loop sees its item, however far down it stands; and so does the key under which its answer is kept. */
+START_TEST(mapping__each_fallback_of_a_loop_sees_the_item)
+{
+    static const char text[] = HEAD
+        "steps:\n  - name: each\n    target: shop\n    for_each: \"['x', 'y']\"\n    max_items: 2\n"
+        "    action: {method: /shapes.Shop/Old, request: {sku: =item}}\n    compensation: none\n"
+        "    fallback:\n      target: shop\n      action: {method: /shapes.Shop/Old, request: {sku: =item + '1'}}\n"
+        "      compensation: {method: /shapes.Shop/Old, request: {sku: =item + '0'}}\n"
+        "      fallback:\n        last_good: {key: =item + '2', max_age: 1h}\n"
+        "        fallback:\n          target: shop\n          action: {method: /shapes.Shop/Old, request: {sku: =item "
+        "+ "
+        "'3'}}\n          compensation: none\n          fallback: {value: {sku: =item + '4'}}\n";
+    static const struct {
+        unsigned step;
+        bool compensation;
+        char last;
+    } rows[] = {{1, false, '1'}, {1, true, '0'}, {3, false, '3'}, {4, false, '4'}};
+    struct definition *d = definition(text);
+    struct saga s = {.unknown = true};
+    struct mapping_view view = view_of(&s, "o-1");
+    struct error_detail detail = {.text = ""};
+    struct bytes request;
+    ck_assert_uint_eq(d->step_count, 5);
+    ck_assert_uint_eq(d->loop_count, 5);
+    ck_assert_int_eq(mapping_counts(d->mapping, &view, &pool, &request, &detail), 0);
+    packs(request, "\2\0\2\0\2\0\2\0\2\0", 10);
+    for (view.instance = 0; view.instance < 2; view.instance++) {
+        char wanted[] = {'\x0a', 2, (char)('x' + view.instance), 0};
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            wanted[3] = rows[i].last;
+            ck_assert_msg(mapping_request(d->mapping, &view, rows[i].step, rows[i].compensation, 4096, &pool, &request,
+                                          &detail) == 0,
+                          "%zu: %s", i, detail.text);
+            packs(request, wanted, sizeof wanted);
+        }
+        wanted[3] = '2';
+        ck_assert_msg(mapping_key(d->mapping, &view, 0, &pool, &request, &detail) == 0, "%s", detail.text);
+        ck_assert(bytes_equal(request, bytes_of(wanted + 2, 2)));
+    }
+    definition_destroy(d);
+}
+END_TEST
+
 /* A field that is handed on as it is must be text all the same: a participant could not read it. */
 START_TEST(mapping__text_that_is_none_is_not_handed_on)
 {
@@ -897,6 +940,7 @@ int main(void)
     tcase_add_test(c, mapping__names_and_conditions_are_sixty_four_at_most);
     tcase_add_test(c, mapping__a_step_may_go_to_one_of_sixteen_targets);
     tcase_add_test(c, mapping__a_fallback_does_not_see_itself_in_the_place_of_its_step);
+    tcase_add_test(c, mapping__each_fallback_of_a_loop_sees_the_item);
     tcase_add_test(c, mapping__an_answer_is_held_against_what_is_expected);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -54,6 +54,21 @@ START_TEST(recent__forgets)
 }
 END_TEST
 
+/* A slice that is used again begins with nothing: neither a count nor a length of a turn before is in it. */
+START_TEST(recent__a_turn_later_nothing_is_left)
+{
+    const int64_t turn_s = RECENT_SLICE.us * RECENT_SLICES / 1000000;
+    for (int kind = 0; kind < RECENT_KINDS; kind++)
+        recent_add(&recent, at_s(0), (enum recent_kind)kind, SPAN_S(60));
+    recent_add(&recent, at_s(turn_s), RECENT_GOOD, SPAN_MS(2));
+    struct recent_sum sum = recent_sum(&recent, at_s(turn_s));
+    for (int kind = 0; kind < RECENT_KINDS; kind++)
+        ck_assert_uint_eq(sum.counts[kind], kind == RECENT_GOOD);
+    ck_assert_int_eq(sum.took_us, 2000);
+    ck_assert_int_eq(sum.took_most_us, 2000);
+}
+END_TEST
+
 /* A clock that was set back: what it says comes later has not been yet. */
 START_TEST(recent__what_is_to_come_does_not_count)
 {
@@ -75,6 +90,7 @@ int main(void)
     tcase_add_test(tcase, recent__nothing_has_happened);
     tcase_add_test(tcase, recent__kinds_and_lengths_add_up);
     tcase_add_test(tcase, recent__forgets);
+    tcase_add_test(tcase, recent__a_turn_later_nothing_is_left);
     tcase_add_test(tcase, recent__what_is_to_come_does_not_count);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -323,6 +323,48 @@ START_TEST(registered__warnings_are_those_of_lint)
 }
 END_TEST
 
+static void note_target(void *list, const struct warning *warning)
+{
+    bool *missed = list;
+    *missed |= strcmp(warning->rule, lint_rows[LINT_RULE_TARGET_UNKNOWN].id) == 0;
+}
+
+/* What a reload has brought counts, and not what there was at the start; a further loop takes what the first took. */
+START_TEST(registered__the_targets_in_force_count)
+{
+    static const struct participant called = {.name = "t"}, other = {.name = "u"};
+    static const struct config_target in[] = {{.name = "u"}, {.name = "t"}};
+    struct config at_start = {.schemas_dir = "",
+                              .definitions_dir = "",
+                              .definition_bytes_max = 1000,
+                              .steps_max = 5,
+                              .payload_bytes_max = 1000,
+                              .deadline_max = SPAN_S(86400),
+                              .target_count = 1},
+                  now = at_start;
+    struct sidecar sidecar = {.config_now = &now};
+    s.config = &at_start;
+    s.sidecar = &sidecar;
+    ck_assert_int_eq(recover(plain), 0);
+    const struct definition *d = catalog_at(s.catalog, 0)->definition;
+    for (int gone = 0; gone < 2; gone++) {
+        struct error_detail detail = {.text = ""};
+        bool missed = false;
+        at_start.targets = &in[gone];
+        at_start.participants = (struct participants){.at = gone ? &called : &other, .count = 1};
+        now.targets = &in[!gone];
+        now.participants = (struct participants){.at = gone ? &other : &called, .count = 1};
+        s.index = 0;
+        ck_assert_int_eq(registered_warn(&s, d, note_target, &missed), 0);
+        ck_assert_int_eq(missed, gone);
+        int code = registered_admit(&s, d, &detail);
+        ck_assert_msg((code != 0) == gone, "%d: %s", code, detail.text);
+        s.index = 1;
+        ck_assert_int_eq(registered_admit(&s, d, &detail), 0);
+    }
+}
+END_TEST
+
 START_TEST(registered__what_cannot_be_read_is_told)
 {
     ck_assert_int_eq(recover("name: order\n"), E_ARGUMENT);
@@ -344,6 +386,7 @@ int main(void)
     tcase_add_test(t, registered__a_typed_one_of_another_loop_keeps_its_types);
     tcase_add_test(t, registered__one_whose_types_are_not_there_is_refused);
     tcase_add_test(t, registered__warnings_are_those_of_lint);
+    tcase_add_test(t, registered__the_targets_in_force_count);
     tcase_add_test(t, registered__what_cannot_be_read_is_told);
     tcase_add_test(t, registered__a_schema_of_another_loop_is_no_file);
     suite_add_tcase(suite, t);

@@ -724,6 +724,13 @@ START_TEST(rpc_room__reflection_tells_the_file_of_a_symbol)
         {BY_NAME, "saga/v1/operator.proto", "saga/v1/operator.proto"},
         {BY_SYMBOL, "saga.v1.Coordinato", NULL},
         {BY_SYMBOL, "saga.v1.Coordinator.Star", NULL},
+        /* A name ends at a dot: that of a package, of a service, of a message, of one within, of an enum. */
+        {BY_SYMBOL, "saga.v1Coordinator", NULL},
+        {BY_SYMBOL, "saga.v1.CoordinatorStart", NULL},
+        {BY_SYMBOL, "saga.v1.Coordinator.Start.", NULL},
+        {BY_SYMBOL, "grpc.health.v1.HealthCheckRequestservice", NULL},
+        {BY_SYMBOL, "grpc.health.v1.HealthCheckResponseServingStatus", NULL},
+        {BY_SYMBOL, "grpc.health.v1.HealthCheckResponse.ServingStatuses", NULL},
         {BY_SYMBOL, "saga.v1", NULL},
         {BY_SYMBOL, "", NULL},
         {BY_NAME, "saga/v1/no.proto", NULL},

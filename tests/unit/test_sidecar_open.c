@@ -422,6 +422,32 @@ START_TEST(sidecar_open__many_missing_targets_are_told_of)
 }
 END_TEST
 
+/* What another's journal needs and this sidecar does not have is told of, too. */
+START_TEST(sidecar_open__a_guest_tells_of_missing_targets)
+{
+    static const struct adopted adopted = {.journal = "theirs"};
+    make_place("loops: 1\n");
+    ck_assert_int_eq(mkdir(in_place("@/definitions"), 0700), 0);
+    write_key("definitions/order.yaml", ORDER("a"));
+    ck_assert_msg(open_with("loops: 1\ndefinitions_dir: @/definitions\ntargets: {t: 'unix:/t'}\n") == 0, "%s: %s",
+                  detail.field, detail.text);
+    log_open(&(struct log_options){.level = LOG_LEVEL_WARN, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_absent, NULL);
+    absent = 0;
+    for (int lacks = 0; lacks < 2; lacks++) {
+        struct sidecar *guest;
+        struct config *config =
+            read_options(lacks ? "loops: 1\ntargets: {u: 'unix:/u'}\n" : "loops: 1\ntargets: {t: 'unix:/t'}\n");
+        ck_assert_msg(sidecar_open_guest(config, &adopted, &guest, &detail) == 0, "%s", detail.text);
+        ck_assert_uint_eq(absent, lacks);
+        sidecar_close(guest);
+        config_destroy(config);
+    }
+    log_listen(NULL, NULL);
+    ck_assert_str_eq(first, "t");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("sidecar_open");
@@ -440,6 +466,7 @@ int main(void)
     tcase_add_test(t, sidecar_open__an_audit_trail_with_a_gap_is_found);
     tcase_add_test(t, sidecar_open__damage_is_told_at_the_start);
     tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
+    tcase_add_test(t, sidecar_open__a_guest_tells_of_missing_targets);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_NORMAL);

@@ -62,6 +62,8 @@ START_TEST(yaml_tree__keeps_values_and_where_they_stood)
     ck_assert_uint_eq(b->last->index, 1);
     ck_assert_ptr_eq(b->last->parent, b);
     ck_assert(!yaml_node_child(steps->first, "a")->plain);
+    ck_assert(b->braced && steps->last->braced);
+    ck_assert(!root->braced && !steps->braced && !steps->first->braced && !b->first->braced);
     ck_assert_uint_eq(steps->last->count, 0);
     clear();
 }
