@@ -728,6 +728,10 @@ START_TEST(config__listens_at_no_foreign_address)
     config_destroy(read_text("targets: {a: \"plaintext://h:1\", b: \"plaintext://dns:///h:1\"}\n"));
     assert_refused("listen: [127.0.0.1:1, localhost:1, 127.0.0.1:1]\n", "listen[2]", 1, 36,
                    "stands in the list already, as listen[0]");
+    assert_refused("listen: [127.0.0.1:1, 127.0.0.1:1]\n", "listen[1]", 1, 23,
+                   "stands in the list already, as listen[0]");
+    assert_refused("listen: [localhost:1, 127.0.0.1:1, 127.0.0.1:1]\n", "listen[2]", 1, 36,
+                   "stands in the list already, as listen[1]");
     assert_refused("listen: [{address: 127.0.0.1:1}]\n", "listen[0]", 1, 10, "must be a single value");
 }
 END_TEST

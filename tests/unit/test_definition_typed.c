@@ -125,6 +125,10 @@ START_TEST(typed__a_choice_of_targets_that_means_nothing_is_refused)
 #define CALL                 "/shapes.Shop/Reserve"
     assert_refused(E_ARGUMENT, STEP("{oneof: [a, a], by: \"'a'\"}", CALL), "steps[0].target.oneof[1]", 6,
                    "is named twice");
+    assert_refused(E_ARGUMENT, STEP("{oneof: [a, b, a], by: \"'a'\"}", CALL), "steps[0].target.oneof[2]", 6,
+                   "is named twice");
+    assert_refused(E_ARGUMENT, STEP("{oneof: [a, b, b], by: \"'a'\"}", CALL), "steps[0].target.oneof[2]", 6,
+                   "is named twice");
     assert_refused(E_ARGUMENT, STEP("{oneof: [], by: \"'a'\"}", CALL), "steps[0].target.oneof", 6,
                    "must name 1 to 16 targets");
 #define SIXTEEN "a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p"
@@ -157,10 +161,18 @@ START_TEST(typed__what_does_not_agree_is_refused)
                    "a type needs a schema; name the one that has it with schema");
     assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Ordr\nsteps: []\n", "input", 4,
                    "the schema shapes has no message \"shapes.Ordr\"; did you mean shapes.Order?");
+    assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Lien\nsteps: []\n", "input", 4,
+                   "the schema shapes has no message \"shapes.Lien\"; did you mean shapes.Line?");
+    assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Thickt\nsteps: []\n", "input", 4,
+                   "the schema shapes has no message \"shapes.Thickt\"; did you mean shapes.Thicket?");
     assert_refused(E_ARGUMENT, "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order.CountsEntry\nsteps: []\n",
                    "input", 4, "the schema shapes has no message \"shapes.Order.CountsEntry\"");
     assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserv}\n", "steps[0].action", 6,
                    "the schema shapes has no such method; did you mean /shapes.Shop/Reserve?");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Folow}\n", "steps[0].action", 6,
+                   "the schema shapes has no such method; did you mean /shapes.Shop/Follow?");
+    assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Odl}\n", "steps[0].action", 6,
+                   "the schema shapes has no such method; did you mean /shapes.Shop/Old?");
     assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: {method: /other.Thing/Do}}\n",
                    "steps[0].action.method", 6, "the schema shapes has no such method");
     assert_refused(E_ARGUMENT, HEAD "  - {name: a, target: t, action: /shapes.Shop/Follow}\n", "steps[0].action", 6,
@@ -305,6 +317,52 @@ START_TEST(typed__a_text_without_a_value_is_refused)
                                      &limits, &d, &detail),
                      0);
     definition_destroy(d);
+}
+END_TEST
+
+/* Of what is wrong in an expression the place in the text is told, whether a sign stands before the expression, quotes around it, or both. */
+START_TEST(typed__a_wrong_expression_is_told_where_it_is_wrong)
+{
+#define STEP HEAD "  - {name: a, target: t, action: /shapes.Shop/Reserve"
+#define CALL HEAD "  - {name: a, target: t, action: {method: /shapes.Shop/Reserve, request: "
+    static const struct {
+        const char *before, *behind;
+        bool sign; /* without one it is a text */
+    } places[] = {
+        {STEP "}\nlet: {a: ", "}\n", false},
+        {STEP "}\nlet: {a: \"1\", b: ", ", c: a}\n", false},
+        {STEP "}\nrequire: [{that: ", ", else: no}]\n", false},
+        {STEP "}\ntags: {a: ", "}\n", true},
+        {STEP "}\noutput_type: shapes.Line\noutput: {sku: ", "}\n", true},
+        {STEP "}\noutput_type: shapes.Order\noutput: {notes: [a, ", "]}\n", true},
+        {STEP "}\noutput_type: shapes.Known\noutput: {bag: ", "}\n", true},
+        {STEP "}\noutput_type: shapes.Line\noutput: ", "\n", true},
+        {STEP ", when: ", "}\n", false},
+        {STEP ", expect: [{that: ", ", else: no}]}\n", false},
+        {STEP ", metadata: {a: ", "}}\n", true},
+        {STEP ", for_each: ", ", max_items: 3}\n", false},
+        {STEP ", fallback: {last_good: {key: ", ", max_age: 1h}}}\n", true},
+        {STEP ", compensation: {method: /shapes.Shop/Old, request: {sku: ", "}}}\n", true},
+        {CALL "{order_id: ", "}}}\n", true},
+        {CALL "", "}}\n", true},
+        {HEAD "  - {name: a, action: /shapes.Shop/Reserve, target: {oneof: [t, u], by: ", "}}\n", false},
+    };
+#undef STEP
+#undef CALL
+    static const char *const written[] = {"input.nothing", "\"input.nothing\"", "=input.nothing", "\"=input.nothing\"",
+                                          "'=input.nothing'"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        for (size_t k = places[i].sign ? 2 : 0; k < sizeof written / sizeof *written; k++) {
+            struct definition *d = NULL;
+            char text[512];
+            snprintf(text, sizeof text, "%s%s%s", places[i].before, written[k], places[i].behind);
+            ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) == E_ARGUMENT, "%s", text);
+            const char *at = strstr(text, ".nothing"), *line = at;
+            while (line[-1] != '\n')
+                line--;
+            ck_assert_msg(detail.column == at - line + 1, "%s: %d", text, detail.column);
+            ck_assert_str_eq(detail.text, "the message has no field of this name: shapes.Order.nothing");
+        }
 }
 END_TEST
 
@@ -553,6 +611,7 @@ START_TEST(typed__a_literal_has_the_form_of_its_field)
         {"Order", "{card: a, notes: [], invoice: {}}", "output.invoice", "excludes card: both are of one oneof"},
         {"Order", "{customer: {nam: x, address: {}}}", "output.customer.nam",
          "shapes.Customer has no such field; did you mean name?"},
+        {"Known", "{tims: []}", "output.tims", "shapes.Known has no such field; did you mean times?"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct definition *d = NULL;
@@ -723,6 +782,7 @@ int main(void)
     tcase_add_test(tests, typed__what_stands_in_for_a_loop_is_one);
     tcase_add_test(tests, typed__what_a_step_cannot_do_is_refused);
     tcase_add_test(tests, typed__a_text_without_a_value_is_refused);
+    tcase_add_test(tests, typed__a_wrong_expression_is_told_where_it_is_wrong);
     tcase_add_test(tests, typed__parts_of_another_form_are_refused);
     tcase_add_test(tests, typed__a_name_that_means_something_else_is_refused);
     tcase_add_test(tests, typed__a_literal_that_could_mean_anything_is_refused);

@@ -142,7 +142,10 @@ START_TEST(functions__texts)
          "'abc'.replace('', '-', 2) == '-a-bc' && 'äb'.replace('', '-', 3) == '-ä-b-' && 'abc'.replace('', '-', 0) == "
          "'abc'",
          "'äbc'.split('', 2) == ['ä', 'bc'] && 'abc'.split('', 1) == ['abc'] && 'abc'.split('', 4) == ['a', 'b', 'c']",
-         "!'bc'.endsWith('abc') && 'abc'.endsWith('') && ''.startsWith('')");
+         "!'bc'.endsWith('abc') && 'abc'.endsWith('') && ''.startsWith('')",
+         "'abc'.startsWith('abc') && 'abc'.endsWith('abc') && 'abc'.contains('abc') && ''.endsWith('') && "
+         "''.contains('')",
+         "!'abc'.startsWith('abd') && !'abc'.endsWith('bbc') && !'ab'.contains('abc') && !''.endsWith('a')");
     FAILS("'ä'.charAt(2) == ''", "'ä'.charAt(-1) == ''", "'ä'.substring(2) == ''", "'abc'.substring(2, 1) == ''",
           "'ä'.indexOf('', 2) == 0", "'ä'.lastIndexOf('', 2) == 0", "base64.decode('Y') == b''");
 }

@@ -221,6 +221,28 @@ START_TEST(journal_check__records_are_read)
 }
 END_TEST
 
+/* What is told of a sound journal is how much there is of each. */
+START_TEST(journal_check__what_there_is_is_counted)
+{
+    static const struct definition_row rows[] = {{.number = 1, .source = {.at = (const uint8_t *)"a", .size = 1}},
+                                                 {.number = 2, .source = {.at = (const uint8_t *)"b", .size = 1}}};
+    if (_i > 0) {
+        strcpy(strrchr(path, '/'), "/there.db");
+        database = "postgresql://there";
+    }
+    open_store();
+    commit_frames(1, 3);
+    const struct store_commit commit = {.definitions = rows, .definition_count = 2};
+    ck_assert_int_eq(store->commit(store, &commit, &detail), 0);
+    close_store();
+    ck_assert_msg(check_it() == 0, "%s", said);
+    const char *told = _i > 0
+                           ? "ours: sound: 3 frames with 3 records, 2 definitions, every row\n"
+                           : "/journal.db: sound: 3 frames with 3 records, 2 definitions, every row and every index\n";
+    ck_assert_msg(lines_said() == 1 && strstr(said, told) != NULL, "%s", said);
+}
+END_TEST
+
 /* Each part is looked at after those before; damage in one of them hides none of the others, and anything else ends the look. */
 START_TEST(journal_check__a_part_that_is_damaged_hides_no_other)
 {
@@ -246,6 +268,9 @@ START_TEST(journal_check__a_part_that_is_damaged_hides_no_other)
         ck_assert_uint_eq(seen, all);
         ck_assert_int_eq(subjects_seen, SUBJECT_KIND_COUNT - 1);
         ck_assert_msg(lines_said() == (there ? 2 : 1) && (strstr(said, text) != NULL) == there, "%s", said);
+        const char *whole = in_database ? "ours: damaged: copy the whole database"
+                                        : "journal.db: damaged: copy the whole data directory";
+        ck_assert_msg((strstr(said, whole) != NULL) == there, "%s", said);
         with = E_JOURNAL;
         seen = 0;
         subjects_seen = 0;
@@ -276,6 +301,7 @@ int main(void)
     tcase_add_checked_fixture(tc, make_dir, forget);
     tcase_add_test(tc, journal_check__rows_after_damaged_ones_are_looked_at);
     tcase_add_test(tc, journal_check__records_are_read);
+    tcase_add_loop_test(tc, journal_check__what_there_is_is_counted, 0, 2);
     tcase_add_loop_test(tc, journal_check__a_part_that_is_damaged_hides_no_other, 0, 2);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -95,6 +95,39 @@ START_TEST(postgres_server__database_that_went_back)
 }
 END_TEST
 
+/* What was there when it was taken was seen, whoever had committed it, and that it was taken. */
+START_TEST(postgres_server__witness_tells_of_what_was_found)
+{
+    char witness[] = "/tmp/saga-witness-XXXXXX", then[64] = "", wanted[64];
+    int fd = mkstemp(witness);
+    ck_assert_int_ge(fd, 0);
+    struct postgres_store_options options = place_options(&server, "found");
+    open_as(options);
+    for (uint64_t n = 1; n <= 2; n++)
+        ck_assert_int_eq(commit_one(n), 0);
+    teardown();
+    options.witness = witness;
+    open_as(options);
+    const uint64_t epoch = state.epoch;
+    teardown();
+    ck_assert_int_gt(pread(fd, then, sizeof then - 1, 0), 0);
+    snprintf(wanted, sizeof wanted, "%020llu %020d\n", (unsigned long long)epoch, 2);
+    ck_assert_str_eq(then, wanted);
+    place_query(&server, "update saga_journal set seq = 1, last_frame = 1 where name = 'found'");
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    snprintf(wanted, sizeof wanted, "(%llu/2 was seen, it has %llu/1)", (unsigned long long)epoch,
+             (unsigned long long)epoch + 1);
+    ck_assert_msg(strstr(detail.text, wanted) != NULL, "%s", detail.text);
+    place_query(&server, "delete from saga_journal where name = 'found'");
+    ck_assert_int_eq(postgres_store_open(&options, &store, &state, &detail), E_JOURNAL);
+    snprintf(wanted, sizeof wanted, "(%llu/2 was seen, it has 1/0)", (unsigned long long)epoch);
+    ck_assert_msg(strstr(detail.text, wanted) != NULL, "%s", detail.text);
+    store = NULL;
+    close(fd);
+    unlink(witness);
+}
+END_TEST
+
 /* Neither the journal nor its epoch is known there any more, and nobody says that it was removed. */
 START_TEST(postgres_server__database_that_lost_the_journal)
 {
@@ -390,6 +423,7 @@ int main(void)
     tcase_add_test(t, postgres_server__what_could_not_be_sent_is_sent_anew);
     tcase_add_test(t, postgres_server__database_that_went_back);
     tcase_add_test(t, postgres_server__database_that_lost_the_journal);
+    tcase_add_test(t, postgres_server__witness_tells_of_what_was_found);
     tcase_add_test(t, postgres_server__witness_tells_of_what_was_answered);
     tcase_add_test(t, postgres_server__loss_of_what_nobody_was_told_of);
     tcase_add_test(t, postgres_server__loss_that_another_saw);

@@ -474,6 +474,29 @@ START_TEST(rpc__stop_refuses_a_stream_that_says_nothing)
 }
 END_TEST
 
+/* What came before the stop and lacks only its end is served, since that is due in time. */
+START_TEST(rpc__stop_serves_a_request_that_goes_on)
+{
+    static const char *const paths[] = {"/t.T/Hold", "/t.T/Stream"};
+    struct client_call c;
+    world_open(&w, false);
+    client_start(&c, &w, paths[_i], 0);
+    client_send(&c, bytes_of_text("x"), false);
+    WORLD_UNTIL(&w, !rpc_idle(w.rpc) && c.sent);
+    rpc_stop(w.rpc);
+    client_half_close(&c);
+    WORLD_UNTIL(&w, c.ended || w.held_count > 0);
+    ck_assert_msg(w.held_count == 1, "%s is refused", paths[_i]);
+    ck_assert_str_eq(w.held[0].message.at, "x");
+    rpc_end(w.held[0].call, GRPC_STATUS_FAILED_PRECONDITION, "said late", bytes_of(NULL, 0));
+    w.held[0].call = NULL;
+    client_finish(&c);
+    ck_assert_int_eq(c.status, GRPC_STATUS_FAILED_PRECONDITION);
+    ck_assert(grpc_slice_str_cmp(c.status_message, "said late") == 0);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(rpc__cancel_all_ends_what_is_in_flight)
 {
     static const char *const paths[] = {"/t.T/Hold", "/t.T/Stream", "/t.T/Talk"};
@@ -635,6 +658,7 @@ int main(void)
     tcase_add_test(tc, rpc__more_calls_at_once_than_slots);
     tcase_add_test(tc, rpc__stop_refuses_new_calls_and_lets_the_old_ones_end);
     tcase_add_test(tc, rpc__stop_refuses_a_stream_that_says_nothing);
+    tcase_add_loop_test(tc, rpc__stop_serves_a_request_that_goes_on, 0, 2);
     tcase_add_test(tc, rpc__cancel_all_ends_what_is_in_flight);
     tcase_add_test(tc, rpc__cancel_all_ends_a_request_that_goes_on);
     tcase_add_test(tc, rpc__wake_ends_a_wait_from_another_thread);

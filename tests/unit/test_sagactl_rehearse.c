@@ -51,6 +51,10 @@ START_TEST(rehearse__shows_the_calls)
          "The calls when all goes well\n"
          "  reserve  stock  /trades.v1.Inventory/Reserve  {\"orderId\":\"A\",\"channel\":\"web\"}\n"
          "  charge  bank  /trades.v1.Payment/Authorize  {\"orderId\":\"A\",\"amountCents\":\"3\"}\n"},
+        {ORDER " --json \n{\"orderId\":\"A\",\n\"amountCents\":2}",
+         "The calls when all goes well\n"
+         "  reserve  stock  /trades.v1.Inventory/Reserve  {\"orderId\":\"A\",\"channel\":\"web\"}\n"
+         "  charge  bank  /trades.v1.Payment/Authorize  {\"orderId\":\"A\",\"amountCents\":\"3\"}\n"},
         {ORDER " --json input.json",
          "The calls when all goes well\n"
          "  reserve  stock  /trades.v1.Inventory/Reserve  {\"orderId\":\"B\",\"channel\":\"web\"}\n"

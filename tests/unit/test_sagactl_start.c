@@ -8,16 +8,20 @@
 START_TEST(start__sends_what_was_typed)
 {
     static const struct {
-        const char *words, *input;
+        const char *words, *input, *json;
         int64_t seconds;
         int32_t nanos;
-    } cases[] = {{"start order --input-text book", "book", 0, 0},
-                 {"start order --input-hex 626f6f6b", "book", 0, 0},
-                 {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", 0, 0},
-                 {"start order --input-hex 30:70:a0", "0p\xa0", 0, 0},
-                 {"start order --deadline 1500ms", "", 1, 500000000},
-                 {"start order --deadline 1ms", "", 0, 1000000},
-                 {"start order", "", 0, 0}};
+    } cases[] = {{"start order --input-text book", "book", "", 0, 0},
+                 {"start order --input-hex 626f6f6b", "book", "", 0, 0},
+                 {"start order --input-hex 6A:4b:5A:Ff", "jKZ\xff", "", 0, 0},
+                 {"start order --input-hex 30:70:a0", "0p\xa0", "", 0, 0},
+                 {"start order --json {\"n\":1}", "", "{\"n\":1}", 0, 0},
+                 {"start order --json \n{\"n\":1}\n", "", "\n{\"n\":1}\n", 0, 0},
+                 {"start order --json \r\n[1]", "", "\r\n[1]", 0, 0},
+                 {"start order --json \t\"a\"", "", "\t\"a\"", 0, 0},
+                 {"start order --deadline 1500ms", "", "", 1, 500000000},
+                 {"start order --deadline 1ms", "", "", 0, 1000000},
+                 {"start order", "", "", 0, 0}};
     Saga__V1__StartResponse started = SAGA__V1__START_RESPONSE__INIT;
     started.saga_id = text("9f03c1d2a4b7-2a");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -29,6 +33,7 @@ START_TEST(start__sends_what_was_typed)
         ck_assert_str_eq(request->definition, "order");
         ck_assert_uint_eq(request->input.len, strlen(cases[i].input));
         ck_assert(request->input.len == 0 || memcmp(request->input.data, cases[i].input, request->input.len) == 0);
+        ck_assert_str_eq(request->input_json, cases[i].json);
         ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->seconds, cases[i].seconds);
         ck_assert_int_eq(request->deadline == NULL ? 0 : request->deadline->nanos, cases[i].nanos);
         saga__v1__start_request__free_unpacked(request, NULL);

@@ -144,15 +144,21 @@ static void close_nothing(struct store *s)
     (void)s;
 }
 
-static int open_with_row(void)
+/* With frames from this one to the ninth. */
+static int open_from(uint64_t first_frame)
 {
     static struct store face;
-    const struct store_state some = {.first_frame = 1, .last_frame = 9};
+    const struct store_state some = {.first_frame = first_frame, .last_frame = 9};
     face = (struct store){.scan_subjects = scan_row, .close = close_nothing};
     int code = sealed_store_open(&sealing, &face, &some, &store, &detail);
     if (code == 0)
         close_both();
     return code;
+}
+
+static int open_with_row(void)
+{
+    return open_from(1);
 }
 
 static void make_row(void)
@@ -176,6 +182,10 @@ START_TEST(sealed_keys__have_a_bound)
         ck_assert_int_eq(open_with_row(), codes[i]);
         ck_assert_msg(strstr(detail.text, words[i]) != NULL, "%s", detail.text);
     }
+    /* As many as there may be have room for one more when the frames of one of them are gone. */
+    times = DATA_KEYS_MAX;
+    ck_assert_int_eq(open_from(8), E_ARGUMENT);
+    ck_assert_int_eq(open_from(9), 0);
 }
 END_TEST
 
