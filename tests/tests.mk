@@ -25,12 +25,11 @@ $(eval $(call descriptors,trades,client-lib/examples/definitions))
 
 PROGRAMS += $(UNIT)
 $(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
-# There are many: a quick linker where there is one.
-$(UNIT) $(B)/together/all: LIBRARIES_MORE := $(CHECK_LIBS) $(if $(shell command -v mold),-fuse-ld=mold)
+# There are many, and each is linked whole: a quick linker where there is one.
+$(UNIT): LIBRARIES_MORE := $(CHECK_LIBS) $(if $(shell command -v mold),-fuse-ld=mold)
 
 # $(call wraps,TESTS,FUNCTIONS): these tests stand in for these functions.
-WRAPPING :=
-wraps = $(foreach t,$(1),$(eval WRAPPING += $(B)/tests/unit/test_$(t))$(eval $(B)/tests/unit/test_$(t): LINK_MORE += $(foreach f,$(2),-Wl$(comma)--wrap=$(f))))
+wraps = $(foreach t,$(1),$(eval $(B)/tests/unit/test_$(t): LINK_MORE += $(foreach f,$(2),-Wl$(comma)--wrap=$(f))))
 
 # Refuses the tree's own allocations one by one.
 $(call wraps,alloc,malloc calloc realloc)
@@ -103,30 +102,14 @@ $(call wraps,status,clock_now core_read_frame codec_time certificates_not_after 
 $(call wraps,observer,api_cares api_durable api_touch counters_want counters_record counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record \
 	counters_frame core_engine log_write)
 
-# A whole run links those that stand in for nothing once, together: a program that is the test by whose name it is called. Of a test that goes
-# into it nothing has a name but its main, and that has the test's.
-APART := $(filter $(WRAPPING),$(UNIT))
-TOGETHER := $(filter-out $(WRAPPING),$(UNIT))
-TOGETHER_LINKS := $(patsubst $(B)/tests/%,$(B)/together/%,$(TOGETHER))
-$(eval $(call remember,$(B)/together/together.def,$(foreach t,$(TOGETHER),TEST($(notdir $(t))))))
-$(B)/obj/tests/unit/together.o: SEARCH_tests += -I$(B)/together
-$(B)/obj/tests/unit/together.o: $(B)/together/together.def
-$(TOGETHER_LINKS:=.o): $(B)/together/%.o: $(B)/obj/tests/%.o
-	@mkdir -p $(@D)
-	$(Q)$(OBJCOPY) --redefine-sym main=main_of_$(notdir $*) --keep-global-symbol=main_of_$(notdir $*) $< $@
-PROGRAMS += $(B)/together/all
-$(B)/together/all: $(B)/obj/tests/unit/together.o $(TOGETHER_LINKS:=.o) $(TEST_LIBS)
-$(TOGETHER_LINKS): $(B)/together/all
-	@ln -sf ../all $@
-
-# One test alone: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
+# One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
 # Those that take longest begin first, so that what is left at the end is short.
-LONG := $(addprefix %/test_,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
+LONG := $(addprefix $(B)/tests/unit/test_,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
 	participant_tls rpc_out ask participant barrier_pq slis config)
 long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
-unit: $(APART) $(TOGETHER_LINKS)
-	@tests/run "unit $(KIND)" $(call long_first,$(APART) $(TOGETHER_LINKS))
+unit: $(UNIT)
+	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
 	postgres_store postgres_looks postgres_hold postgres_refusals postgres_server postgres_away sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))
