@@ -249,10 +249,14 @@ static void hear_of_reload(void *self, const struct log_entry *entry)
                                  strcmp(entry->text, rows[2].text) == 0);
 }
 
-static void listen_to_reloads(void)
+/* A sidecar to whose log somebody listens; that is opened anew while none runs. */
+static void open_and_hear(const char *options, void (*hear)(void *self, const struct log_entry *entry))
 {
+    world_open_sidecar(&w, options);
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
     log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
-    log_listen(hear_of_reload, NULL);
+    log_listen(hear, NULL);
+    world_run_sidecar(&w, options);
 }
 
 /* With these options, and else as world_run_sidecar. Returns what was heard of it. */
@@ -280,8 +284,7 @@ START_TEST(sidecar__every_loop_takes_what_is_read_again)
     enum { LOOPS = 3 };
     static const char *const names[] = {"later", "latest"};
     char id[64], options[96];
-    world_open_sidecar(&w, "loops: 3\n");
-    listen_to_reloads();
+    open_and_hear("loops: 3\n", hear_of_reload);
     for (unsigned i = 0; i < 2; i++) {
         for (unsigned k = 0; k < LOOPS; k++) {
             begin_in(k, id);
@@ -317,9 +320,8 @@ START_TEST(sidecar__every_loop_takes_bounds_that_are_read_again)
     enum { LOOPS = 3 };
     Saga__V1__StartRequest m = SAGA__V1__START_REQUEST__INIT;
     char request_id[16];
-    world_open_sidecar(&w, "loops: 3\n");
+    open_and_hear("loops: 3\n", hear_of_reload);
     ck_assert_msg(register_definition(DEFINITION("shop")) == SAGA_OK, "%s", error.message);
-    listen_to_reloads();
     read_again("loops: 3\ndefinition_limits: {shop: {live_sagas_max: 3}}\n");
     m.definition = (char *)(uintptr_t) "shop";
     for (unsigned i = 0; i < 2 * LOOPS; i++) {
@@ -356,10 +358,9 @@ START_TEST(sidecar__what_is_read_again_is_held_against_what_is_in_force)
         {PATIENT, "authorization", SAGA_OK},
     };
     char id[64];
-    world_open_sidecar(&w, PATIENT "loops: 1\n");
+    open_and_hear(PATIENT "loops: 1\n", hear_of_reload);
     ck_assert_msg(register_definition(source) == SAGA_OK, "%s", error.message);
     ck_assert_msg(start("shop", id) == SAGA_OK, "%s", error.message);
-    listen_to_reloads();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char options[512];
         snprintf(options, sizeof options, "%sloops: 1\n", rows[i].options);
@@ -387,14 +388,13 @@ static void write_file(const char *name, const char *text)
 START_TEST(sidecar__a_policy_is_in_force_with_the_reload_that_brought_it)
 {
     char directory[160], both[512], policy[256];
-    world_open_sidecar(&w, "loops: 1\n");
+    open_and_hear("loops: 1\n", hear_of_reload);
     snprintf(directory, sizeof directory, "%s/definitions", w.folder);
     ck_assert_int_eq(mkdir(directory, 0700), 0);
     write_file("policy.yaml", "rules:\n  - {id: none, that: \"definition.name.startsWith('good')\", else: no}\n");
     snprintf(policy, sizeof policy, "loops: 1\npolicy_file: %s/policy.yaml\n", w.folder);
     snprintf(both, sizeof both, "%sdefinitions_dir: %s\n", policy, directory);
     ck_assert_msg(register_definition(DEFINITION("good")) == SAGA_OK, "%s", error.message);
-    listen_to_reloads();
     write_file("definitions/a.yaml", DEFINITION("bad"));
     ck_assert_ptr_nonnull(strstr(read_again(both), "definition bad 1.0.0: "));
     ck_assert_msg(register_definition(DEFINITION("bad1")) == SAGA_OK, "%s", error.message);
@@ -537,10 +537,8 @@ static void hear_of_room(void *self, const struct log_entry *entry)
 START_TEST(sidecar__coordinator_serves_while_its_journal_has_room)
 {
     char id[64];
-    world_open_sidecar(&w, "loops: 1\n");
+    open_and_hear("loops: 1\n", hear_of_room);
     WORLD_WAIT_UNTIL(services() == 111);
-    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
-    log_listen(hear_of_room, NULL);
     for (unsigned i = 1; i <= 2; i++) {
         atomic_store(&tight, true);
         WORLD_WAIT_UNTIL((world_begin(&w, id), services() == 101));
