@@ -325,7 +325,7 @@ docs-options: $(B)/docs_options
 	$< docs/man/sagad.yaml.5 docs/configuration.md
 
 # What unit tests keep of what is said (tests/support/kept_text.h), written anew; then read the difference.
-KEPT_TEXTS := $(patsubst %.c,$(B)/%,$(shell grep -l kept_text_anew tests/unit/*.c))
+KEPT_TEXTS := $(patsubst %.c,$(B)/%,$(shell grep -l kept_text_run tests/unit/*.c))
 .PHONY: kept-texts
 kept-texts: $(KEPT_TEXTS)
 	$(Q)for t in $^; do $$t write || exit 1; done

@@ -1,10 +1,10 @@
 #include "tests/support/kept_text.h"
 
-#include <check.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-bool kept_text_anew;
+static bool anew;
 
 static void write_anew(const char *path, const char *text)
 {
@@ -23,7 +23,7 @@ void kept_text_compare(const char *path, void (*put)(FILE *out))
     ck_assert_ptr_nonnull(out);
     put(out);
     ck_assert_int_eq(fclose(out), 0);
-    if (kept_text_anew)
+    if (anew)
         write_anew(path, now);
     FILE *kept = fopen(path, "r");
     ck_assert_msg(kept != NULL, "%s", path);
@@ -36,4 +36,19 @@ void kept_text_compare(const char *path, void (*put)(FILE *out))
     ck_assert_msg(*at == '\0', "%s: there is more than before: %.500s", path, at);
     fclose(kept);
     free(now);
+}
+
+int kept_text_run(int argc, char **argv, const char *name, const TTest *test)
+{
+    anew = argc == 2 && strcmp(argv[1], "write") == 0;
+    Suite *suite = suite_create(name);
+    TCase *tc = tcase_create(name);
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, test);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -2,13 +2,13 @@
 #ifndef SAGA_TESTS_KEPT_TEXT_H
 #define SAGA_TESTS_KEPT_TEXT_H
 
-#include <stdbool.h>
+#include <check.h>
 #include <stdio.h>
-
-/* To be set before the tests run: the files are written anew. */
-extern bool kept_text_anew;
 
 /* Fails the test at the first line in which what put writes differs from the file. */
 void kept_text_compare(const char *path, void (*put)(FILE *out));
+
+/* The main of a program of one such test: called with the word `write` it writes the files anew (make kept-texts). Returns the exit status. */
+int kept_text_run(int argc, char **argv, const char *name, const TTest *test);
 
 #endif

@@ -95,14 +95,5 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    kept_text_anew = argc == 2 && strcmp(argv[1], "write") == 0;
-    Suite *s = suite_create("expression_errors");
-    TCase *c = tcase_create("expression_errors");
-    tcase_add_test(c, expression__what_lacks_something_is_told_in_these_words);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return kept_text_run(argc, argv, "expression_errors", expression__what_lacks_something_is_told_in_these_words);
 }

@@ -67,14 +67,5 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    kept_text_anew = argc == 2 && strcmp(argv[1], "write") == 0;
-    Suite *s = suite_create("lint_reports");
-    TCase *c = tcase_create("lint_reports");
-    tcase_add_test(c, lint__every_example_is_told_of_in_these_words);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return kept_text_run(argc, argv, "lint_reports", lint__every_example_is_told_of_in_these_words);
 }

@@ -1,59 +1,9 @@
 /* What a definition computes: which names its places see, and values that have no place in their fields. */
-#include "sidecar/core/heap.h"
-#include "sidecar/definition/reader.h"
-#include "sidecar/mapping/mapping.h"
-#include "tests/support/shapes.h"
+#include "tests/support/typed_definitions.h"
 #include "tests/support/wire_text.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-static struct schema *schema;
-static struct definition_limits limits;
-static struct pool pool;
-
-static const struct schema *find(void *self, const char *name, const char **hash)
-{
-    (void)self;
-    *hash = "cafe";
-    return strcmp(name, "shop") == 0 ? schema : NULL;
-}
-
-static void setup(void)
-{
-    schema = shapes_schema();
-    limits = definition_limits_default();
-    limits.schemas.find = find;
-    pool_init(&pool, &heap, MAPPING_MEMORY_MAX);
-}
-
-static void teardown(void)
-{
-    pool_finish(&pool);
-    schema_destroy(schema);
-}
-
-#define HEAD "name: checkout\nversion: 2.0.0\nschema: shop\ninput: shapes.Order\n"
-
-static struct definition *definition(const char *text)
-{
-    struct definition *d = NULL;
-    struct error_detail detail = {.text = ""};
-    int code = definition_read(bytes_of_text(text), &limits, &d, &detail);
-    ck_assert_msg(code == 0, "%d:%d: %s: %s", detail.line, detail.column, detail.field, detail.text);
-    ck_assert_ptr_nonnull(d->mapping);
-    return d;
-}
-
-static void refused(const char *text, const char *words, int line, int column)
-{
-    struct definition *d = NULL;
-    struct error_detail detail = {.text = ""};
-    ck_assert_msg(definition_read(bytes_of_text(text), &limits, &d, &detail) != 0, "%s", text);
-    ck_assert_msg(strstr(detail.text, words) != NULL, "%s: %s", detail.field, detail.text);
-    ck_assert_msg(detail.line == line && detail.column == column, "%d:%d: %s", detail.line, detail.column, detail.text);
-}
 
 static struct mapping_step no_step(const void *saga, unsigned step, unsigned instance)
 {

@@ -69,14 +69,5 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    kept_text_anew = argc == 2 && strcmp(argv[1], "write") == 0;
-    Suite *s = suite_create("regex_patterns");
-    TCase *c = tcase_create("regex_patterns");
-    tcase_add_test(c, regex__every_short_pattern_matches_as_it_did);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return kept_text_run(argc, argv, "regex_patterns", regex__every_short_pattern_matches_as_it_did);
 }

@@ -194,15 +194,5 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-    kept_text_anew = argc == 2 && strcmp(argv[1], "write") == 0;
-    Suite *s = suite_create("rehearse_reports");
-    TCase *c = tcase_create("rehearse_reports");
-    tcase_set_timeout(c, 30);
-    tcase_add_test(c, rehearse__all_that_is_said_is_as_it_was);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return kept_text_run(argc, argv, "rehearse_reports", rehearse__all_that_is_said_is_as_it_was);
 }
