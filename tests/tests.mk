@@ -108,8 +108,9 @@ $(call wraps,observer,api_cares api_durable api_touch counters_want counters_rec
 LONG := $(addprefix $(B)/tests/unit/test_,client sqlite_damage postgres_server postgres_away certificates names sqlite_requests rehearse client_tx client_async rpc_abuse \
 	participant_tls rpc_out ask participant barrier_pq slis config)
 long_first = $(filter $(LONG),$(1)) $(filter-out $(LONG),$(1))
+# With the address sanitizer, which looks for leaks whenever a process ends, a program is one process, but for those that ask for one a test.
 unit: $(UNIT)
-	@tests/run "unit $(KIND)" $(call long_first,$(UNIT))
+	@$(if $(filter asan,$(KIND)),CK_FORK=no) tests/run "unit $(KIND)" $(call long_first,$(UNIT))
 # Those with threads of their own, for KIND=tsan.
 THREADED := $(patsubst %,$(B)/tests/unit/test_%,participant participant_stop participant_open log http metrics barrier_sqlite sidecar ask \
 	postgres_store postgres_looks postgres_hold postgres_refusals postgres_server postgres_away sidecar_stop) $(filter $(B)/tests/unit/test_client%,$(UNIT))

@@ -78,6 +78,7 @@ int main(void)
     tcase_add_test(c, account__without_a_bound_all_is_taken);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);

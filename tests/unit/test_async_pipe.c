@@ -606,6 +606,7 @@ int main(void)
     tcase_add_test(tc, async_pipe__a_client_that_is_closed_has_nothing_carried_out_any_more);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

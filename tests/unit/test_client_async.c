@@ -934,6 +934,7 @@ int main(void)
     tcase_add_test(c, async__a_definite_refusal_of_the_stream_reaches_every_command);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -171,6 +171,7 @@ static Suite *suite(void)
 int main(void)
 {
     SRunner *runner = srunner_create(suite());
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

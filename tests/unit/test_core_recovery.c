@@ -704,6 +704,7 @@ int main(void)
     tcase_add_test(t, core_recovery__every_allocation_may_be_refused);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

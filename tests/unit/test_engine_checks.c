@@ -263,6 +263,7 @@ int main(void)
     tcase_add_loop_test_raise_signal(tcase, checks__misuse_is_seen, SIGABRT, 0, 7);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

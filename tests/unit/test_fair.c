@@ -239,6 +239,7 @@ int main(void)
     tcase_add_test(t, fair__many_keys_come_and_go);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);

@@ -549,6 +549,7 @@ int main(void)
     tcase_add_test(t, fleet__a_reload_reaches_guests);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

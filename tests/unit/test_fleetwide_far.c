@@ -930,6 +930,7 @@ int main(void)
     tcase_add_test(t, fleetwide_far__one_that_nobody_has_is_wished_for);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -305,6 +305,7 @@ int main(void)
     tcase_add_loop_test(tc, journal_check__a_part_that_is_damaged_hides_no_other, 0, 2);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

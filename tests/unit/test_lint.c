@@ -835,6 +835,7 @@ int main(void)
     tcase_add_test(rules, lint__an_expression_is_told_of_where_it_stands);
     suite_add_tcase(suite, rules);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -213,6 +213,7 @@ int main(void)
     tcase_add_loop_test(t, loop_open__a_unix_socket_has_the_mode_of_its_access, 0, 4);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -674,6 +674,7 @@ int main(void)
     tcase_add_test(tc, names__one_that_comes_into_being_is_told);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -643,6 +643,7 @@ int main(void)
     tcase_add_test(tc, outcalls__refusals_do_not_count_against_a_target_and_what_never_left_not_at_all);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

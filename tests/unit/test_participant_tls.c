@@ -277,6 +277,7 @@ int main(void)
     tcase_add_test(all, participant_tls__what_cannot_be_used_is_refused_by_name);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -586,6 +586,7 @@ int main(void)
     tcase_add_test(runs, rehearse__an_error_is_found_after_however_many_notes);
     suite_add_tcase(suite, runs);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -330,6 +330,7 @@ int main(void)
     tcase_add_test(tc, every_command__says_that_its_output_is_lost);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -1076,6 +1076,7 @@ int main(void)
     tcase_add_test(t, sidecar__a_cancelled_pipe_is_gone_and_its_commands_are_not);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

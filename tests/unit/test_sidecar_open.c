@@ -469,6 +469,7 @@ int main(void)
     tcase_add_test(t, sidecar_open__a_guest_tells_of_missing_targets);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_FORK); /* each test begins with a process of its own */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
