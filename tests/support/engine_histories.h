@@ -121,6 +121,30 @@ static const char looping[] = TYPED
                                                                    "  - {name: c, after: [p], target: t, action: " CALL(
                                                                        ONCE) "}\n";
 
+/* As the chain, told from its end: the pivot is the first, and what comes before it the last. */
+static const char turned[] = PLAIN
+    "steps:\n"
+    "  - {name: p, after: [a], target: u, pivot: true, action: {method: /p.S/P, " ONCE "}}\n"
+    "  - {name: c, after: [p], target: t, action: {method: /p.S/C, " ONCE "}}\n"
+    "  - {name: a, target: t, action: {method: /p.S/A, " ONCE "}, compensation: {method: /p.S/UndoA, " ONCE "}}\n";
+
+/* What stands in cannot be told: neither the key of an earlier answer, nor a value. */
+static const char failing[] =
+    TYPED "steps:\n"
+          "  - {name: a, target: t, action: " CALL(
+              ONCE) ", compensation: none,\n"
+                    "     fallback: {last_good: {key: \"=input.sku.split('-')[1]\", max_age: 1m}}}\n"
+                    "  - {name: b, after: [a], target: u, action: " CALL(
+                        ONCE) ", compensation: none,\n"
+                              "     fallback: {value: {sku: \"=input.sku.split('-')[2]\"}}}\n";
+
+/* Those who wait are given its output before all is done. */
+static const char answering[] =
+    TYPED "forward_only: true\noutput: {sku: =steps.a.output.sku + '!'}\noutput_type: shapes.Line\nsteps:\n"
+          "  - {name: a, target: t, action: " CALL(
+              ONCE) "}\n"
+                    "  - {name: l, after: [a], deferred: true, target: u, action: " CALL(ONCE) "}\n";
+
 static const struct history histories[] = {
     {"before anything", chain, 8, .lines = ""},
     {"the first attempt is out", chain, 8,
@@ -169,7 +193,7 @@ static const struct history histories[] = {
     {"a retry waits for its budget", chain, 1,
      .lines = "set t budget=10\nstart r1\nanswer 1 a UNAVAILABLE said=one\ntick\nstart r2\nat 200"},
     {"its target cannot be reached", chain, 8,
-     .lines = "start r1\nanswer 1 a UNAVAILABLE reach=unreached\nstart r2\nat 7000"},
+     .lines = "start r1\nanswer 1 a UNAVAILABLE reach=unreached\nstart r2\nat 7000", "start r9"},
     {"its target is down for long", chain, 8,
      .lines = "start r1 deadline=200000\nanswer 1 a UNAVAILABLE reach=unreached\ntick\nanswer 1 a UNAVAILABLE "
               "reach=unreached"},
@@ -180,12 +204,14 @@ static const struct history histories[] = {
     {"its breaker is held open", chain, 8, .lines = "hold-open t\nstart r1\nat 30"},
     {"its breaker has opened", chain, 8,
      .lines = "set t breaker=yes\nstart r1\nstart r2\nanswer 1 a UNAVAILABLE\nanswer 2 a UNAVAILABLE\ntick\nat 2000"},
-    {"a rate lets one leave a second", chain, 8, .lines = "set t rate=1\nstart r1\nstart r2\nat 300"},
-    {"as many wait as may", chain, 1, .lines = "set t crowd=1 pending=3000\nstart r0\nstart r1\nat 100"},
+    {"a rate lets one leave a second", chain, 8, .lines = "set t rate=1\nstart r1\nstart r2\nat 300", "start r9"},
+    {"as many wait as may", chain, 1, .lines = "set t crowd=1 pending=3000\nstart r0\nstart r1\nat 100",
+     "start r9\nset t crowd=4"},
     {"an undo waits for its turn", chain, 1,
      .lines = "set t pending=3000 places=1\nstart r1\nanswer 1 a OK out=A\nstart r2\nat 50\nanswer 1 p NOT_FOUND"},
     {"its target is not configured any more", chain, 8, .lines = "start r1\nanswer 1 a OK out=A\ncrash gone=u"},
-    {"a drill delays its call", chain, 8, .lines = "drill 1 target=t delay=70 phase=1\nstart r1"},
+    {"a drill delays its call", chain, 8, .lines = "drill 1 target=t delay=70 phase=1\nstart r1",
+     "start r9\ndrill 0\ndrill 2 status=14 target=t\ndrill 3 phase=2"},
     {"no more sagas of it may live", chain, 8, .lines = "limit d live=1\nstart r1\nat 100"},
     {"all places for sagas are taken", chain, 8, .lines = "start r1\nstart r2\nstart r3\nstart r4\nstart r5"},
 
@@ -248,7 +274,7 @@ static const struct history histories[] = {
               "answer 2 f NOT_FOUND\nanswer 2 f.fallback NOT_FOUND"},
 
     {"in haste, and nobody is there", hasty, 8, .lines = "set t places=0\nstart r1"},
-    {"in haste, behind another", hasty, 1, .lines = "start r0\nstart r1\nat 5000"},
+    {"in haste, behind another", hasty, 1, .lines = "start r0\nstart r1\nat 5000", "start r9"},
     {"in haste, to be tried again", hasty, 8, .lines = "start r1\nat 5950\nanswer 1 a RESOURCE_EXHAUSTED"},
     {"in haste, with no fallback", hasty, 8, .lines = "start r1\nhold-open u\nanswer 1 a OK"},
     {"answers take long", hasty, 8,
@@ -286,6 +312,23 @@ static const struct history histories[] = {
          "out=*65"},
     {"a loop is undone", looping, 8, .lines = "start r1 in=xy\nanswer 1 a[0] OK\nanswer 1 a[1] NOT_FOUND"},
     {"a loop of nothing", looping, 8, .lines = "start r1 in="},
+
+    {"its pivot is told first, and is out", turned, 8, .lines = "start r1\nanswer 1 a OK"},
+    {"its pivot is told first, and unknown", turned, 8, .lines = "start r1\nanswer 1 a OK\nanswer 1 p INTERNAL"},
+    {"no key can be told", failing, 8, .lines = "start r1 in=x"},
+    {"a key can be told, and nothing is kept under it", failing, 8, .lines = "start r1 in=x-y"},
+    {"a value cannot be told", failing, 8, .lines = "start r1 in=x-y\nanswer 1 a OK out=z"},
+    {"it answers before its end", answering, 8, .lines = "start r1\nanswer 1 a OK out=A"},
+    {"its participant has a barrier", chain, 8, .lines = "set t barrier=yes\nstart r1"},
+    {"little time is left", chain, 8, .lines = "start r1\nat 29950"},
+    {"three in haste wait", hasty, 1, .lines = "start r0\nstart r1\nstart r2\nstart r3\nat 100",
+     "cancel 2\ncancel 3\ncancel 4\ntrip t\nset u budget=10\nset t pending=50"},
+    {"a retry waits for its target", chain, 8,
+     .lines = "set t budget=10\nstart r1\nanswer 1 a RESOURCE_EXHAUSTED\nat 20\nstart r2\nanswer 2 a UNAVAILABLE "
+              "reach=unreached\n"
+              "at 100\ntick"},
+    {"one undo has failed and the other waits", diamond, 8,
+     .lines = "start r1\nanswer 1 a OK\nanswer 1 b OK\nhold-open u\nanswer 1 c NOT_FOUND\nanswer 1 a INTERNAL"},
 };
 
 #define HISTORY_COUNT (sizeof histories / sizeof *histories)

@@ -3,7 +3,6 @@
 
 #include "sidecar/base/grpc_status.h"
 #include "sidecar/base/quiet.h"
-#include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"
 #include "sidecar/engine/engine_inside.h"
 #include "sidecar/journal/codec.h"
@@ -33,6 +32,8 @@ struct play {
     FILE *out;
     struct instant now;
     uint64_t token;
+    struct memory memory;
+    size_t taken; /* and not given back */
     struct out_call calls[CALLS_MAX];
     uint8_t journal[JOURNAL_MAX];
     size_t journal_size;
@@ -83,6 +84,33 @@ static struct target_options target_of(const char *name, unsigned places)
     return (struct target_options){.name = name, .timeout = SPAN_S(2), .max_concurrent_calls = places};
 }
 
+/* What is given back was taken, and of the same size: at the end there is nothing left. */
+static void *take(void *self, size_t size)
+{
+    ((struct play *)self)->taken += size;
+    return malloc(size);
+}
+
+static void *take_zeroed(void *self, size_t size)
+{
+    ((struct play *)self)->taken += size;
+    return calloc(1, size);
+}
+
+static void give_back(void *self, void *at, size_t size)
+{
+    struct play *p = self;
+    ck_assert_uint_ge(p->taken, size);
+    p->taken -= at == NULL ? 0 : size;
+    free(at);
+}
+
+static void end_engine(struct play *p)
+{
+    engine_destroy(p->engine);
+    ck_assert_uint_eq(p->taken, 0);
+}
+
 static void make_engine(struct play *p)
 {
     const struct engine_options options = {
@@ -104,7 +132,7 @@ static void make_engine(struct play *p)
         .tag = 1,
     };
     struct error_detail detail;
-    ck_assert_int_eq(engine_create(&options, &heap, &p->engine), 0);
+    ck_assert_int_eq(engine_create(&options, &p->memory, &p->engine), 0);
     for (const char *const *name = (const char *const[]){"t", "u", NULL}; *name != NULL; name++) {
         struct target_options t = target_of(*name, p->places);
         if (p->gone == NULL || strcmp(p->gone, *name) != 0)
@@ -122,6 +150,7 @@ struct play *play_open(struct definition *definition, unsigned places, FILE *out
 {
     struct play *p = calloc(1, sizeof *p);
     ck_assert_ptr_nonnull(p);
+    p->memory = (struct memory){.take = take, .take_zeroed = take_zeroed, .give_back = give_back, .self = p};
     p->definition = definition;
     p->places = places;
     p->out = out;
@@ -132,7 +161,7 @@ struct play *play_open(struct definition *definition, unsigned places, FILE *out
 
 void play_close(struct play *p)
 {
-    engine_destroy(p->engine);
+    end_engine(p);
     free(p);
 }
 
@@ -395,6 +424,21 @@ static void set_limit(struct play *p)
     ck_assert_int_eq(engine_set_limits(p->engine, &bound, 1), 0);
 }
 
+struct bytes play_journal(const struct play *p)
+{
+    return bytes_of(p->journal, p->journal_size);
+}
+
+bool play_next_record(struct bytes *rest, struct record *r)
+{
+    struct error_detail detail;
+    uint64_t previous;
+    if (rest->size == 0)
+        return false;
+    ck_assert_int_eq(codec_decode(rest, r, &previous, &detail), 0);
+    return true;
+}
+
 static void crash(struct play *p)
 {
     struct bytes rest = bytes_of(p->journal, p->journal_size);
@@ -402,16 +446,13 @@ static void crash(struct play *p)
     struct engine_out out = engine_out(p);
     uint64_t after = 0;
     memset(p->calls, 0, sizeof p->calls);
-    engine_destroy(p->engine);
+    end_engine(p);
     p->gone = value(p, "gone") != NULL ? "u" : NULL;
     make_engine(p);
-    while (rest.size > 0) {
-        struct record r;
-        uint64_t previous;
-        ck_assert_int_eq(codec_decode(&rest, &r, &previous, &detail), 0);
+    struct record r;
+    while (play_next_record(&rest, &r))
         ck_assert_msg(engine_replay(p->engine, &r, r.definition != 0 ? p->definition : NULL, &detail) == 0, "%s",
                       detail.text);
-    }
     ck_assert_int_eq(engine_resume(p->engine, p->now, &after, UINT_MAX, &out), 0);
 }
 
@@ -427,6 +468,8 @@ static bool arrange(struct play *p)
         p->now.us = ENGINE_WORDS_EPOCH_US + atoll(p->words[1]) * 1000;
     else if (is(p, "hold"))
         engine_hold(p->engine);
+    else if (is(p, "renew"))
+        engine_renew_leases(p->engine, p->now);
     else if (is(p, "release"))
         engine_release(p->engine, strtoull(p->words[1], NULL, 10));
     else if (is(p, "crash"))
@@ -470,6 +513,8 @@ static bool make_event(struct play *p, struct event *event)
         for (event->type = EVENT_START; !is(p, verbs[event->type]);)
             ck_assert_msg(++event->type <= EVENT_RESOLVE, "nothing is called %s", p->words[0]);
         set_request(p, event);
+        return event->type != EVENT_START || event->definition != NULL ||
+               engine_find_request(p->engine, event->request_id, bytes_of(NULL, 0)) != NULL;
     }
     return true;
 }

@@ -1,7 +1,9 @@
 /* engine_play.h - an engine that is played with, line by line, and says in full what it answers (engine_words.h). Two targets, t and u, of so many
  * places, and a timeout of 2 s. Time stands still but for `at` and `tick`.
  *
- *   at 1500 | tick | hold | release 1   the time is; it becomes that of the next timer, which goes off; no attempt leaves any more; an end is told
+ *   at 1500 | tick | hold | renew | release 1
+ *                                   the time is; it becomes that of the next timer, which goes off; no attempt leaves any more; all leases begin anew;
+ *                                   an end is told
  *   crash                           what was recorded is read back from bytes by another engine, which goes on; crash gone=u: without that target
  *   start|begin|enlist|commit|abort|keepalive|cancel|pause|resume|retry|skip|reject|resolve SAGA [STEP]
  *                                   and  id= in= deadline= lease= priority= trace= version= synthetic=yes who= scoped=yes actor= reason= room= tags= tag=
@@ -17,6 +19,7 @@
 #include "tests/support/engine_words.h"
 
 struct play;
+struct record;
 
 /* A new engine; definition (borrowed; NULL: none) is what is started. What is said goes to out, "; " before each thing. */
 struct play *play_open(struct definition *definition, unsigned places, FILE *out);
@@ -29,6 +32,10 @@ bool play_do(struct play *p, const char *line, size_t size);
 void play_say_to(struct play *p, FILE *out);
 struct engine *play_engine(struct play *p);
 struct instant play_now(const struct play *p);
+
+/* Everything that was recorded, and the records of it one after another; false: that was the last. */
+struct bytes play_journal(const struct play *p);
+bool play_next_record(struct bytes *rest, struct record *r);
 
 /* The definition of this text, resolved nowhere yet; ends the test when it cannot be read. */
 struct definition *play_definition(const char *text);

@@ -267,7 +267,9 @@ static void put_under_way(FILE *out, const struct engine *e, const struct saga *
         put_at(out, "left", step->left_at);
     put_bytes(out, "metadata", step->metadata);
     put_bytes(out, "request", step->mapped);
-    if (step->next_at.us != INSTANT_NEVER.us)
+    if (step->next_at.us == 0)
+        fputs(" next@once", out);
+    else if (step->next_at.us != INSTANT_NEVER.us)
         put_at(out, "next", step->next_at);
 }
 

@@ -41,7 +41,8 @@ static const struct history cases[] = {
      "start r2\nstart r3\nstart r4\nstart r4 in=*65\nstart r4 room=held\nbegin r4\nbegin r3"},
     {"how much of its deadline a start leaves to each step", hasty, 8, .lines = "",
      "start r1 deadline=4000\nstart r1 deadline=4001\nstart r1 deadline=3999\nstart r1"},
-    {"whose targets are not there", computing, 8, .lines = "set u places=0",
+    {"whose targets are not there", computing, 8,
+     .lines = "set u places=0 barrier=yes pending=3 crowd=4 adaptive=yes rate=1 budget=5",
      "start r1 in=x\nstart r1 in=u\nset u places=1\ncrash gone=u\nhold-open u\ntrip u"},
     {"whose definition is bound", chain, 8, .lines = "limit d live=2 starts=1\nstart r1\nat 100",
      "start r2\nstart r1\nlimit d live=1\nlimit other live=1\nat 1000\nstart r2 in=*65"},
@@ -49,6 +50,16 @@ static const struct history cases[] = {
      .lines = "limit d live=1\nstart r1\nat 1500\nanswer 1 a NOT_FOUND\nstart r2\nat 1900\nanswer 2 a NOT_FOUND\nstart "
               "r3\nat 2000",
      "start r4\nrelease 1\ncrash"},
+    {"whose definition is bound no more", chain, 8, .lines = "limit d live=1\nstart r1\nlimit other live=1",
+     "start r2"},
+    {"that find no place, after some have ended", chain, 8,
+     .lines = "start r1\nat 1000\nanswer 1 a NOT_FOUND\nstart r2\nat 1600\nanswer 2 a NOT_FOUND\nstart r3\nstart "
+              "r4\nstart r5\nat 1700",
+     "start r6\nbegin r6\nstart r3\nrelease 1"},
+    {"that find no place after a crash", chain, 8,
+     .lines = "start r1\nat 1000\nanswer 1 a NOT_FOUND\nstart r2\nat 1600\nanswer 2 a NOT_FOUND\nstart r3\nstart "
+              "r4\nstart r5\ncrash",
+     "start r6\nbegin r6"},
     {"what computes", computing, 8, .lines = "",
      "start r1 in=bad\nstart r1 in=damaged\nstart r1 in=**\nstart r1 in=x tags=sku=x\nstart r1 in=x\nstart r1 in=lost"},
     {"how many instances", looping, 8, .lines = "",
@@ -78,8 +89,10 @@ static const struct history cases[] = {
      "timeout=5\n"
      "begin r1 enlist=a lease=2000 tries=5 backoff=9\nbegin r1 enlist=a lease=2001\nbegin r1 enlist=a lease=2000 "
      "name=other\nstart r1"},
-    {"what begins it again once it has turned back", NULL, 8, .lines = "begin r1 enlist=a\nabort 1\nat 5",
-     "begin r1 enlist=a\nbegin r1\nenlist 1 enlist=a\nenlist 1\ncommit 1\nabort 1\nabort 1 settle=a:UNKNOWN\nabort 1 "
+    {"what begins it again once it has turned back", NULL, 8,
+     .lines = "begin r1 enlist=a method=/p.S/Undone\nabort 1\nat 5",
+     "begin r1 enlist=a method=/p.S/Undone\nbegin r1\nenlist 1 enlist=a\nenlist 1\ncommit 1\nabort 1\nabort 1 "
+     "settle=a:UNKNOWN\nabort 1 "
      "settle=a:DONE\n"
      "abort 1 settle=x:DONE\nkeepalive 1\nbegin r2 name=n"},
     {"what begins it again once it is refused", NULL, 8,
