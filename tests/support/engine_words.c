@@ -454,7 +454,9 @@ void engine_words_difference(FILE *out, const char *before, const char *after)
         if (was == NULL ? !is_nothing(line) : strncmp(was, line, size) != 0)
             fprintf(out, "; %.*s", (int)size - 1, line);
     }
-    for (const char *line = before; *line != '\0'; line = strchr(line, '\n') + 1)
-        if (same_fact(after, line) == NULL)
-            fprintf(out, "; -%.*s", (int)(strchr(line, ':') - line), line);
+    for (const char *line = before; *line != '\0'; line = strchr(line, '\n') + 1) {
+        int size = (int)(strchr(line, ':') - line);
+        if (same_fact(after, line) == NULL && strcspn(line, " ") + 3 == (size_t)size) /* "7 is", and all behind it */
+            fprintf(out, "; -%.*s", size - 3, line);
+    }
 }

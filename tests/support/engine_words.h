@@ -17,7 +17,7 @@ void engine_words_effect(FILE *out, const struct engine *e, const struct effect 
 /* All of it: sagas, steps, targets, counts. What is as it is in the beginning, and zero, is left out. */
 void engine_words_state(FILE *out, const struct engine *e, struct instant now);
 
-/* The facts of `after` that are not in `before`, and by a '-' those that are there no more; "; " before each. */
+/* The facts of `after` that are not in `before`, and by a '-' the sagas that are there no more; "; " before each. */
 void engine_words_difference(FILE *out, const char *before, const char *after);
 
 #endif
