@@ -563,8 +563,8 @@ static bool saga_in_state(const struct saga *s, const struct record *r)
         return s->state == SAGA_RUNNING;
     case RECORD_ANSWERED:
         return s->state == SAGA_RUNNING && s->definition != NULL && !s->answered;
-    case RECORD_STUCK:
-        return s->state == SAGA_RUNNING || s->state == SAGA_COMPENSATING;
+    case RECORD_STUCK: /* an enlisted one is stuck on its way back alone */
+        return (s->state == SAGA_RUNNING && s->definition != NULL) || s->state == SAGA_COMPENSATING;
     case RECORD_PAUSED:
         return !s->paused;
     case RECORD_RESUMED:
