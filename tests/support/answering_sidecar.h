@@ -48,6 +48,7 @@ static ProtobufCMessage *messages[SCREEN_ANSWERS]; /* of its answers */
 static bool given[SCREEN_ANSWERS];
 static FILE *asked;
 static unsigned streams;
+static const char *opened; /* the address; NULL: none was given */
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_gethostname(char *name, size_t size);
@@ -85,6 +86,7 @@ int64_t __wrap_wire_deadline(int64_t timeout_ms)
 int __wrap_wire_open(const struct wire_options *options, struct wire **out, struct saga_error *error)
 {
     (void)error;
+    opened = options->address;
     if (options->address != NULL)
         fprintf(asked, "? to %s by %s, %s, %s, %s\n", options->address, options->tls.certificate, options->tls.key,
                 options->tls.roots, options->tls.identity);
@@ -100,10 +102,18 @@ void __wrap_wire_close(struct wire *w)
 const char *__wrap_wire_address(const struct wire *w)
 {
     (void)w;
-    return "unix:here.sock";
+    return opened == NULL ? "unix:here.sock" : opened;
 }
 
-/* Those fields alone that are not as they are when nothing is said. */
+static unsigned sum_of(const char *text)
+{
+    unsigned sum = 2166136261u;
+    for (; *text != '\0'; text++)
+        sum = (sum ^ (unsigned char)*text) * 16777619u;
+    return sum;
+}
+
+/* Those fields alone that are not as they are when nothing is said; of a long text its size and a sum. */
 static json_t *said_of(const ProtobufCMessage *request)
 {
     const char *name;
@@ -118,6 +128,8 @@ static json_t *said_of(const ProtobufCMessage *request)
                                  (json_is_array(value) && json_array_size(value) == 0);
         if (nothing)
             json_object_del(fields, name);
+        else if (word != NULL && strlen(word) > 400)
+            json_object_set_new(fields, name, json_sprintf("%zu bytes, %08x", strlen(word), sum_of(word)));
     }
     return fields;
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FILE_MAX 65536
+
 /* ---- reading ---- */
 
 static void skip_space(const char **at)
@@ -77,6 +79,19 @@ static size_t size_of(const ProtobufCFieldDescriptor *f)
     }
 }
 
+/* Gives what is in the file of this name. */
+static uint8_t *file_of(const char *name, size_t size, size_t *read)
+{
+    char path[64];
+    uint8_t *content = malloc(FILE_MAX);
+    snprintf(path, sizeof path, "%.*s", (int)size, name);
+    FILE *file = fopen(path, "r");
+    ck_assert_msg(file != NULL && content != NULL, "%s", path);
+    *read = fread(content, 1, FILE_MAX, file);
+    fclose(file);
+    return content;
+}
+
 static void read_fields(ProtobufCMessage *m, const char **at);
 
 static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *type)
@@ -108,8 +123,12 @@ static void read_value(const ProtobufCFieldDescriptor *f, void *to, const char *
         return;
     case PROTOBUF_C_TYPE_BYTES: {
         ProtobufCBinaryData *bytes = to;
-        bytes->data = (uint8_t *)quoted(at, &bytes->len);
-        return;
+        if (*word != '@') {
+            bytes->data = (uint8_t *)quoted(at, &bytes->len);
+            return;
+        }
+        bytes->data = file_of(word + 1, size - 1, &bytes->len);
+        break;
     }
     case PROTOBUF_C_TYPE_ENUM:
         *(int *)to = enum_value(f->descriptor, word, size);

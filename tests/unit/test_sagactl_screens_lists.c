@@ -98,6 +98,12 @@ static const struct screen_row lines[] = {
      {LETTERS(ALL_SAGAS "next_page_token:'t'"), LETTERS("sagas{" SECOND_SAGA "}")},
      0},
     {"deadletters --summary --journal shop-b --status UNAVAILABLE", {LETTERS(ALL_SAGAS)}, 0},
+    {"deadletters --summary",
+     {LETTERS("sagas{id:'a' definition:'x' stuck_step:'s'} sagas{id:'b' definition:'x' stuck_step:'t'} sagas{id:'c' "
+              "definition:'y' stuck_step:'s'} "
+              "sagas{id:'d' definition:'x' stuck_step:'s' steps{name:'s' last_status:1}} sagas{id:'e' definition:'x' "
+              "stuck_step:'s'}")},
+     0},
     {"deadletters --summary", {LETTERS("")}, 0},
     {"deadletters --summary", {LETTERS("next_page_token:'t'"), LETTERS("next_page_token:'t'")}, 0},
     {"retry --all --status DEADLINE_EXCEEDED --step pay --definition refund", {LETTERS(ALL_SAGAS)}, 0},

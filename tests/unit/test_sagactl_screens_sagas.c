@@ -5,7 +5,11 @@
 #include "tests/support/screens.h"
 
 #define GET(text) ANSWER("Get", get_response, text)
-#define STATUS    ANSWER("Status", status_response, "loops{" LOOP "} " OTHER_LOOPS)
+/* A name of 200 letters: six of them are more than a line of text has room for. */
+#define TEN  "abcdefghij"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
+#define STATUS ANSWER("Status", status_response, "loops{" LOOP "} " OTHER_LOOPS)
 
 static const struct screen_row
     got[] =
@@ -18,7 +22,7 @@ static const struct screen_row
         {"why " SAGA " --address unix:other.sock",
          {GET("saga{id:'" SAGA
               "' state:STUCK stuck_step:'reserve' stuck_reason:PIVOT_UNKNOWN started_at:-60 " STUCK_STEPS
-              "steps{name:'ship' action:UNKNOWN} steps{name:'mail' action:PENDING}}")},
+              "steps{name:'ship' action:UNKNOWN} steps{name:'mail' action:PENDING}} " EVENTS)},
          0},
 };
 
@@ -29,6 +33,10 @@ static const struct screen_row faces[] = {
     {"why " SAGA " --color always", {GET("saga{" RUNNING_SAGA "} " EVENTS), STATUS}, 0},
     {"why " SAGA " -o json", {GET("saga{" RUNNING_SAGA "}"), STATUS}, 0},
     {"get --request-id r-1", {ANSWER("Find", find_response, "saga_id:'" SAGA "'"), GET("saga{" RUNNING_SAGA "}")}, 0},
+    {"get " SAGA,
+     {GET("saga{lacks{step:'" LONG "'} lacks{step:'" LONG "'} lacks{step:'" LONG "'} lacks{step:'" LONG
+          "'} lacks{step:'" LONG "'} lacks{step:'" LONG "'}}")},
+     0},
     {"get --request-id r-1 " SAGA, {{NULL, NULL, NULL, 0, NULL}}, 0},
     {"get", {{NULL, NULL, NULL, 0, NULL}}, 0},
     {"get " SAGA,

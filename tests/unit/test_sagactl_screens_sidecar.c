@@ -192,6 +192,15 @@ static const struct screen_row lines[] = {
           "targets{name:'f'} targets{name:'g'} targets{name:'h'} targets{name:'i'} targets{name:'j'} targets{name:'k'} "
           "targets{name:'l'} targets{name:'m'} targets{name:'n'}}")},
      0},
+    {"top --once",
+     {STATUS("loops{}"),
+      STATUS("loops{failing_steps{count:1 step:'a'} failing_steps{count:2 step:'b'} failing_steps{count:3 step:'c'} "
+             "failing_steps{count:4 step:'d'} failing_steps{count:5 step:'e'} failing_steps{count:6 step:'f'} "
+             "failing_steps{count:7 step:'g'} "
+             "failing_steps{count:8 step:'h'} failing_steps{count:8 step:'i'} failing_steps{count:9 step:'j'}} "
+             "loops{failing_steps{step:'k'} "
+             "failing_steps{count:19 step:'l'} failing_steps{count:1 step:'m'}}")},
+     0},
     {"top --timeout 4s",
      {STATUS("loops{sagas_started:1}"), STATUS("loops{sagas_started:7}"), STATUS("loops{sagas_started:9}")},
      0},
@@ -204,6 +213,7 @@ static const struct screen_row lines[] = {
                "objectives{definition:'check-out' kind:SYNTHETIC_SUCCESS promised:0.999 loop:1} "
                "objectives{definition:'a' journal:'b'} ")},
      0},
+    {"slo rules", {PROMISES("objectives{definition:'azAZ09-_.@[`{/:' promised:0.5}")}, 0},
     {"slo rule", {NOBODY}, 0},
     {"slo",
      {PROMISES("objectives{definition:'a' kind:SUCCESS promised:1 windows{all:9 bad:9}} objectives{definition:'b' "
@@ -273,6 +283,7 @@ static const struct screen_row lines[] = {
     {"definitions -o json", {KNOWN("definitions{name:'a'} next_page_token:'t'"), KNOWN("definitions{name:'b'}")}, 0},
     {"definitions", {KNOWN("")}, 0},
     {"definitions checkout -o json", {ANSWER("GetDefinition", definition, "name:'checkout' source:'a: 1'")}, 0},
+    {"definitions checkout", {ANSWER("GetDefinition", definition, "source:'\xc2z \x85 \xc2\x9f \xc3\x9f\r'")}, 0},
     {"definitions checkout", {REFUSES("GetDefinition", 5, "DEFINITION_UNKNOWN", "name: there is none")}, 0},
     {"definitions checkout", {ANSWER("GetDefinition", definition, "source:'a\r\nb\rc\td\x7f\xc2\x85\xc2\xa0\x01'")}, 0},
     {"schema list -o json", {SCHEMAS("schemas{name:'a'} next_page_token:'t'"), SCHEMAS("schemas{name:'b'}")}, 0},
