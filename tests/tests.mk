@@ -57,6 +57,9 @@ $(call wraps,client_settings,grpc_channel_create pthread_create)
 $(call wraps,$(addprefix sagactl_,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top \
 	trust why),$(addprefix wire_,open call close address))
 $(call wraps,$(addprefix sagactl_,fleet sagas start terminal top),nanosleep)
+$(call wraps,$(addprefix sagactl_screens_,sagas lists sidecar files acts),$(addprefix wire_,open call close address stream_open stream_read stream_close deadline) clock_gettime nanosleep \
+	gethostname)
+$(call wraps,sagactl_screens_files,usleep sleep system getpid)
 $(call wraps,sagactl_terminal,isatty)
 $(call wraps,$(addprefix sagactl_,reflect watch),$(addprefix wire_,open call close address stream_open stream_read stream_close))
 $(call wraps,client_lease,wire_now wire_wake wire_deadline wire_call_background client_tx_destroy)

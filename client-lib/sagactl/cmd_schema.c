@@ -31,9 +31,10 @@ int run_register_schema(struct run *r, const char *name, char *data, size_t size
         status = run_json(r, &answer->base, r->o.word_count > 2);
     else if (!r->o.json)
         fprintf(r->screen.out, "%s %.12s %s\n", name, screen_clean(&r->screen, answer->hash, hash, sizeof hash),
-                r->o.dry_run                 ? "would be registered"
-                : answer->already_registered ? "was registered already"
-                                             : "registered");
+                r->o.dry_run && answer->already_registered ? "is registered already"
+                : r->o.dry_run                             ? "would be registered"
+                : answer->already_registered               ? "was registered already"
+                                                           : "registered");
     protobuf_c_message_free_unpacked(&answer->base, NULL);
     return status;
 }

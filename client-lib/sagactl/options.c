@@ -460,6 +460,12 @@ static bool options_agree(const struct reading *r)
         return wrong(r, o->word_count == 0 ? "needs SAGA-ID [STEP], or --all"
                                            : "--definition, --step and --status go with --all");
     bool letters = o->command->run == command_deadletters, bulk = letters && o->word_count > 0;
+    bool shows = (o->given & (OPTION_BIT(OPTION_LIMIT) | OPTION_BIT(OPTION_PAGE) | OPTION_BIT(OPTION_ALL))) != 0;
+    if (bulk && (o->summary || narrows || shows))
+        return wrong(r,
+                     "%s acts on all that --where lets through: no --summary, --step, --status, --limit, --page or "
+                     "--all goes with it",
+                     o->words[0]);
     if (letters && narrows && !o->summary)
         return wrong(r, "--step and --status go with --summary");
     if (o->reflect && o->dry_run)

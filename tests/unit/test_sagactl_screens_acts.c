@@ -1,0 +1,114 @@
+/* What sagactl asks for when it changes something, and what it says of each way in which that can fail. It is kept in tests/fixtures/sagactl;
+ * `build/release/tests/unit/test_sagactl_screens_acts write` writes that anew, for its difference to be read. */
+#include "tests/support/kept_text.h"
+#include "tests/support/screen_texts.h"
+#include "tests/support/screens.h"
+
+static const char *const acts[] = {
+    "cancel " SAGA,
+    "pause " SAGA,
+    "resume " SAGA,
+    "retry " SAGA,
+    "retry " SAGA " 'pay[3]'",
+    "skip " SAGA " pay --reason r",
+    "reject " SAGA " pay --reason r",
+    "resolve " SAGA " --reason r",
+    "breaker trip bank --reason r",
+    "breaker hold bank --reason r",
+    "breaker reset bank --reason r",
+    "hold checkout --reason r",
+    "release checkout",
+    "forget checkout/score k",
+    "rules arm wake",
+    "rules undo wake",
+    "fleet give shop-b",
+};
+
+static void put_acts(FILE *out)
+{
+    static const char *const more[] = {"", " -o json", " --actor ben --timeout 3s", " --reason 'a reason'"};
+    char line[160];
+    screens_begin();
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        for (size_t k = 0; k < sizeof more / sizeof *more; k++) {
+            snprintf(line, sizeof line, "%s%s", acts[i], more[k]);
+            screens_put_line(out, line);
+        }
+}
+
+static void put_about(FILE *out)
+{
+    static const char *const lines[] = {"version",
+                                        "version -o json",
+                                        "help lst",
+                                        "help nothing-like-it",
+                                        "help help",
+                                        "completion csh",
+                                        "help -o json bulk",
+                                        "runbook",
+                                        "runbook -o json",
+                                        "runbook SagadJournalFul",
+                                        "runbook nothing-like-it",
+                                        "runbook SagadJournalFull --utc",
+                                        "runbook SagadDown -o json",
+                                        "runbook SagadStuckSagas --address unix:other.sock"};
+    screens_begin();
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+        screens_put_line(out, lines[i]);
+}
+
+/* Every code, with each reason that sagactl knows; and everything that may hinder a connection. */
+static void put_failures(FILE *out)
+{
+    static const char *const reasons[] = {"", "NOT_STUCK", SAGA_REASON_UNREACHABLE, SAGA_REASON_LOST,
+                                          SAGA_REASON_ARGUMENT};
+    static const char *const words[] = {"saga_id: is wrong",
+                                        "name: is wrong",
+                                        "definition: is wrong",
+                                        "step: is wrong",
+                                        "target: is wrong",
+                                        "No such file",
+                                        "Connection refused",
+                                        "Permission denied",
+                                        "certificate verify failed",
+                                        "it is of somebody else",
+                                        "wrong version number",
+                                        "http1 answered",
+                                        "parsing HTTP/2",
+                                        "no SETTINGS came",
+                                        "Socket closed",
+                                        "Connection reset",
+                                        "DNS resolution failed for x",
+                                        "no connection in time",
+                                        "something else",
+                                        "\033[2J"};
+    static const char *const lines[] = {"pause " SAGA, "pause " SAGA " -o json", "pause " SAGA " --address bank:7240",
+                                        "pause " SAGA " --address unix:tests/tests.mk"};
+    screens_begin();
+    for (int code = 1; code <= 17; code++)
+        for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+            const struct screen_row row = {lines[0], {REFUSES("Pause", code, reasons[i], "these words")}, 0};
+            screens_put(out, &row);
+        }
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+            const struct screen_row row = {lines[k], {REFUSES("Pause", 14, SAGA_REASON_UNREACHABLE, words[i])}, 0};
+            const struct screen_row refused = {lines[k], {REFUSES("Pause", 9, "NOT_STUCK", words[i])}, 0};
+            screens_put(out, &row);
+            if (k < 2)
+                screens_put(out, &refused);
+        }
+}
+
+START_TEST(screens__show_what_is_done_and_what_fails)
+{
+    kept_text_compare("tests/fixtures/sagactl/acts.txt", put_acts);
+    kept_text_compare("tests/fixtures/sagactl/about.txt", put_about);
+    kept_text_compare("tests/fixtures/sagactl/failures.txt", put_failures);
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    return kept_text_run(argc, argv, "sagactl_screens_acts", screens__show_what_is_done_and_what_fails);
+}
