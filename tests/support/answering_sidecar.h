@@ -6,7 +6,7 @@
 
 #include "client-lib/sagactl/json.h"
 #include "client-lib/sagactl/run.h"
-#include "tests/support/message_text.h"
+#include "tests/support/message_of_text.h"
 #include "tests/support/no_pause.h"
 
 #include <check.h>

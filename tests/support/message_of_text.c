@@ -1,5 +1,5 @@
-/* message_text.c - read and changed by descriptors alone. */
-#include "tests/support/message_text.h"
+/* message_of_text.c - read and changed by descriptors alone. */
+#include "tests/support/message_of_text.h"
 
 #include "google/protobuf/duration.pb-c.h"
 #include "google/protobuf/timestamp.pb-c.h"

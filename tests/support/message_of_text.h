@@ -1,6 +1,6 @@
-/* message_text.h - messages of the API written as text in a test, and each field of one changed in turn. */
-#ifndef SAGA_TESTS_MESSAGE_TEXT_H
-#define SAGA_TESTS_MESSAGE_TEXT_H
+/* message_of_text.h - messages of the API written as text in a test, and each field of one changed in turn. */
+#ifndef SAGA_TESTS_MESSAGE_OF_TEXT_H
+#define SAGA_TESTS_MESSAGE_OF_TEXT_H
 
 #include <protobuf-c/protobuf-c.h>
 
