@@ -8,7 +8,7 @@
 
 #include "google/protobuf/timestamp.pb-c.h"
 
-#define SHOWN_MAX 60
+#define SHOWN_MAX 120
 #define SAME_MIN  16 /* so many equal bytes are counted */
 
 void message_text_put_bytes(FILE *out, struct bytes bytes)
