@@ -158,9 +158,11 @@ static void vary_value(struct varying *v, const ProtobufCFieldDescriptor *field,
         vary_bytes(v, at);
         break;
     case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_UINT32:
         vary_number(v, field->name, at);
         break;
     case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
         vary_seconds(v, at);
         break;
     case PROTOBUF_C_TYPE_DOUBLE:
