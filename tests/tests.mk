@@ -53,8 +53,10 @@ $(call wraps,async_queue,wire_wake)
 $(call wraps,async_pipe,$(addprefix wire_,wake is_shut now backoff duplex_open duplex_send duplex_reached duplex_cancel))
 $(call wraps,wire_ends,wire_batch wire_create_call wire_admit wire_dismiss grpc_call_unref grpc_call_cancel)
 $(call wraps,client_watch,wire_stream_open)
+$(call wraps,participant_options,grpc_server_create grpc_server_add_http2_port certificates_create certificates_destroy transport_server_credentials)
 STILL_WIRE := $(addprefix wire_,open close shutdown wake forked is_own_thread address now deadline time_left_ms backoff call) request_id_make
-$(call wraps,client_requests client_answers,$(STILL_WIRE))
+$(call wraps,client_requests client_answers watch_states,$(STILL_WIRE))
+$(call wraps,watch_states,$(addprefix wire_stream_,open read reached cancel close))
 $(call wraps,client_settings,grpc_channel_create pthread_create)
 $(call wraps,$(addprefix sagactl_,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top \
 	trust why),$(addprefix wire_,open call close address))
