@@ -203,8 +203,8 @@ static void put_leases(void)
         put_result(code, &error);
         ck_assert_int_eq(saga_settle(tx, "a", SAGA_DONE, NULL, 0, &error), SAGA_OK);
         fprintf(out, "  settled %" PRId64, saga_tx_lease_left_ms(tx));
-        ck_assert_int_eq(saga_commit(tx, &error), SAGA_OK);
-        fprintf(out, " committed %" PRId64 "\n", saga_tx_lease_left_ms(tx));
+        ck_assert_int_eq(i % 2 == 0 ? saga_commit(tx, &error) : saga_abort(tx, "why", &error), SAGA_OK);
+        fprintf(out, " over %" PRId64 "\n", saga_tx_lease_left_ms(tx));
         saga_tx_free(tx);
     }
     quiet = false;
@@ -233,6 +233,25 @@ static void put_refusals(void)
     put_result(saga_tx_attach(client, NULL, 700, 3000, &other, &error), &error);
     put_result(saga_tx_attach(client, "s-1", -1, 3000, &other, &error), &error);
     put_result(saga_tx_attach(client, "s-1", 1, 3000, NULL, &error), &error);
+    ends[0] = (struct end){SAGA_E_FAILED_PRECONDITION, "SAGA_ENDED", true};
+    end_count = 1;
+    calls = 0;
+    ck_assert_int_eq(saga_commit(tx, NULL), SAGA_E_FAILED_PRECONDITION);
+    end_count = 0;
+    error.code = 77;
+    ck_assert_int_eq(saga_get(client, "s-1", NULL, &error), SAGA_E_INTERNAL);
+    answer = bytes_of("\x0a\x00", 2);
+    error.code = 77;
+    ck_assert_int_eq(saga_get(client, "s-1", NULL, &error), SAGA_OK);
+    ck_assert_int_eq(error.code, 77); /* what succeeds leaves it alone */
+    for (int i = -1; i < 18; i++) {
+        memset(&error, 'x', sizeof error);
+        put_result(saga_error_set(&error, i, i % 2 == 0 ? NULL : "REASON", i % 3 == 0 ? NULL : "field",
+                                  i % 4 == 0 ? NULL : "words"),
+                   &error);
+        fprintf(out, "  %d %" PRId64 " %s %s\n", error.code, error.retry_delay_ms, saga_status_name(i),
+                saga_status_text(i));
+    }
     saga_tx_free(tx);
     saga_tx_free(NULL);
     saga_client_shutdown(client);

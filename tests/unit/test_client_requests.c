@@ -3,6 +3,7 @@
 #include "tests/support/kept_text.h"
 #include "tests/support/still_wire.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@ static void put_opening(void)
     static const struct saga_client_options rows[] = {
         {.address = NULL},
         {.address = "unix:/run/x"},
+        {.address = "nowhere"},
+        {.address = "nowhere", .async_poll = true},
         {.timeout_ms = 1},
         {.timeout_ms = -1},
         {.message_bytes_max = 294911},
@@ -47,6 +50,7 @@ static void put_opening(void)
         saga_client *client = client_of(&rows[i]);
         if (client == NULL)
             continue;
+        ck_assert(client->async.fd < 0 || fcntl(client->async.fd, F_GETFD) >= 0);
         const struct saga_client_options *o = &client->options;
         fprintf(out,
                 "  timeout %" PRId64 " fast %d keeper_off %d poll %d %d queue %u %zu pipe %u %u bytes %zu address %s\n",
