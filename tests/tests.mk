@@ -36,7 +36,7 @@ $(call wraps,alloc,malloc calloc realloc)
 
 # The api without gRPC behind its calls: what stands in tests/support/api_world.c takes the place of these.
 CALLS := $(addprefix rpc_,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask ask_cancel ask_took)
-$(call wraps,api api_log audit change faults get known lists looks objectives operator payload permit pipe reads relay request_fields subscribers,$(CALLS))
+$(call wraps,api api_log audit change faults get known lists looks objectives operator payload permit pipe pipe_model reads relay request_fields subscribers,$(CALLS))
 $(call wraps,audit,arena_pack)
 $(call wraps,subscribers,malloc)
 $(call wraps,$(addprefix postgres_,away hold looks refusals server store),pg_now)

@@ -6,6 +6,9 @@
 #include "tests/support/vary.h"
 #include "tests/support/wire_text.h"
 
+#include "google/rpc/error_details.pb-c.h"
+#include "google/rpc/status.pb-c.h"
+
 #include <check.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -39,6 +42,8 @@ struct chance_saga chance_sagas[CHANCE_SAGAS_MAX];
 unsigned chance_saga_count;
 static uint64_t number;
 static FILE *kept;
+static bool by_pipe;
+static struct world_call *pipes[WORLD_LOOPS_MAX];
 
 unsigned chance_pick(unsigned count)
 {
@@ -67,30 +72,118 @@ unsigned chance_loop(void)
 
 /* ---- what happens ---- */
 
-/* Something is asked for, whatever the sidecar says to it. A saga that has begun with it is looked at from now on. */
+/* What came of a request: its answer, packed, or why there is none. */
+struct outcome {
+    bool refused;
+    char reason[64], message[256];
+    uint8_t body[4096];
+    size_t size;
+};
+
+/* The number of a command's field in Command, and of its answer's in Result; 0: a Pipe does not take it. */
+static unsigned command_of(enum method_id method)
+{
+    for (unsigned i = 0; i < saga__v1__command__descriptor.n_fields; i++)
+        if (saga__v1__command__descriptor.fields[i].descriptor == methods[method].request)
+            return saga__v1__command__descriptor.fields[i].id;
+    return 0;
+}
+
+static void read_result(const Saga__V1__Result *result, enum method_id method, struct outcome *o)
+{
+    o->refused = result->result_case == SAGA__V1__RESULT__RESULT_ERROR;
+    if (!o->refused) {
+        const ProtobufCMessage *answer = &result->start->base;
+        ck_assert_uint_eq(result->result_case, command_of(method) + 1);
+        ck_assert_ptr_eq(answer->descriptor, methods[method].response);
+        o->size = protobuf_c_message_pack(answer, o->body);
+        return;
+    }
+    snprintf(o->message, sizeof o->message, "%s", result->error->message);
+    for (size_t i = 0; i < result->error->n_details; i++)
+        if (strstr(result->error->details[i]->type_url, "ErrorInfo") != NULL) {
+            const ProtobufCBinaryData *value = &result->error->details[i]->value;
+            Google__Rpc__ErrorInfo *info = google__rpc__error_info__unpack(NULL, value->len, value->data);
+            snprintf(o->reason, sizeof o->reason, "%s", info->reason);
+            google__rpc__error_info__free_unpacked(info, NULL);
+        }
+}
+
+/* In a message of up to three commands, of which the others are none: one before it, and one behind it. */
+static void ask_by_pipe(unsigned loop, enum method_id method, const char *text, struct outcome *o)
+{
+    char message[700];
+    uint8_t wire[700];
+    static unsigned nth;
+    bool before = ++nth % 3 == 0, behind = nth % 4 == 0;
+    snprintf(message, sizeof message, "%s1:{%u:{%s}}%s", before ? "1:{} " : "", command_of(method), text,
+             behind ? " 1:{3:{1:'no id'}}" : "");
+    struct bytes bytes = bytes_of(wire, wire_of_text(message, wire, sizeof wire));
+    struct world_call *pipe = pipes[loop];
+    if (pipe == NULL) {
+        pipe = pipes[loop] = api_world_ask_bytes(&chance_world, loop, METHOD_PIPE, bytes);
+    } else {
+        ck_assert_uint_gt(pipe->wanted, 0);
+        pipe->wanted--;
+        relay_message(chance_world.loop[loop].relay, (struct rpc_call *)pipe, bytes);
+    }
+    api_world_settle(&chance_world);
+    ck_assert(pipe->sending);
+    const struct bytes *said = &pipe->sent[pipe->sent_count - 1];
+    Saga__V1__PipeResponse *m = saga__v1__pipe_response__unpack(NULL, said->size, said->at);
+    ck_assert_uint_eq(m->n_results, 1u + before + behind);
+    for (size_t i = 0; i < m->n_results; i++)
+        if (i != before)
+            ck_assert_int_eq(m->results[i]->result_case, SAGA__V1__RESULT__RESULT_ERROR);
+    read_result(m->results[before], method, o);
+    saga__v1__pipe_response__free_unpacked(m, NULL);
+    api_world_took(pipe);
+}
+
+static void ask_alone(unsigned loop, enum method_id method, const char *text, struct outcome *o)
+{
+    struct world_call *call = chance_ask(loop, method, "%s", text);
+    ck_assert(call->ended && call->body.size <= sizeof o->body);
+    o->refused = call->status != 0;
+    snprintf(o->reason, sizeof o->reason, "%s", call->reason);
+    snprintf(o->message, sizeof o->message, "%s", call->message);
+    o->size = call->body.size;
+    memcpy(o->body, call->body.at, call->body.size);
+    api_world_free(call);
+}
+
+/* A saga that has begun is looked at from now on. */
+static void remember(const char *id)
+{
+    unsigned i = 0;
+    while (i < chance_saga_count && strcmp(chance_sagas[i].id, id) != 0)
+        i++;
+    snprintf(chance_sagas[i].id, sizeof chance_sagas[i].id, "%s", id);
+    chance_saga_count += i == chance_saga_count;
+}
+
+/* Something is asked for, whatever the sidecar says to it. */
 static void do_it(enum method_id method, const char *text)
 {
-    struct world_call *call = chance_ask(chance_loop(), method, "%s", text);
-    ck_assert(call->ended);
+    struct outcome o = {.refused = false};
+    unsigned loop = chance_loop();
+    if (by_pipe && command_of(method) != 0)
+        ask_by_pipe(loop, method, text, &o);
+    else
+        ask_alone(loop, method, text, &o);
     if (kept != NULL) {
         fprintf(kept, "%s %s: ", authz_method_name(method), text);
-        if (call->status != 0)
-            fprintf(kept, "%s %s", call->reason, call->message);
+        if (o.refused)
+            fprintf(kept, "%s %s", o.reason, o.message);
         else
-            message_text_put_packed(kept, methods[method].response, call->body);
+            message_text_put_packed(kept, methods[method].response, bytes_of(o.body, o.size));
         fputc('\n', kept);
     }
-    if (call->status == 0 && (method == METHOD_START || method == METHOD_BEGIN)) {
-        ProtobufCMessage *m = protobuf_c_message_unpack(methods[method].response, NULL, call->body.size, call->body.at);
-        const char *id = methods_text(m, "saga_id");
-        unsigned i = 0;
-        while (i < chance_saga_count && strcmp(chance_sagas[i].id, id) != 0)
-            i++;
-        snprintf(chance_sagas[i].id, sizeof chance_sagas[i].id, "%s", id);
-        chance_saga_count += i == chance_saga_count;
+    if (!o.refused && (method == METHOD_START || method == METHOD_BEGIN)) {
+        ProtobufCMessage *m = protobuf_c_message_unpack(methods[method].response, NULL, o.size, o.body);
+        remember(methods_text(m, "saga_id"));
         protobuf_c_message_free_unpacked(m, NULL);
     }
-    api_world_free(call);
 }
 
 static void start(void)
@@ -201,6 +294,11 @@ void chance_open(unsigned loops, uint64_t seed, FILE *out)
         api_world_register(&chance_world, definitions[i]);
 }
 
+void chance_pipe(void)
+{
+    by_pipe = true;
+}
+
 void chance_step(void)
 {
     unsigned what = chance_pick(20);
@@ -220,6 +318,14 @@ void chance_step(void)
 
 void chance_close(void)
 {
+    for (unsigned k = 0; k < WORLD_LOOPS_MAX; k++)
+        if (pipes[k] != NULL) {
+            api_world_half_close(pipes[k]);
+            ck_assert(pipes[k]->ended && pipes[k]->status == 0);
+            api_world_free(pipes[k]);
+            pipes[k] = NULL;
+        }
+    by_pipe = false;
     for (unsigned i = 0; i < chance_saga_count; i++) {
         saga__v1__get_response__free_unpacked(chance_sagas[i].now, NULL);
         free((void *)(uintptr_t)chance_sagas[i].packed.at);

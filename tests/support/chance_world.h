@@ -25,6 +25,9 @@ void chance_open(unsigned loops, uint64_t seed, FILE *kept);
 /* All calls must have ended. */
 void chance_close(void);
 
+/* Whether commands that a Pipe takes go by one, from now until chance_close; beside them in a message may be some that are none. */
+void chance_pipe(void);
+
 /* Something happens. */
 void chance_step(void);
 

@@ -94,6 +94,16 @@ static bool is_any(const Saga__V1__Saga *s)
     return s->id[0] != '\0';
 }
 
+static bool is_of_some_seconds(const Saga__V1__Saga *s)
+{
+    return s->started_at->seconds >= 1003 && s->started_at->seconds < 1020;
+}
+
+static bool is_stuck_and_of_fan(const Saga__V1__Saga *s)
+{
+    return is_stuck(s) && is_of_fan(s);
+}
+
 /* Questions, and the fields of a List that ask the same. */
 static const struct {
     const char *fields, *where;
@@ -103,6 +113,10 @@ static const struct {
     {"1:2 1:4 1:6", "state == COMMITTED || state == COMPENSATED || state == \"RESOLVED\"", is_ended},
     {"1:5", "state == STUCK", is_stuck},
     {"2:'fan'", "definition == \"fan\"", is_of_fan},
+    {"3:{1:1003} 4:{1:1020}",
+     "started_at >= timestamp(\"1970-01-01T00:16:43Z\") && started_at < timestamp(\"1970-01-01T00:17:00Z\")",
+     is_of_some_seconds},
+    {"1:5 2:'fan'", "state == STUCK && definition == \"fan\"", is_stuck_and_of_fan},
     {NULL, "state != STUCK && reason == ACTION_REJECTED", is_rejected},
     {NULL, "step == \"a\" && state == STUCK", is_stuck_at_a},
     {"7:{1:'tenant' 2:'acme'} 7:{1:'of' 2:'sku'}", "tags[\"tenant\"] == \"acme\"", is_of_acme},
