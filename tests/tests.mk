@@ -36,7 +36,7 @@ $(call wraps,alloc,malloc calloc realloc)
 
 # The api without gRPC behind its calls: what stands in tests/support/api_world.c takes the place of these.
 CALLS := $(addprefix rpc_,reply end send next call_method call_owner call_set_owner call_peer call_metadata call_asker call_asked_ago ask ask_cancel ask_took)
-$(call wraps,api api_log audit change faults get known lists objectives operator payload permit pipe reads relay subscribers,$(CALLS))
+$(call wraps,api api_log audit change faults get known lists looks objectives operator payload permit pipe pipe_model reads relay request_fields subscribers,$(CALLS))
 $(call wraps,audit,arena_pack)
 $(call wraps,subscribers,malloc)
 $(call wraps,$(addprefix postgres_,away hold looks refusals server store),pg_now)
@@ -50,9 +50,13 @@ $(call wraps,keys,clock_gettime)
 $(call wraps,log,write)
 $(call wraps,webhook,pthread_create dlsym)
 $(call wraps,async_queue,wire_wake)
-$(call wraps,async_pipe,$(addprefix wire_,wake is_shut now backoff duplex_open duplex_send duplex_reached duplex_cancel))
+$(call wraps,async_pipe async_model,$(addprefix wire_,wake is_shut now backoff duplex_open duplex_send duplex_reached duplex_cancel))
 $(call wraps,wire_ends,wire_batch wire_create_call wire_admit wire_dismiss grpc_call_unref grpc_call_cancel)
 $(call wraps,client_watch,wire_stream_open)
+$(call wraps,participant_options,grpc_server_create grpc_server_add_http2_port certificates_create certificates_destroy transport_server_credentials)
+STILL_WIRE := $(addprefix wire_,open close shutdown wake forked is_own_thread address now deadline time_left_ms backoff call) request_id_make
+$(call wraps,client_requests client_answers watch_states,$(STILL_WIRE))
+$(call wraps,watch_states,$(addprefix wire_stream_,open read reached cancel close))
 $(call wraps,client_settings,grpc_channel_create pthread_create)
 $(call wraps,$(addprefix sagactl_,acts bulk commands contract definitions drill fleet get graph lint looks pages register rehearse sagas slo start status terminal top \
 	trust why),$(addprefix wire_,open call close address))

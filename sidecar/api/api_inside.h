@@ -218,6 +218,9 @@ int reads_show(struct api *api, struct arena *arena, const struct saga *saga, st
 
 /* Where the page before ended: a token is a number in hexadecimal. */
 int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct error_detail *detail);
+/* A time that a request says; `unset` where it says none. */
+int reads_time(const Google__Protobuf__Timestamp *t, struct instant unset, const char *field, struct instant *out,
+               struct error_detail *detail);
 
 /* ---- find.c ---- */
 int find_request(struct api *api, struct read *read, const void *message, struct error_detail *detail);

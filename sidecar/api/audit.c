@@ -162,6 +162,7 @@ struct page {
     size_t count, room;
     bool failed;
     uint64_t damaged;        /* a row; 0: none */
+    struct instant before;   /* that is asked for */
     struct instant first_at; /* of the row looked at */
 };
 
@@ -228,7 +229,8 @@ static int page_begin(struct api *api, struct read *read, const Saga__V1__ListAu
     uint64_t end = core_audit_last(api->core) + 1;
     *p = (struct page){.arena = read->arena, .low = m->before == NULL ? end : 1, .end = end};
     read->state = p;
-    return api_page_size(m->page_size, &p->wanted, detail);
+    int code = reads_time(m->before, INSTANT_NEVER, "before", &p->before, detail);
+    return code != 0 ? code : api_page_size(m->page_size, &p->wanted, detail);
 }
 
 int audit_list(struct api *api, struct read *read, const void *message, struct error_detail *detail)
@@ -238,7 +240,7 @@ int audit_list(struct api *api, struct read *read, const void *message, struct e
     int code = read->state == NULL ? page_begin(api, read, m, detail) : 0;
     struct page *p = read->state;
     if (code == 0 && m->before != NULL)
-        code = find_end(api, (struct instant){.us = m->before->seconds * 1000000 + m->before->nanos / 1000}, p, detail);
+        code = find_end(api, p->before, p, detail);
     if (code != 0)
         return code;
     /* A row holds one entry at least. One that was taken is looked at again: what follows it must be the next. */

@@ -137,18 +137,6 @@ static int list_live(struct api *api, struct read *read, const struct ended_quer
     return 0;
 }
 
-static int time_of(const Google__Protobuf__Timestamp *t, struct instant unset, const char *field, struct instant *out,
-                   struct error_detail *detail)
-{
-    *out = unset;
-    if (t == NULL)
-        return 0;
-    if (t->seconds < 0 || t->seconds > INT64_C(253402300799) || t->nanos < 0 || t->nanos > 999999999)
-        return error_set(detail, E_ARGUMENT, field, "not a time since 1970");
-    out->us = t->seconds * 1000000 + t->nanos / 1000;
-    return 0;
-}
-
 static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, size_t *room, struct error_detail *detail)
 {
     *q = (struct ended_query){.name = bytes_of_text(m->definition), .examine_max = EXAMINE_PIECE};
@@ -163,9 +151,9 @@ static int list_query(const Saga__V1__ListRequest *m, struct ended_query *q, siz
     if (code == 0)
         code = reads_page_token(m->page_token, UINT64_MAX, &q->below, detail);
     if (code == 0)
-        code = time_of(m->started_from, (struct instant){0}, "started_from", &q->started_from, detail);
+        code = reads_time(m->started_from, (struct instant){0}, "started_from", &q->started_from, detail);
     if (code == 0)
-        code = time_of(m->started_before, INSTANT_NEVER, "started_before", &q->started_before, detail);
+        code = reads_time(m->started_before, INSTANT_NEVER, "started_before", &q->started_before, detail);
     return code;
 }
 

@@ -1,6 +1,7 @@
 /* packed.c - walks packed messages (https://protobuf.dev/programming-guides/encoding/). */
 #include "sidecar/api/packed.h"
 
+#include "sidecar/base/utf8.h"
 #include "sidecar/message/wire.h"
 
 #include <stdio.h>
@@ -119,6 +120,8 @@ static int check(const struct check *c, const ProtobufCMessageDescriptor *type, 
         if (field->type == PROTOBUF_C_TYPE_STRING && here.body.size > 0 &&
             memchr(here.body.at, '\0', here.body.size) != NULL)
             return fail(c, E_ARGUMENT, &place, "a text must not contain NUL");
+        if (field->type == PROTOBUF_C_TYPE_STRING && !utf8_valid(here.body))
+            return fail(c, E_ARGUMENT, &place, "a text must be UTF-8");
         if (field->type == PROTOBUF_C_TYPE_MESSAGE && depth < DEPTH_MAX) {
             int code = check(c, field->descriptor, here.body, &place, depth + 1);
             if (code != 0)

@@ -44,6 +44,18 @@ int reads_page_token(const char *token, uint64_t first, uint64_t *at, struct err
     return error_set(detail, E_ARGUMENT, "page_token", "not a token of an earlier page");
 }
 
+int reads_time(const Google__Protobuf__Timestamp *t, struct instant unset, const char *field, struct instant *out,
+               struct error_detail *detail)
+{
+    *out = unset;
+    if (t == NULL)
+        return 0;
+    if (t->seconds < 0 || t->seconds > INT64_C(253402300799) || t->nanos < 0 || t->nanos > 999999999)
+        return error_set(detail, E_ARGUMENT, field, "not a time since 1970");
+    out->us = t->seconds * 1000000 + t->nanos / 1000;
+    return 0;
+}
+
 int reads_find(struct api *api, struct saga_id id, struct found *out, struct error_detail *detail)
 {
     out->live = engine_find(core_engine(api->core), id.serial);
