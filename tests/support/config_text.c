@@ -1,8 +1,10 @@
 #include "tests/support/config_text.h"
 
-#include "sidecar/config/config_options.h"
+#include "sidecar/config/config_same.h"
 
+#include <check.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A long text by its length. */
@@ -163,7 +165,7 @@ static void put_targets(FILE *out, const struct config *c)
     fprintf(out, "participants: %u\n", c->participants.count);
 }
 
-void config_text_write(const struct config *c, FILE *out)
+static void put_all(const struct config *c, FILE *out)
 {
     struct definition_limits l = config_definition_limits(c);
     for (size_t i = 0; i < OPTION_INDEX_COUNT; i++)
@@ -188,4 +190,43 @@ void config_text_write(const struct config *c, FILE *out)
     put_rules(out, &c->authorization);
     put_promises(out, c);
     put_acts(out, c);
+}
+
+char *config_text(const struct config *c)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    fputc('\n', out);
+    put_all(c, out);
+    fclose(out);
+    return text;
+}
+
+void config_text_result(const char *text, const struct config *base, const char *base_text, char *result)
+{
+    struct config *c = NULL;
+    struct error_detail d = {.text = ""};
+    int code = config_read_text(bytes_of_text(text), &c, &d);
+    if (code != 0) {
+        int used = snprintf(result, CONFIG_TEXT_RESULT_SIZE, "%s", code == E_ARGUMENT ? "" : "syntax ");
+        config_describe_error(NULL, code, &d, result + used, CONFIG_TEXT_RESULT_SIZE - (size_t)used);
+        return;
+    }
+    size_t used = 0;
+    char *now = config_text(c);
+    result[0] = '\0';
+    for (char *line = now + 1, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        char whole[1024];
+        snprintf(whole, sizeof whole, "\n%.*s\n", (int)(end - line), line);
+        if (strstr(base_text, whole) == NULL)
+            used += (size_t)snprintf(result + used, CONFIG_TEXT_RESULT_SIZE - used, "%s%.*s", used == 0 ? "" : "; ",
+                                     (int)(end - line), line);
+    }
+    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++)
+        if (!config_same(base, c, (enum option_index)i))
+            used += (size_t)snprintf(result + used, CONFIG_TEXT_RESULT_SIZE - used, " != %s", config_options[i].name);
+    ck_assert_uint_lt(used, CONFIG_TEXT_RESULT_SIZE);
+    free(now);
+    config_destroy(c);
 }

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_SIZE   2048
-#define RESULT_SIZE 4096
+#define TEXT_SIZE 2048
 
 static const char *const values[] = {
     "",
@@ -145,6 +144,9 @@ static const char *const crossed[][4] = {
                      "retry_budget_min_per_second: 5|max_concurrent_calls: 5"},
     {"loops: %|5|6", "definition_limits: {a: {%}}|live_sagas_max: 5|live_sagas_max: 6|starts_per_second: 5|"
                      "starts_per_second: 9, starts_burst: 5|starts_burst: 9|live_sagas_max: 31"},
+    {"loops: x", "listen: x", "targets: x", "authorization: x"},
+    {"authorization: x", "objectives: x", "definition_limits: x", "faults: x"},
+    {"faults: x", "synthetics: x", "remediation: x", "calls_max: 3"},
     {"live_sagas_max: %|30|31", "definition_limits: {a: {live_sagas_max: 31}}"},
     {"targets: {a: {address: 127.0.0.1:1, %}}|breaker_volume: 2|breaker_volume: 3|breaker_probes: 20|breaker_probes: "
      "21|"
@@ -183,38 +185,6 @@ static const char *const crossed[][4] = {
      "who: anyone, may: viewer, tags: {t: [v]}|who: anyone, may: viewer, tags: x|who: anyone, may: viewer, more: x"},
 };
 
-/* What is said of it, or what is other than in `base`, line by line. */
-static void put_result(const char *text, const struct config *base, const char *base_text, char *result)
-{
-    struct config *c = NULL;
-    struct error_detail d = {.text = ""};
-    int code = config_read_text(bytes_of_text(text), &c, &d);
-    if (code != 0) {
-        int used = snprintf(result, RESULT_SIZE, "%s", code == E_ARGUMENT ? "" : "syntax ");
-        config_describe_error(NULL, code, &d, result + used, RESULT_SIZE - (size_t)used);
-        return;
-    }
-    char *now = NULL;
-    size_t size = 0, used = 0;
-    FILE *out = open_memstream(&now, &size);
-    config_text_write(c, out);
-    fclose(out);
-    result[0] = '\0';
-    for (char *line = now, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        char whole[1024];
-        snprintf(whole, sizeof whole, "\n%.*s\n", (int)(end - line), line);
-        if (strstr(base_text, whole) == NULL)
-            used += (size_t)snprintf(result + used, RESULT_SIZE - used, "%s%.*s", used == 0 ? "" : "; ",
-                                     (int)(end - line), line);
-    }
-    for (size_t i = 0; i < OPTION_INDEX_COUNT; i++)
-        if (!config_same(base, c, (enum option_index)i))
-            used += (size_t)snprintf(result + used, RESULT_SIZE - used, " != %s", config_options[i].name);
-    ck_assert_uint_lt(used, RESULT_SIZE);
-    free(now);
-    config_destroy(c);
-}
-
 /* The value where it is quoted, or stands alone, is the same for all: @. */
 static void leave_out(char *result, const char *value)
 {
@@ -234,18 +204,6 @@ static void leave_out(char *result, const char *value)
             memmove(at + 3, at + size + 2, strlen(at + size + 2) + 1);
             at[2] = '@';
         }
-}
-
-/* A configuration in lines, with a newline before the first. */
-static char *whole_text(const struct config *c)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
-    fputc('\n', out);
-    config_text_write(c, out);
-    fclose(out);
-    return text;
 }
 
 static struct config *read_whole(const char *text)
@@ -273,18 +231,24 @@ static const char *end_of_block(const char *line)
     return at;
 }
 
+/* How much of a line stands before its value. */
+static size_t before_value(const char *line)
+{
+    const char *key_end = strchr(line, ':');
+    size_t depth = depth_of(line);
+    bool item = strncmp(line + depth, "- ", 2) == 0, has_key = strncmp(line + depth + 2, "who", 3) == 0;
+    has_key |= strncmp(line + depth + 2, "kind", 4) == 0;
+    size_t size = key_end == NULL || (item && !has_key) ? depth + 2 : (size_t)(key_end - line) + 2;
+    return size - (line[size - 1] == '\n');
+}
+
 /* Each result once, behind all values that have it. */
 static void put_line(FILE *out, const char *file, const char *line, const struct config *base, const char *base_text)
 {
     enum { COUNT = sizeof values / sizeof *values };
-    static char results[COUNT + 1][RESULT_SIZE], text[TEXT_SIZE];
-    const char *key_end = strchr(line, ':'), *end = end_of_block(line);
-    bool item = strncmp(line + depth_of(line), "- ", 2) == 0 && (key_end == NULL || strstr(line, "- who") != line + 2);
-    size_t kept = key_end == NULL || (item && strncmp(line + depth_of(line) + 2, "kind", 4) != 0)
-                      ? depth_of(line) + 2
-                      : (size_t)(key_end - line) + 2;
-    if (line[kept - 1] == '\n')
-        kept--;
+    static char results[COUNT + 1][CONFIG_TEXT_RESULT_SIZE], text[TEXT_SIZE];
+    const char *end = end_of_block(line);
+    size_t kept = before_value(line);
     fprintf(out, "%.*s\n", (int)kept, line);
     for (size_t i = 0; i <= COUNT; i++) {
         if (i == COUNT)
@@ -292,7 +256,7 @@ static void put_line(FILE *out, const char *file, const char *line, const struct
         else
             snprintf(text, sizeof text, "%.*s%.*s%s%s\n%s", (int)(line - file), file, (int)kept, line,
                      line[kept - 1] == ':' ? " " : "", values[i], end);
-        put_result(text, base, base_text, results[i]);
+        config_text_result(text, base, base_text, results[i]);
         if (i < COUNT)
             leave_out(results[i], values[i]);
     }
@@ -310,19 +274,36 @@ static void put_line(FILE *out, const char *file, const char *line, const struct
     }
 }
 
+/* From this line on every value is wrong: what is told is what is read first. */
+static void put_all_wrong(FILE *out, const char *file, const char *line, const struct config *base,
+                          const char *base_text)
+{
+    static char text[TEXT_SIZE], result[CONFIG_TEXT_RESULT_SIZE];
+    size_t used = (size_t)snprintf(text, sizeof text, "%.*s", (int)(line - file), file);
+    for (const char *l = line; *l != '\0'; l = strchr(l, '\n') + 1) {
+        size_t kept = before_value(l);
+        bool value = l[kept - 1] == ' ';
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.*s%s\n", (int)kept, l, value ? "[[]]" : "");
+    }
+    config_text_result(text, base, base_text, result);
+    fprintf(out, "all wrong from %.*s => %s\n", (int)before_value(line), line, result);
+}
+
 static void put_values(FILE *out)
 {
-    static char result[RESULT_SIZE];
+    static char result[CONFIG_TEXT_RESULT_SIZE];
     struct config *by_default = read_whole("");
-    char *default_text = whole_text(by_default);
+    char *default_text = config_text(by_default);
     fputs(default_text + 1, out);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct config *base = read_whole(files[i]);
-        char *base_text = whole_text(base);
-        put_result(files[i], by_default, default_text, result);
+        char *base_text = config_text(base);
+        config_text_result(files[i], by_default, default_text, result);
         fprintf(out, "----\n%s=> %s\n", files[i], result);
         for (const char *line = files[i]; *line != '\0'; line = strchr(line, '\n') + 1)
             put_line(out, files[i], line, base, base_text);
+        for (const char *line = files[i]; *line != '\0'; line = strchr(line, '\n') + 1)
+            put_all_wrong(out, files[i], line, base, base_text);
         free(base_text);
         config_destroy(base);
     }
@@ -360,9 +341,9 @@ static void cross(FILE *out, const char *const lines[4], unsigned at, const char
                   const char *base_text)
 {
     char more[TEXT_SIZE], line[1024];
-    static char result[RESULT_SIZE];
+    static char result[CONFIG_TEXT_RESULT_SIZE];
     if (at == 4 || lines[at] == NULL) {
-        put_result(text, base, base_text, result);
+        config_text_result(text, base, base_text, result);
         for (const char *c = text; *c != '\0'; c++)
             fputs(*c == '\n' ? "; " : (char[]){*c, '\0'}, out);
         fprintf(out, "\n        %s\n", result[0] == '\0' ? "nothing else" : result);
@@ -377,7 +358,7 @@ static void cross(FILE *out, const char *const lines[4], unsigned at, const char
 static void put_crossed(FILE *out)
 {
     struct config *base = read_whole("targets: {a: 127.0.0.1:1}\n");
-    char *base_text = whole_text(base);
+    char *base_text = config_text(base);
     for (size_t i = 0; i < sizeof crossed / sizeof *crossed; i++)
         cross(out, crossed[i], 0, "", base, base_text);
     free(base_text);
