@@ -1,5 +1,6 @@
 /* Which rule of a drill strikes a call. */
 #include "sidecar/resilience/drill.h"
+#include "tests/support/beside.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -98,13 +99,6 @@ END_TEST
 
 /* ---- a second reckoning: the first rule that is about a call, and whose chance it is ---- */
 
-static struct random dice = {.state = 4};
-
-static int64_t below(int64_t bound)
-{
-    return (int64_t)random_below(&dice, (uint64_t)bound);
-}
-
 static const char *const words[] = {"", "a", "b"};
 
 static bool model_is_about(const struct drill_rule *r, const char *target, const char *definition,
@@ -149,9 +143,9 @@ START_TEST(drill__strikes_as_a_second_reckoning_says)
                 if (now.us < rules[i].until.us && model_is_about(&rules[i], target, definition, value, s.phase) &&
                     random_below(&expected, 1000) < rules[i].permille)
                     struck = &drill.rules[i];
-            ck_assert_ptr_eq(drill_draw(&drill, &s, now, &used), struck);
-            ck_assert_uint_eq(used.state, expected.state);
-            ck_assert(struck == NULL || memcmp(struck, &rules[struck - drill.rules], sizeof *struck) == 0);
+            must(drill_draw(&drill, &s, now, &used) == struck);
+            must_be(used.state, expected.state);
+            must(struck == NULL || memcmp(struck, &rules[struck - drill.rules], sizeof *struck) == 0);
         }
     }
 }

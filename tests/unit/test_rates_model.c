@@ -4,19 +4,12 @@
 #include "sidecar/resilience/backoff.h"
 #include "sidecar/resilience/budget.h"
 #include "sidecar/resilience/pace.h"
+#include "tests/support/beside.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #define WORLDS 300
 #define STEPS  120
-
-static struct random dice;
-
-static int64_t below(int64_t bound)
-{
-    return (int64_t)random_below(&dice, (uint64_t)bound);
-}
 
 /* From nothing to far beyond what is asked about, mostly near. */
 static int64_t some_time(int64_t about)
@@ -69,14 +62,14 @@ START_TEST(rates__a_rate_is_a_level_that_time_fills)
         struct rate_model m;
         rate_set(&r, &o);
         rate_model_set(&m, o.per_second, o.burst);
-        ck_assert_uint_eq(r.per_second, o.per_second);
+        must_be(r.per_second, o.per_second);
         struct instant now = {.us = 1 + below(1000000000)};
         for (int step = 0; step < STEPS; step++) {
             struct instant again = {.us = -5};
             int64_t expected = -5;
             bool admits = rate_admits(&r, now, &again);
-            ck_assert_int_eq(admits, rate_model_admits(&m, now.us, &expected));
-            ck_assert_int_eq(again.us, expected);
+            must_be(admits, rate_model_admits(&m, now.us, &expected));
+            must_be(again.us, expected);
             if (admits && below(4) > 0) {
                 rate_take(&r, now);
                 rate_model_take(&m, now.us);
@@ -116,7 +109,7 @@ static void budget_step(struct budget *b, struct budget_model *m, struct instant
     struct instant again = {.us = -7};
     struct budget_model then = *m;
     budget_model_pay(&then, now.us);
-    ck_assert_int_eq(budget_left(b, now), then.level);
+    must_be(budget_left(b, now), then.level);
     if (!retry) {
         budget_leave(b, false);
         budget_model_gain(m, m->percent * 10);
@@ -125,9 +118,9 @@ static void budget_step(struct budget *b, struct budget_model *m, struct instant
     *m = then;
     int64_t needed = undo ? 1000 : 1000 + m->per_second * 10000 / 5;
     bool admits = budget_admits(b, now, undo, &again);
-    ck_assert_int_eq(admits, m->level >= needed);
+    must_be(admits, m->level >= needed);
     if (admits) {
-        ck_assert_int_eq(again.us, -7);
+        must_be(again.us, -7);
         budget_leave(b, true);
         m->level -= 1000;
         if (below(4) == 0) {
@@ -139,7 +132,7 @@ static void budget_step(struct budget *b, struct budget_model *m, struct instant
     int64_t ms = 0; /* the first millisecond by which time alone has paid */
     while (m->level + ms * m->per_second < needed)
         ms++;
-    ck_assert_int_eq(again.us, m->since_us + ms * 1000);
+    must_be(again.us, m->since_us + ms * 1000);
 }
 
 START_TEST(rates__a_budget_is_what_was_paid_less_what_was_spent)
@@ -160,7 +153,7 @@ START_TEST(rates__a_budget_is_what_was_paid_less_what_was_spent)
         budget_leave(&b, false);
         budget_pay_back(&b);
         struct instant again = {.us = -7};
-        ck_assert(budget_admits(&b, now, false, &again) && again.us == -7 && b.left == 0);
+        must(budget_admits(&b, now, false, &again) && again.us == -7 && b.left == 0);
     }
 }
 END_TEST
@@ -210,7 +203,7 @@ START_TEST(rates__a_pace_is_the_least_of_two_windows)
             pace_model_note(&m, took.us, now.us);
             for (int look = 0; look < 3; look++) {
                 struct instant then = {.us = now.us + below(3) * 500000 - (look == 2)};
-                ck_assert_int_eq(pace_least(&p, then).us, pace_model_least(&m, then.us));
+                must_be(pace_least(&p, then).us, pace_model_least(&m, then.us));
             }
             now.us += below(world % 7 + 1) == 0 ? below(30) * 1000000 : below(900000);
         }
@@ -263,7 +256,7 @@ static void admission_step(struct admission *a, struct admission_model *m, struc
         admission_forget(a);
         m->live--;
     } else if (below(8) == 0) {
-        ck_assert_int_eq(admission_guess(a, now).us, admission_model_guess(m, now.us));
+        must_be(admission_guess(a, now).us, admission_model_guess(m, now.us));
     } else {
         enum admission_verdict said = admission_asks(a, now, &delay), verdict = ADMISSION_OPEN;
         if (m->live_max > 0 && m->live >= m->live_max) {
@@ -273,8 +266,8 @@ static void admission_step(struct admission *a, struct admission_model *m, struc
             verdict = ADMISSION_STARTS;
             expected = admission_model_tell(m, now.us, again, m->rate.interval / 1000 + (m->rate.interval % 1000 > 0));
         }
-        ck_assert_int_eq(said, verdict);
-        ck_assert_int_eq(delay.us, expected);
+        must_be(said, verdict);
+        must_be(delay.us, expected);
         if (said != ADMISSION_OPEN)
             return;
         admission_take(a, now);
@@ -282,7 +275,7 @@ static void admission_step(struct admission *a, struct admission_model *m, struc
         admission_live(a);
         m->live++;
     }
-    ck_assert_uint_eq(a->live, m->live);
+    must_be(a->live, m->live);
 }
 
 START_TEST(rates__admission_tells_each_a_place_further_back)
@@ -293,7 +286,7 @@ START_TEST(rates__admission_tells_each_a_place_further_back)
         struct admission_model m = {.live_max = o.live_max};
         admission_set(&a, &o);
         rate_model_set(&m.rate, o.starts.per_second, o.starts.burst);
-        ck_assert_int_eq(admission_bounds(&a), o.live_max > 0 || o.starts.per_second > 0);
+        must_be(admission_bounds(&a), o.live_max > 0 || o.starts.per_second > 0);
         struct instant now = {.us = 1 + below(1000000000)};
         for (int step = 0; step < STEPS; step++) {
             admission_step(&a, &m, now);
@@ -344,15 +337,14 @@ START_TEST(rates__backoff_grows_to_its_bound_and_is_spread)
             int64_t width = jitter + (b.max.us - delay < jitter ? b.max.us - delay : jitter);
             delay = delay - jitter + (int64_t)random_below(&expected, (uint64_t)width + 1);
         }
-        ck_assert_int_eq(backoff_delay(&b, failed, &used).us, delay);
-        ck_assert_uint_eq(used.state, expected.state);
+        must_be(backoff_delay(&b, failed, &used).us, delay);
+        must_be(used.state, expected.state);
     }
 }
 END_TEST
 
 int main(void)
 {
-    random_seed(&dice, 4);
     Suite *suite = suite_create("rates_model");
     TCase *tc = tcase_create("models");
     tcase_add_test(tc, rates__a_rate_is_a_level_that_time_fills);
