@@ -1,5 +1,8 @@
 #include "tests/support/message_text.h"
 
+#include "opentelemetry/otlp.pb-c.h"
+
+#include <check.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
@@ -24,7 +27,34 @@ static void put_enum(FILE *out, const ProtobufCEnumDescriptor *type, int value)
         fputs(v->name, out);
 }
 
-static void put_value(FILE *out, const ProtobufCFieldDescriptor *f, const void *at)
+/* Fields of bytes that are a message: what is said to a collector is packed piece by piece. */
+static const struct {
+    const ProtobufCMessageDescriptor *in;
+    const char *field;
+    const ProtobufCMessageDescriptor *packed;
+} packed_fields[] = {
+    {&otlp__span__descriptor, "attributes", &otlp__key_value__descriptor},
+    {&otlp__gauge__descriptor, "data_points", &otlp__number_data_point__descriptor},
+    {&otlp__sum__descriptor, "data_points", &otlp__number_data_point__descriptor},
+    {&otlp__histogram__descriptor, "data_points", &otlp__histogram_data_point__descriptor},
+};
+
+static void put_bytes(FILE *out, const ProtobufCMessageDescriptor *in, const char *field, const ProtobufCBinaryData *b)
+{
+    for (size_t i = 0; i < sizeof packed_fields / sizeof *packed_fields; i++)
+        if (packed_fields[i].in == in && strcmp(packed_fields[i].field, field) == 0) {
+            ProtobufCMessage *m = protobuf_c_message_unpack(packed_fields[i].packed, NULL, b->len, b->data);
+            ck_assert_ptr_nonnull(m);
+            message_text_put(out, m);
+            protobuf_c_message_free_unpacked(m, NULL);
+            return;
+        }
+    for (size_t i = 0; i < b->len; i++)
+        fprintf(out, "%02x", b->data[i]);
+}
+
+static void put_value(FILE *out, const ProtobufCMessageDescriptor *in, const ProtobufCFieldDescriptor *f,
+                      const void *at)
 {
     switch (f->type) {
     case PROTOBUF_C_TYPE_INT32:
@@ -60,12 +90,9 @@ static void put_value(FILE *out, const ProtobufCFieldDescriptor *f, const void *
     case PROTOBUF_C_TYPE_STRING:
         put_text(out, *(const char *const *)at);
         return;
-    case PROTOBUF_C_TYPE_BYTES: {
-        const ProtobufCBinaryData *b = at;
-        for (size_t i = 0; i < b->len; i++)
-            fprintf(out, "%02x", b->data[i]);
+    case PROTOBUF_C_TYPE_BYTES:
+        put_bytes(out, in, f->name, at);
         return;
-    }
     case PROTOBUF_C_TYPE_MESSAGE:
         message_text_put(out, *(const ProtobufCMessage *const *)at);
         return;
@@ -134,12 +161,12 @@ void message_text_put(FILE *out, const ProtobufCMessage *m)
         fprintf(out, "%s%s: ", between, f->name);
         between = ", ";
         if (f->label != PROTOBUF_C_LABEL_REPEATED) {
-            put_value(out, f, at);
+            put_value(out, m->descriptor, f, at);
             continue;
         }
         for (size_t k = 0; k < count; k++) {
             fputs(k == 0 ? "[" : " ", out);
-            put_value(out, f, *(const char *const *)at + k * size_of(f));
+            put_value(out, m->descriptor, f, *(const char *const *)at + k * size_of(f));
         }
         fputc(']', out);
     }

@@ -107,17 +107,6 @@ static void put_counted(void)
     page = text;
 }
 
-static void put_attributes(const Otlp__Span *m)
-{
-    for (size_t i = 0; i < m->n_attributes; i++) {
-        Otlp__KeyValue *pair = otlp__key_value__unpack(NULL, m->attributes[i].len, m->attributes[i].data);
-        ck_assert_ptr_nonnull(pair);
-        fprintf(to, " %s=", pair->key);
-        message_text_put(to, &pair->value->base);
-        otlp__key_value__free_unpacked(pair, NULL);
-    }
-}
-
 static void put_spans(void)
 {
     struct otlp_batch batch = {0};
@@ -131,13 +120,8 @@ static void put_spans(void)
         memcpy(&size, at, sizeof size);
         Otlp__Span *m = otlp__span__unpack(NULL, size, at + sizeof size);
         ck_assert_ptr_nonnull(m);
-        fputs("  span", to);
-        put_attributes(m);
-        size_t attributes = m->n_attributes;
-        m->n_attributes = 0; /* they have been told */
-        fputc(' ', to);
+        fputs("  span ", to);
         message_text_put(to, &m->base);
-        m->n_attributes = attributes;
         fputc('\n', to);
         otlp__span__free_unpacked(m, NULL);
         at += sizeof size + size;
