@@ -216,10 +216,19 @@ void config_text_result(const char *text, const struct config *base, const char 
     size_t used = 0;
     char *now = config_text(c);
     result[0] = '\0';
+    const char *near = base_text + 1; /* most lines are the same in both, one behind the other */
     for (char *line = now + 1, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         char whole[1024];
-        snprintf(whole, sizeof whole, "\n%.*s\n", (int)(end - line), line);
-        if (strstr(base_text, whole) == NULL)
+        size_t size = (size_t)(end + 1 - line);
+        const char *there = near;
+        if (strncmp(near, line, size) != 0) {
+            snprintf(whole, sizeof whole, "\n%.*s", (int)size, line);
+            there = strstr(base_text, whole);
+            near = there != NULL ? there + 1 : strchr(near, '\n') != NULL ? strchr(near, '\n') + 1 : near;
+        }
+        if (there != NULL)
+            near += size;
+        else
             used += (size_t)snprintf(result + used, CONFIG_TEXT_RESULT_SIZE - used, "%s%.*s", used == 0 ? "" : "; ",
                                      (int)(end - line), line);
     }

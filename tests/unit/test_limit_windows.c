@@ -14,17 +14,17 @@ static const struct target {
     int at_once, took_us, callers, refused_every;
     uint32_t max;
 } targets[] = {
-    {"ample", 1000, 5000, 100, 0, 64},
+    {"ample", 100, 5000, 100, 0, 64},
     {"of ten at once", 10, 5000, 100, 0, 64},
     {"of one at once", 1, 2000, 100, 0, 64},
     {"asked by three", 10, 5000, 3, 0, 64},
-    {"asked by seven", 1000, 5000, 7, 0, 64},
-    {"that refuses one of eleven", 1000, 5000, 100, 11, 64},
-    {"that refuses one of ten", 1000, 5000, 100, 10, 64},
-    {"that refuses one of nine", 1000, 5000, 100, 9, 64},
-    {"that refuses all", 1000, 5000, 100, 1, 64},
+    {"asked by seven", 100, 5000, 7, 0, 64},
+    {"that refuses one of eleven", 100, 5000, 100, 11, 64},
+    {"that refuses one of ten", 100, 5000, 100, 10, 64},
+    {"that refuses one of nine", 100, 5000, 100, 9, 64},
+    {"that refuses all", 100, 5000, 100, 1, 64},
     {"slow", 4, 120000, 100, 0, 16},
-    {"that answers at once", 1000, 0, 100, 0, 5},
+    {"that answers at once", 100, 0, 100, 0, 5},
 };
 
 /* The answer of the oldest call comes; places that are free are taken at once. */

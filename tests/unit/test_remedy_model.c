@@ -308,7 +308,7 @@ START_TEST(remedy__is_what_a_second_reckoning_says)
 {
     struct counted_memory counted = {.bytes = 0};
     struct memory memory = counted_memory(&counted);
-    for (int world = 0; world < 360; world++) {
+    for (int world = 0; world < 180; world++) {
         one_world(world, &memory);
         must(counted.bytes == 0 && counted.blocks == 0);
     }
