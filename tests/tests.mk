@@ -101,6 +101,7 @@ $(call wraps,status,clock_now core_read_frame codec_time certificates_not_after 
 	counts counts_real family after) $(addprefix counters_,oldest_live journal_bytes journal_reusable volume_free))
 $(call wraps,observer,api_cares api_durable api_touch counters_want counters_record counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record \
 	counters_frame core_engine log_write)
+$(call wraps,reload_options,log_write)
 $(call wraps,told_records,clock_now api_cares api_durable api_touch log_write)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
