@@ -102,6 +102,7 @@ $(call wraps,status,clock_now core_read_frame codec_time certificates_not_after 
 $(call wraps,observer,api_cares api_durable api_touch counters_want counters_record counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record \
 	counters_frame core_engine log_write)
 $(call wraps,reload_options,log_write)
+$(call wraps,told_calls,clock_now rpc_call_out api_submit counters_attempt log_write)
 $(call wraps,told_records,clock_now api_cares api_durable api_touch log_write)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
