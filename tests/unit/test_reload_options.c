@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct sidecar_world w;
 static atomic_uint reads; /* that have ended, one way or the other */
@@ -56,11 +57,15 @@ static const char *const changes[] = {
     "remediation: {r: {when: \"deadletters > 100\", do: reset, target: two}, q: {when: 'live > 9', do: page, url: "
     "'http://127.0.0.1:1'}}\n",
     "remediation: {r: {when: \"deadletters >\", do: reset, target: one}}\n",
+    "remediation: {r: {when: \"deadletters >\", do: reset, target: one}, q: {when: 'live > 9', do: page, url: "
+    "'http://127.0.0.1:1'}}\n",
     "policy_file: /nowhere/policy\n",
     "definitions_dir: /nowhere/definitions\n",
     "schemas_dir: /nowhere/schemas\n",
     "no_such_option: 1\n",
     "log_level: loud\n",
+    "listen: ['127.0.0.1:0']\nauthorization: [{who: unix, may: viewer}]\n",
+    "authorization: [{who: unix, may: viewer}]\n",
     "targets: {}\n",
     "targets: {one: 'unix:/nowhere/one.sock'}\n",
     "targets: {one: 'unix:/nowhere/1.sock', two: 'unix:/nowhere/two.sock', three: 'unix:/nowhere/three.sock'}\n",
@@ -71,6 +76,19 @@ static const char *const changes[] = {
     "targets: {one: {address: 'unix:/nowhere/one.sock', retry_budget_percent: 9}, two: 'unix:/nowhere/two.sock'}\n",
     "targets: {one: {address: 'unix:/nowhere/one.sock', breaker_failure_percent: 9, barrier: true}, two: "
     "{address: 'unix:/nowhere/two.sock', timeout: 9s}}\n",
+};
+
+/* What the only file of definitions_dir says, one after the other. */
+#define DEFINITION(version, step) \
+    "name: shop\nversion: " version "\nsteps:\n  - {name: a, target: one, action: /p.S/A}\n" step
+static const char *const definitions[] = {
+    DEFINITION("1.0.0", ""),
+    DEFINITION("1.0.0", "  - {name: b, target: two, action: /p.S/B}\n"),
+    DEFINITION("1.0.0", "  - 7\n"),
+    DEFINITION("2.0.0", "  - {name: b, target: three, action: /p.S/B}\n"),
+    DEFINITION("2.0.0", "  - {name: b, target: two, action: /p.S/B}\n"),
+    "name: shop\n",
+    DEFINITION("1.0.0", ""),
 };
 
 /* What is shown of what a configuration bounds and promises. Ages, sizes and all that depends on the machine are not. */
@@ -170,6 +188,38 @@ static void put_shown(FILE *out)
     page = kept;
 }
 
+/* Whether whoever comes over the socket may do what operators do: pause a saga, which is not there. */
+static void put_rights(FILE *out)
+{
+    static char id[] = "000000000001-1";
+    struct saga_error error;
+    Saga__V1__PauseRequest m = SAGA__V1__PAUSE_REQUEST__INIT;
+    m.saga_id = id;
+    int code = world_ask(&w, OPERATOR "Pause", &m.base, &saga__v1__pause_response__descriptor, 0, NULL, &error);
+    fprintf(out, "  operators: %s\n",
+            code == SAGA_E_NOT_FOUND           ? "may"
+            : code == SAGA_E_PERMISSION_DENIED ? "may not"
+                                               : error.message);
+}
+
+static void put_definitions(FILE *out)
+{
+    char path[96], options[128];
+    snprintf(path, sizeof path, "%s/definitions", w.folder);
+    snprintf(options, sizeof options, "definitions_dir: %s\n", path);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    strcat(path, "/a.yaml");
+    for (size_t i = 0; i < sizeof definitions / sizeof *definitions; i++) {
+        FILE *to = fopen(path, "w");
+        ck_assert_ptr_nonnull(to);
+        fputs(definitions[i], to);
+        ck_assert_int_eq(fclose(to), 0);
+        read_again(options);
+        fprintf(out, "%s%s", definitions[i], heard);
+        put_shown(out);
+    }
+}
+
 static void put_all(FILE *out)
 {
     world_open_sidecar(&w, "loops: 2\nhttp_listen: 127.0.0.1:0\n");
@@ -182,7 +232,9 @@ static void put_all(FILE *out)
         read_again(changes[i]);
         fputs(heard, out);
         put_shown(out);
+        put_rights(out);
     }
+    put_definitions(out);
     world_close_sidecar(&w);
     free(page);
     page = NULL;
