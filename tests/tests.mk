@@ -103,6 +103,8 @@ $(call wraps,observer,api_cares api_durable api_touch counters_want counters_rec
 	counters_frame core_engine log_write)
 $(call wraps,reload_options,log_write)
 $(call wraps,told_calls,clock_now rpc_call_out api_submit counters_attempt log_write)
+$(call wraps,told_remedies,rpc_ask $(addprefix ruling_,order answered mark name said destroy) counters_remedy webhook_post webhook_fate api_audit_own core_reply \
+	log_write)
 $(call wraps,told_records,clock_now api_cares api_durable api_touch log_write)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
