@@ -117,7 +117,7 @@ void __wrap_log_write(enum log_level level, const char *text, const struct log_f
     used += (size_t)snprintf(heard + used, sizeof heard - used, "  %d %s", (int)level, text);
     for (size_t i = 0; i < count; i++) {
         struct bytes said = fields[i].text;
-        const uint8_t *folder = memmem(said.at, said.size, w.folder, strlen(w.folder));
+        const uint8_t *folder = said.size == 0 ? NULL : memmem(said.at, said.size, w.folder, strlen(w.folder));
         if (folder != NULL) /* which is another one each time */
             said = bytes_of(folder + strlen(w.folder), said.size - (size_t)(folder - said.at) - strlen(w.folder));
         if (fields[i].kind == LOG_KIND_NUMBER)

@@ -205,6 +205,7 @@ static void put_others(void)
     turn(2000);
     ask(0, 1, DRILL_NONE);
     turn(1999);
+    answer_all(&answers[0]);
     end();
     fputs("a duplicate whose time is over, and one that cannot be reached\n", to);
     begin();
