@@ -15,7 +15,8 @@
 static struct sidecar_world w;
 static atomic_uint reads; /* that have ended, one way or the other */
 static char heard[16384];
-static char *page; /* what was shown before */
+static char *page;   /* what was shown before */
+static bool at_last; /* what was refused is shown, too */
 
 /* Instead of "targets" each line stands beside these. */
 static const char own_targets[] = "targets: {one: 'unix:/nowhere/one.sock', two: 'unix:/nowhere/two.sock'}\n";
@@ -168,6 +169,9 @@ static void put_shown(FILE *out)
     ck_assert_int_eq(metrics_write(all, panel_metrics(w.sidecar->panel, all), METRICS_PROMETHEUS, whole), 0);
     fclose(whole);
     fputc('\n', some);
+    char *refused = at_last ? strstr(text, "\nsagad_requests_refused") : NULL;
+    for (; refused != NULL; refused = strstr(refused + 1, "\nsagad_requests_refused"))
+        fprintf(some, "%.*s\n", (int)strcspn(refused + 1, "\n"), refused + 1);
     for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
         for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
             if (strncmp(line, shown[i], strlen(shown[i])) == 0)
@@ -235,6 +239,8 @@ static void put_all(FILE *out)
         put_rights(out);
     }
     put_definitions(out);
+    at_last = true;
+    put_shown(out);
     world_close_sidecar(&w);
     free(page);
     page = NULL;
