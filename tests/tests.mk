@@ -108,6 +108,11 @@ $(call wraps,status,clock_now core_read_frame codec_time certificates_not_after 
 	counts counts_real family after) $(addprefix counters_,oldest_live journal_bytes journal_reusable volume_free))
 $(call wraps,observer,api_cares api_durable api_touch counters_want counters_record counters_record_synthetic lately_ended tracing_wants tracing_samples tracing_record \
 	counters_frame core_engine log_write)
+$(call wraps,reload_options,log_write)
+$(call wraps,told_calls,clock_now rpc_call_out api_submit counters_attempt log_write)
+$(call wraps,told_remedies,rpc_ask $(addprefix ruling_,order answered mark name said destroy) counters_remedy webhook_post webhook_fate api_audit_own core_reply \
+	log_write)
+$(call wraps,told_records,clock_now api_cares api_durable api_touch log_write)
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads

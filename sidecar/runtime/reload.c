@@ -203,6 +203,7 @@ static void end(struct loop *s, struct reload *r)
     if (r->code == 0)
         log_event(LOG_LEVEL_INFO, "the configuration was read again", LOG_NUMBER("taken", (int64_t)r->taken_count),
                   LOG_NUMBER("needs_restart", (int64_t)r->restart_count));
+    log_set_level((enum log_level)s->sidecar->config_now->log_level);
     api_reloaded(s->api, r->number, &told);
     s->sidecar->reload = NULL;
     reload_free(r);
@@ -247,8 +248,9 @@ static void take_rest(struct reload *r)
             say(&r->taken, &r->taken_count, config_options[whole[i]].name, "", "");
     if (fresh->log_level != sidecar->config_now->log_level)
         say(&r->taken, &r->taken_count, "log_level: ", levels[fresh->log_level], "");
-    /* Said at the more talkative of both levels. */
-    log_set_level((enum log_level)fresh->log_level);
+    /* What was taken is said at the more talkative of both levels. */
+    if (!log_wants((enum log_level)fresh->log_level))
+        log_set_level((enum log_level)fresh->log_level);
     tell_rules(r);
     if (rules_fit(sidecar, fresh))
         sidecar->rules_now = fresh;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "google/protobuf/timestamp.pb-c.h"
+#include "opentelemetry/otlp.pb-c.h"
 
 #define SHOWN_MAX 120
 #define SAME_MIN  16 /* so many equal bytes are counted */
@@ -64,7 +65,33 @@ static bool is_time(const ProtobufCMessageDescriptor *type)
     return strcmp(type->name, "google.protobuf.Timestamp") == 0 || strcmp(type->name, "google.protobuf.Duration") == 0;
 }
 
-static void put_value(FILE *out, const ProtobufCFieldDescriptor *field, const void *at)
+/* Fields of bytes that are a message: what is said to a collector is packed piece by piece. */
+static const struct {
+    const ProtobufCMessageDescriptor *in;
+    const char *field;
+    const ProtobufCMessageDescriptor *packed;
+} packed_fields[] = {
+    {&otlp__span__descriptor, "attributes", &otlp__key_value__descriptor},
+    {&otlp__gauge__descriptor, "data_points", &otlp__number_data_point__descriptor},
+    {&otlp__sum__descriptor, "data_points", &otlp__number_data_point__descriptor},
+    {&otlp__histogram__descriptor, "data_points", &otlp__histogram_data_point__descriptor},
+};
+
+static void put_data(FILE *out, const ProtobufCMessageDescriptor *in, const ProtobufCFieldDescriptor *field,
+                     struct bytes data)
+{
+    for (size_t i = 0; i < sizeof packed_fields / sizeof *packed_fields; i++)
+        if (packed_fields[i].in == in && strcmp(packed_fields[i].field, field->name) == 0) {
+            fputc('{', out);
+            message_text_put_packed(out, packed_fields[i].packed, data);
+            fputc('}', out);
+            return;
+        }
+    message_text_put_bytes(out, data);
+}
+
+static void put_value(FILE *out, const ProtobufCMessageDescriptor *in, const ProtobufCFieldDescriptor *field,
+                      const void *at)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_BOOL:
@@ -78,7 +105,7 @@ static void put_value(FILE *out, const ProtobufCFieldDescriptor *field, const vo
         break;
     case PROTOBUF_C_TYPE_BYTES: {
         const ProtobufCBinaryData *data = at;
-        message_text_put_bytes(out, bytes_of(data->data, data->len));
+        put_data(out, in, field, bytes_of(data->data, data->len));
         break;
     }
     case PROTOBUF_C_TYPE_MESSAGE:
@@ -86,6 +113,7 @@ static void put_value(FILE *out, const ProtobufCFieldDescriptor *field, const vo
         break;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
         fprintf(out, "%" PRId64, *(const int64_t *)at);
         break;
     case PROTOBUF_C_TYPE_UINT64:
@@ -93,6 +121,7 @@ static void put_value(FILE *out, const ProtobufCFieldDescriptor *field, const vo
         fprintf(out, "%" PRIu64, *(const uint64_t *)at);
         break;
     case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
         fprintf(out, "%" PRIu32, *(const uint32_t *)at);
         break;
     case PROTOBUF_C_TYPE_DOUBLE:
@@ -118,6 +147,7 @@ static size_t size_of(const ProtobufCFieldDescriptor *field)
         return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32:
         return sizeof(uint32_t);
     default:
         return sizeof(uint64_t);
@@ -154,7 +184,7 @@ static void put_fields(FILE *out, const ProtobufCMessage *m)
         }
         for (size_t k = 0; k < count; k++) {
             fprintf(out, "%s%s:", between, field->name);
-            put_value(out, field, at + k * size_of(field));
+            put_value(out, m->descriptor, field, at + k * size_of(field));
             between = " ";
         }
     }

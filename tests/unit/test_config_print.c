@@ -31,6 +31,8 @@ START_TEST(config_print__options_are_printed)
     ck_assert_ptr_nonnull(out);
     config_print_options(out);
     ck_assert_int_eq(fclose(out), 0);
+    ck_assert_int_eq(strncmp(text, "Options of sagad.yaml, with their defaults and bounds.\n\nPlaces\n\n  data", 70),
+                     0);
     for (size_t i = 0; i < OPTION_INDEX_COUNT; i++) {
         snprintf(line, sizeof line, "\n  %s: %s", config_options[i].name, option_default(&config_options[i], fallback));
         ck_assert_msg(strstr(text, line) != NULL, "%s is not printed", line);

@@ -1,5 +1,6 @@
 /* Which rule of a drill strikes a call. */
 #include "sidecar/resilience/drill.h"
+#include "tests/support/beside.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -96,6 +97,60 @@ START_TEST(drill__kinds_have_names)
 }
 END_TEST
 
+/* ---- a second reckoning: the first rule that is about a call, and whose chance it is ---- */
+
+static const char *const words[] = {"", "a", "b"};
+
+static bool model_is_about(const struct drill_rule *r, const char *target, const char *definition,
+                           const char *tag_value, unsigned phase)
+{
+    bool target_is = *r->target == '\0' || strcmp(r->target, target) == 0;
+    bool definition_is = *r->definition == '\0' || strcmp(r->definition, definition) == 0;
+    bool tag_is = *r->tag == '\0' || (strcmp(r->tag, "t") == 0 && strcmp(r->tag_value, tag_value) == 0);
+    return target_is && definition_is && tag_is && (r->phase == 0 || r->phase == phase);
+}
+
+START_TEST(drill__strikes_as_a_second_reckoning_says)
+{
+    for (int world = 0; world < 300; world++) {
+        struct drill_rule rules[5] = {{.kind = 0}};
+        uint32_t count = (uint32_t)below(6);
+        for (uint32_t i = 0; i < count; i++) {
+            struct drill_rule *r = &rules[i];
+            *r = (struct drill_rule){.kind = (uint8_t)(1 + below(DRILL_KIND_COUNT - 1)),
+                                     .status = 14,
+                                     .phase = (uint8_t)below(3),
+                                     .permille = (uint32_t)(below(3) ? below(1001) : below(2) * 1000),
+                                     .until = {.us = below(100)}};
+            strcpy(r->target, words[below(3)]);
+            strcpy(r->definition, words[below(3)]);
+            strcpy(r->tag, below(4) == 0 ? "t" : below(9) == 0 ? "u" : "");
+            strcpy(r->tag_value, words[1 + below(2)]);
+        }
+        drill_set(&drill, rules, count);
+        for (int step = 0; step < 120; step++) {
+            const char *target = words[1 + below(2)], *definition = words[1 + below(2)], *value = words[1 + below(2)];
+            char tags[8] = "t\0\0";
+            tags[2] = value[0];
+            struct drill_subject s = {.target = target,
+                                      .definition = bytes_of_text(definition),
+                                      .tags = bytes_of(tags, 4),
+                                      .phase = (uint8_t)(1 + below(2))};
+            struct instant now = {.us = below(100)};
+            struct random used = {.state = (uint64_t)step}, expected = used;
+            const struct drill_rule *struck = NULL;
+            for (uint32_t i = 0; i < count && struck == NULL; i++)
+                if (now.us < rules[i].until.us && model_is_about(&rules[i], target, definition, value, s.phase) &&
+                    random_below(&expected, 1000) < rules[i].permille)
+                    struck = &drill.rules[i];
+            must(drill_draw(&drill, &s, now, &used) == struck);
+            must_be(used.state, expected.state);
+            must(struck == NULL || memcmp(struck, &rules[struck - drill.rules], sizeof *struck) == 0);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("drill");
@@ -105,6 +160,7 @@ int main(void)
     tcase_add_test(c, drill__so_many_in_a_hundred);
     tcase_add_test(c, drill__the_first_rule_that_strikes_does);
     tcase_add_test(c, drill__kinds_have_names);
+    tcase_add_test(c, drill__strikes_as_a_second_reckoning_says);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -599,6 +599,8 @@ START_TEST(gauges__a_guest_tells_its_host)
     sagas[2].answered = true;
     counters_turn(&s);
     is("sagad_slo_burn_rate{definition=\"beat\",objective=\"synthetic_success\",window=\"3d\"}", 100);
+    is("sagad_slo_events_total{definition=\"beat\",objective=\"synthetic_success\"}",
+       0); /* its own journal counts them */
     ck_assert_int_eq(atomic_load(&s.oldest_stuck_us), sagas[1].started_at.us);
     ck_assert_int_eq(atomic_load(&s.oldest_deferred_us), sagas[2].started_at.us);
     sagas[1].state = SAGA_RUNNING;

@@ -198,6 +198,8 @@ END_TEST
 START_TEST(http__a_silent_loop_is_asked_once)
 {
     panel_watch(panel, watched, LOOPS);
+    for (size_t k = 0; k < LOOPS; k++) /* each has its bell, and is silent from now on */
+        ck_assert(vitals[k].bell == vitals[0].bell && panel_silence(&vitals[k]).us < SPAN_S(30).us);
     silent[1] = true;
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(ask("GET", "/readyz"), 200);
@@ -324,9 +326,13 @@ START_TEST(http__addresses_are_numbers)
     struct http *none;
     struct error_detail detail;
     int at;
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+    char taken[32], said[128];
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         ck_assert_msg(http_open(wrong[i], panel, &none, &at, &detail) == E_SYSTEM, "%s", wrong[i]);
-    char taken[32];
+        snprintf(said, sizeof said, "cannot listen at %s: write it in numbers, as 127.0.0.1:9464 or [::1]:9464",
+                 wrong[i]);
+        ck_assert_str_eq(detail.text, said);
+    }
     snprintf(taken, sizeof taken, "127.0.0.1:%d", port);
     ck_assert_int_eq(http_open(taken, panel, &none, &at, &detail), E_SYSTEM);
     ck_assert_str_eq(detail.field, "http_listen");

@@ -93,6 +93,9 @@ static void assert_refused(int code, const char *field, const char *words)
     ck_assert_str_eq(detail.field, field);
     ck_assert_msg(strstr(detail.text, words) != NULL, "\"%s\" is not in \"%s\"", words, detail.text);
     ck_assert(all_zero(&keys.encryption) && all_zero(&keys.chain));
+    if (config.encryption_key_command[0] == '\0') /* whoever asks for the files alone hears the same */
+        ck_assert_int_eq(keys_read_files(&config, &keys, &detail), code);
+    ck_assert(all_zero(&keys.encryption) && all_zero(&keys.chain));
 }
 
 /* ---- files ---- */

@@ -384,6 +384,12 @@ START_TEST(targets__one_that_cannot_be_had)
     ck_assert_ptr_null(s.targets[1].rpc);
     ck_assert_uint_eq(may_be_out, 0); /* nothing waits for it in vain */
     ck_assert_uint_eq(let_go, 0);
+    both[0].address = "127.0.0.9:1"; /* one that is there goes on as it was */
+    const struct config elsewhere = config_of(both, 1);
+    targets_take(&s, &with_a, &elsewhere);
+    ck_assert_uint_eq(may_be_out, both[0].max_concurrent_calls);
+    ck_assert_ptr_nonnull(s.targets[0].rpc);
+    ck_assert_uint_eq(let_go, 0);
 }
 END_TEST
 
