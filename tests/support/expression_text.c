@@ -3,6 +3,7 @@
 #include "sidecar/base/check.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 void expression_text_bytes(FILE *out, struct bytes text)
 {
@@ -122,4 +123,27 @@ void expression_text_put(FILE *out, const struct expression_world *world, const 
         fprintf(out, " #%" PRIu64, evaluation.cost);
     }
     pool_rewind(world->pool, mark);
+}
+
+/* Where the words of a failure end that begins with its place: at its cost, if it has one. */
+static size_t failure_size(const char *result)
+{
+    const char *cost = strrchr(result, '#');
+    return cost == NULL ? strlen(result) : (size_t)(cost - result);
+}
+
+void expression_text_put_shortly(FILE *out, const struct expression_world *world, const char *text, char **last)
+{
+    char *result = NULL;
+    size_t size = 0;
+    FILE *into = open_memstream(&result, &size);
+    CHECK(into != NULL);
+    expression_text_put(into, world, text);
+    CHECK(fclose(into) == 0);
+    size_t end = failure_size(result);
+    bool failed = result[0] == '!' || (result[0] >= 'A' && result[0] <= 'Z');
+    bool same = failed && *last != NULL && failure_size(*last) == end && memcmp(*last, result, end) == 0;
+    fprintf(out, "%s%s", same ? "= " : "", same ? result + end : result);
+    free(*last);
+    *last = result;
 }

@@ -19,6 +19,9 @@ struct expression_world {
 /* Writes one line's end without its newline. A value is written so that each bit of it shows. */
 void expression_text_put(FILE *out, const struct expression_world *world, const char *text);
 
+/* The same, but what failed as the one before did, in a table of them, says no more than that. *last is NULL before the first and to be freed. */
+void expression_text_put_shortly(FILE *out, const struct expression_world *world, const char *text, char **last);
+
 /* The value alone. */
 void expression_text_datum(FILE *out, const struct datum *d);
 

@@ -164,22 +164,6 @@ static void write_call(const struct function *f, char args[][VALUE_SIZE], unsign
     }
 }
 
-/* A failure that is that of the one before is not written again. */
-static void put_result(FILE *out, const char *text, char *last)
-{
-    char *result = NULL;
-    size_t size = 0;
-    FILE *into = open_memstream(&result, &size);
-    ck_assert_ptr_nonnull(into);
-    expression_text_put(into, &world, text);
-    ck_assert_int_eq(fclose(into), 0);
-    size_t end = (size_t)(strrchr(result, '#') == NULL ? result + size : strrchr(result, '#')) - (size_t)result;
-    bool same = result[0] == '!' && strlen(last) == end && memcmp(last, result, end) == 0;
-    fprintf(out, "%s%s", same ? "as before " : "", same ? result + end : result);
-    snprintf(last, TEXT_SIZE, "%.*s", (int)end, result);
-    free(result);
-}
-
 /* One overload: every choice of values; those that differ in the last alone are one line. */
 static void put_overload(FILE *out, const struct function *f, const char *overload)
 {
@@ -188,7 +172,7 @@ static void put_overload(FILE *out, const struct function *f, const char *overlo
     for (const char *t = overload; *t != ':'; t += letters(t))
         types[count++] = t;
     fprintf(out, "%s %.*s\n", f->name, (int)strcspn(overload, " "), overload);
-    char last[TEXT_SIZE] = "";
+    char *last = NULL;
     for (bool more = count > 0, begun = false; more;) {
         char args[ARGUMENTS_MAX][VALUE_SIZE], text[TEXT_SIZE];
         unsigned changed = count;
@@ -198,7 +182,7 @@ static void put_overload(FILE *out, const struct function *f, const char *overlo
         if (changed == count) {
             write_call(f, args, count, text);
             fprintf(out, begun ? "; %s -> " : "  %s -> ", begun ? args[count - 1] : text);
-            put_result(out, text, last);
+            expression_text_put_shortly(out, &world, text, &last);
             begun = count > 1;
             fprintf(out, begun ? "" : "\n");
             at[count - 1]++;
@@ -211,6 +195,7 @@ static void put_overload(FILE *out, const struct function *f, const char *overlo
                 at[changed - 1]++;
         }
     }
+    free(last);
 }
 
 static void put_all(FILE *out)
