@@ -105,6 +105,8 @@ static const char others[] =
     "{'a': 2}}\n"
     "Known{any: Line{}} == Known{any: Line{}}\nKnown{any: Line{}} == Known{any: Tree{}}\nKnown{any_json: 1} == "
     "Known{any_json: 1u}\n"
+    "['a', 'b'].map(s, Line{sku: s + 'so long a text that where the fields lie is kept for those who ask "
+    "again'}).map(l, l.sku.charAt(0))\n"
     "true || 1 / 0 > 0\n1 / 0 > 0 || true\nfalse || 1 / 0 > 0\n1 / 0 > 0 && false\n1 / 0 > 0 && true\ntrue && 1 / 0 > "
     "0\ndyn(1) || true\n"
     "dyn(1) || false\ndyn(1) && false\ndyn(1) ? 1 : 2\ndyn('a') && dyn('b')\n1 && true\n1 ? 2 : 3\n[1, 2].map(x, [3, "
@@ -114,7 +116,8 @@ static const char others[] =
     "size('a', 'b')\n'a'.size(1)\n1.size()\n[].sum()\n[1, 'a'].sum()\n[].min()\n['a'].sum()\n[dyn(1), "
     "dyn('a')].min()\n[dyn(1), dyn(2.5)].max()\n"
     "math.greatest(1)\nmath.greatest(1, 2.5, 3u)\nmath.least(1, 2.5, 0u)\nmath.greatest([1, 3, "
-    "2])\nmath.greatest([])\nmath.greatest('a')\n"
+    "2])\nmath.greatest([])\nmath.greatest(m.shifts)\nmath.bitShiftRight('a', "
+    "1)\noptional.ofNonZeroValue()\nmath.greatest('a')\n"
     "math.greatest(1, 'a')\nmath.greatest()\nmath.least([1.5, 0.5])\nmath.least(dyn(1), dyn(2))\nmath.least(dyn('a'), "
     "dyn(2))\nmath.nothing(1)\n"
     "math.sqrt(-1)\n'a'.matches('(')\n'a'.matches(dyn('('))\n'a'.matches('a' + '(')\nstring(m)\nint('a')\n[1, 2, 3, 4, "
@@ -146,6 +149,7 @@ static const char asked[] =
     "x.name)\nm.?customer\nm.?customer.name\ndyn(m).card\nm.lines.map(l, m.lines.map(k, l.sku == k.sku))\n"
     "m.notes.map(n, n + n).join(',')\n'abc'.matches(m.card)\n[1, 2, 3]\n'a longer text, so that its size shows in what "
     "it costs at most'\n"
+    "{'a': any}\n{any: 1}\n[any]\noptional.of(any)\n[1]\n{'a': dyn(m)}\n[[any]]\n{'a': [1]}\n"
     "m.lines.map(l, l)\nm.lines.exists(l, l == Line{})\nsize(m.card) > 3 ? m.card : 'b'\nany\nany.a == 1\ntype(m) == "
     "Order\nm.at + duration('1s')";
 

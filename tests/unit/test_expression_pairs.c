@@ -50,7 +50,7 @@ static const char *const values[] = {
     "Line{sku: 'nut', quantity: 3}",
     "Customer{}",
     "google.protobuf.Empty{}",
-    "google.protobuf.FieldMask{paths: ['a_b.c', '_x', 'd_1', 'e_']}",
+    "google.protobuf.FieldMask{paths: ['a_b.c', 'x_a', 'y_z', 'd_1', 'e_']}",
     "known.maybe_number",
     "dyn(1)",
     "dyn('x')",
