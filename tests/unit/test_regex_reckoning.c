@@ -2,13 +2,14 @@
  * places where it may end, for each place where it may begin. Nothing is read, no machine is made, and nothing is shared with the room. */
 #include "sidecar/core/heap.h"
 #include "sidecar/expression/regex.h"
+#include "tests/support/by_chance.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATTERNS    6000
+#define PATTERNS    3000
 #define TEXTS       8
 #define POINTS_MAX  9
 #define NODES_MAX   400
@@ -46,13 +47,6 @@ static struct node nodes[NODES_MAX];
 static unsigned node_count, group_count;
 static char pattern[4096];
 static size_t size;
-static uint64_t state;
-
-static unsigned chance(unsigned below)
-{
-    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (unsigned)(state >> 33) % below;
-}
 
 static void put(const char *text)
 {
@@ -87,11 +81,11 @@ static void put_point_raw(uint32_t p)
 static void put_point(uint32_t p)
 {
     char out[16];
-    unsigned way = chance(8);
+    unsigned way = by_chance(8);
     if (way == 0) {
-        snprintf(out, sizeof out, chance(2) ? "\\x{%x}" : "\\x{%06X}", p);
+        snprintf(out, sizeof out, by_chance(2) ? "\\x{%x}" : "\\x{%06X}", p);
     } else if (way == 1 && p < 0x80) {
-        snprintf(out, sizeof out, chance(2) ? "\\x%02x" : "\\0%02o", p);
+        snprintf(out, sizeof out, by_chance(2) ? "\\x%02x" : "\\0%02o", p);
         if (out[1] == '0' && p > 077)
             snprintf(out, sizeof out, "\\x%02X", p);
     } else if (p == '\n' || p == '\t') {
@@ -115,7 +109,7 @@ static struct node *add(enum kind kind, struct flags flags)
 /* (?i) takes no letters beyond ASCII. */
 static uint32_t some_point(struct flags flags)
 {
-    uint32_t p = points[chance(sizeof points / sizeof *points)];
+    uint32_t p = points[by_chance(sizeof points / sizeof *points)];
     return flags.fold && p > 0x7f ? 'k' : p;
 }
 
@@ -126,13 +120,13 @@ static const char *const names[] = {"d",     "D",     "s",      "S",      "w",  
 static const struct node *make_class(struct flags flags)
 {
     struct node *n = add(CLASS, flags);
-    n->negated = chance(3) == 0;
-    n->count = 1 + chance(MEMBERS_MAX);
+    n->negated = by_chance(3) == 0;
+    n->count = 1 + by_chance(MEMBERS_MAX);
     put(n->negated ? "[^" : "[");
     for (unsigned i = 0; i < n->count; i++) {
         struct member *m = &n->members[i];
-        if (chance(3) == 0) {
-            m->name = names[chance(sizeof names / sizeof *names)];
+        if (by_chance(3) == 0) {
+            m->name = names[by_chance(sizeof names / sizeof *names)];
             put(strlen(m->name) == 1 ? "\\" : "[:");
             put(m->name);
             put(strlen(m->name) == 1 ? "" : ":]");
@@ -140,10 +134,10 @@ static const struct node *make_class(struct flags flags)
         }
         m->first = m->last = some_point(flags);
         uint32_t other = some_point(flags);
-        if (chance(2) == 0 && other >= m->first)
+        if (by_chance(2) == 0 && other >= m->first)
             m->last = other;
         put_point(m->first);
-        if (m->last > m->first || chance(8) == 0) {
+        if (m->last > m->first || by_chance(8) == 0) {
             put("-");
             put_point(m->last);
         }
@@ -157,7 +151,7 @@ static const struct node *make_either(struct flags flags, unsigned depth);
 static const struct node *make_group(struct flags flags, unsigned depth)
 {
     char text[24];
-    switch (chance(6)) {
+    switch (by_chance(6)) {
     case 0:
         snprintf(text, sizeof text, "(?P<g_%u>", ++group_count);
         break;
@@ -180,7 +174,7 @@ static const struct node *make_group(struct flags flags, unsigned depth)
         snprintf(text, sizeof text, "(?m-s:");
         break;
     default:
-        snprintf(text, sizeof text, chance(2) ? "(" : "(?:");
+        snprintf(text, sizeof text, by_chance(2) ? "(" : "(?:");
         break;
     }
     put(text);
@@ -195,7 +189,7 @@ static const struct node *make_atom(struct flags flags, unsigned depth, bool *co
         const char *text;
         enum kind kind;
     } places[] = {{"^", BEGIN}, {"$", END}, {"\\A", TEXT_BEGIN}, {"\\z", TEXT_END}, {"\\b", WORD}, {"\\B", NO_WORD}};
-    unsigned which = chance(depth > 0 ? 12 : 9);
+    unsigned which = by_chance(depth > 0 ? 12 : 9);
     *counted = true;
     if (which < 4) {
         struct node *n = add(POINT, flags);
@@ -209,13 +203,13 @@ static const struct node *make_atom(struct flags flags, unsigned depth, bool *co
         struct node *n = add(CLASS, flags);
         char text[3] = {'\\', 0, 0};
         n->count = 1;
-        n->members[0].name = names[chance(6)];
+        n->members[0].name = names[by_chance(6)];
         text[1] = n->members[0].name[0];
         put(text);
         return n;
     }
     if (which == 8) {
-        unsigned i = chance(sizeof places / sizeof *places);
+        unsigned i = by_chance(sizeof places / sizeof *places);
         *counted = false;
         put(places[i].text);
         return add(places[i].kind, flags);
@@ -228,11 +222,11 @@ static const struct node *make_repeat(struct flags flags, unsigned depth)
     bool counted;
     char text[16];
     const struct node *of = make_atom(flags, depth, &counted);
-    if (!counted || chance(3) > 0)
+    if (!counted || by_chance(3) > 0)
         return of;
     struct node *n = add(REPEAT, flags);
     n->a = of;
-    switch (chance(6)) {
+    switch (by_chance(6)) {
     case 0:
         snprintf(text, sizeof text, "*");
         break;
@@ -245,21 +239,21 @@ static const struct node *make_repeat(struct flags flags, unsigned depth)
         snprintf(text, sizeof text, "?");
         break;
     case 3:
-        n->least = chance(4);
+        n->least = by_chance(4);
         snprintf(text, sizeof text, "{%u,}", n->least);
         break;
     case 4:
-        n->least = n->most = 1 + chance(3);
+        n->least = n->most = 1 + by_chance(3);
         snprintf(text, sizeof text, "{%u}", n->least);
         break;
     default:
-        n->least = chance(3);
-        n->most = n->least + 1 + chance(2);
+        n->least = by_chance(3);
+        n->most = n->least + 1 + by_chance(2);
         snprintf(text, sizeof text, "{%u,%u}", n->least, n->most);
         break;
     }
     put(text);
-    put(chance(4) == 0 ? "?" : "");
+    put(by_chance(4) == 0 ? "?" : "");
     return n;
 }
 
@@ -267,9 +261,9 @@ static const struct node *make_repeat(struct flags flags, unsigned depth)
 static const struct node *make_sequence(struct flags *flags, unsigned depth)
 {
     const struct node *all = add(EMPTY, *flags);
-    for (unsigned i = chance(4); i > 0; i--) {
-        if (chance(12) == 0) {
-            bool on = chance(2) == 0;
+    for (unsigned i = by_chance(4); i > 0; i--) {
+        if (by_chance(12) == 0) {
+            bool on = by_chance(2) == 0;
             put(on ? "(?im)" : "(?-i)");
             flags->fold = on;
             flags->multi = on || flags->multi;
@@ -286,7 +280,7 @@ static const struct node *make_sequence(struct flags *flags, unsigned depth)
 static const struct node *make_either(struct flags flags, unsigned depth)
 {
     const struct node *all = make_sequence(&flags, depth);
-    while (chance(4) == 0) {
+    while (by_chance(4) == 0) {
         put("|");
         const struct node *other = make_sequence(&flags, depth);
         struct node *either = add(EITHER, flags);
@@ -446,7 +440,7 @@ START_TEST(regex__matches_what_a_second_reckoning_matches)
     struct pool pool;
     unsigned matched = 0;
     pool_init(&pool, &heap, 4 << 20);
-    state = 20261130;
+    by_chance_seed(20261130);
     for (unsigned i = 0; i < PATTERNS; i++) {
         struct pool_mark mark = pool_mark(&pool);
         const char *wrong = NULL;
@@ -458,11 +452,11 @@ START_TEST(regex__matches_what_a_second_reckoning_matches)
         const struct regex *r = regex_make(bytes_of_text(made), &pool, &wrong);
         ck_assert_msg(r != NULL, "%s: %s", made, wrong);
         for (unsigned t = 0; t < TEXTS; t++) {
-            text_points = chance(POINTS_MAX);
+            text_points = by_chance(POINTS_MAX);
             size = 0;
             pattern[0] = '\0';
             for (unsigned k = 0; k < text_points; k++)
-                put_point_raw(text[k] = points[chance(sizeof points / sizeof *points)]);
+                put_point_raw(text[k] = points[by_chance(sizeof points / sizeof *points)]);
             bool expected = ends(root, (UINT32_C(2) << text_points) - 1) != 0;
             matched += expected;
             ck_assert_msg(regex_matches(r, bytes_of_text(pattern), &pool) == expected,
