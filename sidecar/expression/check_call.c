@@ -81,12 +81,9 @@ static bool overload_fits(struct checker *c, const struct node *n, const char **
 /* How a function is written: an operator by its sign. */
 static void append_name(struct checker *c, struct bytes name)
 {
-    char text[16];
-    size_t size = 0;
-    for (size_t i = 0; i < name.size && size < sizeof text; i++)
+    for (size_t i = 0; i < name.size; i++)
         if (name.at[i] != '_' || name.size > 6)
-            text[size++] = (char)name.at[i];
-    expression_error_append(c->error, bytes_of(text, size));
+            expression_error_append(c->error, bytes_of(name.at + i, 1));
 }
 
 /* The type of a field of an enum among the arguments, or NULL. */

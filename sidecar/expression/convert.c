@@ -71,6 +71,11 @@ struct datum function_to_uint(const struct call *c)
     }
 }
 
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+}
+
 /* The words for what is no number, in any case. */
 static bool read_word(struct bytes text, double *value)
 {
@@ -82,7 +87,7 @@ static bool read_word(struct bytes text, double *value)
                  {"-infinity", -__builtin_inf()}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t size = strlen(words[i].word), k = 0;
-        while (k < text.size && k < size && (text.at[k] | 0x20) == (words[i].word[k] | 0x20))
+        while (k < text.size && k < size && lower(text.at[k]) == (uint8_t)words[i].word[k])
             k++;
         if (k != size || text.size != size)
             continue;

@@ -14,30 +14,58 @@ static int refuse(struct error_detail *detail, const char *text, const char *mor
     return code;
 }
 
+#define EXPONENT_MAX (INT64_C(1) << 40)
+
+/* What stands behind an e; one that is beyond all bounds stays so. */
+static int64_t read_exponent(struct bytes text)
+{
+    int64_t exponent;
+    bool plus = text.size > 0 && text.at[0] == '+', minus = text.size > 0 && text.at[0] == '-';
+    if (decimal_read_int(bytes_of(text.at + plus, text.size - plus), &exponent) != 0)
+        return minus ? -EXPONENT_MAX : EXPONENT_MAX;
+    return exponent > EXPONENT_MAX ? EXPONENT_MAX : exponent < -EXPONENT_MAX ? -EXPONENT_MAX : exponent;
+}
+
+/* The digits of a number with a point or an exponent as a whole number, exactly: a double would round the larger ones. False when it is none, or does not
+ * fit. */
+static bool read_scaled(struct bytes text, bool sign, uint64_t *n)
+{
+    size_t end = sign;
+    while (end < text.size && text.at[end] != 'e' && text.at[end] != 'E')
+        end++;
+    const uint8_t *dot = memchr(text.at, '.', end);
+    int64_t whole = (int64_t)(dot == NULL ? end : (size_t)(dot - text.at)) - sign; /* so many digits count */
+    if (end < text.size)
+        whole += read_exponent(bytes_of(text.at + end + 1, text.size - end - 1));
+    *n = 0;
+    for (size_t i = sign; i < end; i++) {
+        if (text.at[i] == '.')
+            continue;
+        unsigned digit = text.at[i] - '0';
+        if (whole <= 0 ? digit != 0 : *n > (UINT64_MAX - digit) / 10)
+            return false;
+        *n = whole-- > 0 ? *n * 10 + digit : *n;
+    }
+    for (; whole > 0 && *n > 0; whole--, *n *= 10)
+        if (*n > UINT64_MAX / 10)
+            return false;
+    return true;
+}
+
 /* Numbers with a point or an exponent are integers, too, when they are whole: 1.0, 1e3. */
 static bool read_whole(struct bytes text, struct value *v)
 {
     double d;
-    int bad = decimal_read_int(text, &v->i);
-    v->kind = FIELD_INT64;
-    if (bad == -2) {
-        bad = decimal_read_uint(text, &v->u);
-        v->kind = FIELD_UINT64;
-    }
-    if (bad == 0)
-        return true;
-    /* Digits alone, but too many: a double would round them. */
-    if (bad == -2 || (text.at[0] == '-' && decimal_read_int(text, &v->i) == -2) || !decimal_read(text, &d))
+    uint64_t n;
+    bool negative = text.size > 0 && text.at[0] == '-';
+    if (!decimal_read(text, &d) || !read_scaled(text, negative || text.at[0] == '+', &n) ||
+        (negative && n > (uint64_t)INT64_MAX + 1))
         return false;
-    if (d >= -0x1p63 && d < 0x1p63 && (double)(int64_t)d == d) {
-        *v = (struct value){.kind = FIELD_INT64, .i = (int64_t)d};
-        return true;
-    }
-    if (d >= 0x1p63 && d < 0x1p64) {
-        *v = (struct value){.kind = FIELD_UINT64, .u = (uint64_t)d};
-        return true;
-    }
-    return false;
+    if (negative || n <= INT64_MAX)
+        *v = (struct value){.kind = FIELD_INT64, .i = negative ? (int64_t)(0 - n) : (int64_t)n};
+    else
+        *v = (struct value){.kind = FIELD_UINT64, .u = n};
+    return true;
 }
 
 static int read_integer(const struct field *f, struct bytes text, struct value *out, struct error_detail *detail)
