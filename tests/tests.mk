@@ -69,6 +69,7 @@ $(call wraps,gauges,clock_now clock_difference certificates_not_after certificat
 $(call wraps,rpc_settings,grpc_server_create grpc_channel_create grpc_resource_quota_resize transport_server_credentials transport_channel_credentials \
 	certificates_version)
 $(call wraps,reflecting,rpc_call_out_for)
+$(call wraps,rpc_tables,rpc_send rpc_end)
 $(call wraps,sidecar,core_is_tight rpc_set_serving)
 $(call wraps,journal,postgres_store_open postgres_store_promise sqlite_store_open)
 $(call wraps,journal_check,keys_apply keys_verify sqlite_store_inspect postgres_store_look)

@@ -199,7 +199,7 @@ static void draw_frames(struct act *act, struct past *p)
     act->commit.cuts = count > 1 ? act->cuts : NULL;
     p->last_frame += count;
     if (random_below(r, 4) == 0)
-        act->commit.oldest_live_frame = p->last_frame + 1 - random_below(r, p->last_frame + 1 - p->first_frame);
+        act->commit.oldest_live_frame = p->last_frame - random_below(r, p->last_frame + 1 - p->first_frame);
 }
 
 static void draw_ended(struct act *act, struct past *p)
