@@ -76,6 +76,9 @@ $(call wraps,gauges,clock_now clock_difference certificates_not_after certificat
 $(call wraps,rpc_settings,grpc_server_create grpc_channel_create grpc_resource_quota_resize transport_server_credentials transport_channel_credentials \
 	certificates_version)
 $(call wraps,reflecting,rpc_call_out_for)
+$(call wraps,rpc_tables,rpc_send rpc_end)
+$(call wraps,target_ways,transport_channel_credentials certificates_version $(addprefix grpc_channel_,credentials_release create destroy check_connectivity_state \
+	watch_connectivity_state) $(addprefix names_,create ask destroy) $(addprefix rpc_out_,go give_up size expire))
 $(call wraps,sidecar,core_is_tight rpc_set_serving)
 $(call wraps,journal,postgres_store_open postgres_store_promise sqlite_store_open)
 $(call wraps,journal_check,keys_apply keys_verify sqlite_store_inspect postgres_store_look)

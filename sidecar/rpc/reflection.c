@@ -81,9 +81,12 @@ static bool descend(const char **symbol, const char *name)
     size_t size = strlen(name);
     if (size == 0)
         return true;
-    if (strncmp(*symbol, name, size) != 0 || ((*symbol)[size] != '.' && (*symbol)[size] != '\0'))
+    if (strncmp(*symbol, name, size) != 0)
         return false;
-    *symbol += size + ((*symbol)[size] == '.');
+    const char *end = *symbol + size;
+    if (*end != '\0' && (*end != '.' || end[1] == '\0'))
+        return false;
+    *symbol = *end == '.' ? end + 1 : end;
     return true;
 }
 

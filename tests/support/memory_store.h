@@ -2,7 +2,7 @@
  *
  * The disk outlives the store that is opened on it, as a real one outlives a process: closing the store is all that a crash is, because a
  * commit either lands wholly or not at all. A disk can be told to be far away: then it answers later, or does not know. Nothing here depends on time, addresses or chance. Holds the same rules as the store in
- * SQLite, and tests/unit/test_memory_store.c runs both side by side. */
+ * SQLite, and tests/unit/test_store_twins.c runs both side by side. */
 #ifndef TESTS_SUPPORT_MEMORY_STORE_H
 #define TESTS_SUPPORT_MEMORY_STORE_H
 

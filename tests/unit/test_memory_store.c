@@ -1,38 +1,9 @@
-/* The store made of memory does as the one in SQLite does: both are driven side by side by the same made-up calls, and whatever they
- * give must be the same. Then what only the one of memory can: failing when it is told to. */
+/* What only the store made of memory can: failing when it is told to. That it does else as the others do is for test_store_twins.c. */
 #include "tests/support/memory_store.h"
-
-#include "sidecar/journal/sqlite/sqlite_store.h"
 #include "tests/support/frames.h"
-#include "tests/support/twin_store.h"
 
 #include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-static int open_sqlite(void *self, struct store **out, struct store_state *state)
-{
-    struct error_detail detail;
-    return sqlite_store_open(&(struct sqlite_store_options){.path = self}, out, state, &detail);
-}
-
-START_TEST(memory_store__does_as_sqlite_does)
-{
-    char dir[] = "/tmp/memory-store-XXXXXX";
-    char path[64];
-    char lock[80];
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/journal.db", dir);
-    twin_store_compare(open_sqlite, path, 1500);
-    unlink(path);
-    snprintf(lock, sizeof lock, "%s.lock", path);
-    unlink(lock);
-    snprintf(lock, sizeof lock, "%s.reserve", path);
-    unlink(lock);
-    ck_assert_int_eq(rmdir(dir), 0);
-}
-END_TEST
 
 static uint8_t frame_bytes[8192];
 
@@ -117,7 +88,6 @@ static Suite *suite(void)
     Suite *s = suite_create("memory_store");
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 120);
-    tcase_add_test(t, memory_store__does_as_sqlite_does);
     tcase_add_test(t, memory_store__fails_when_told);
     tcase_add_test(t, memory_store__who_waits_is_told_the_fate);
     suite_add_tcase(s, t);

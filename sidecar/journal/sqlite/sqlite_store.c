@@ -577,7 +577,8 @@ int sqlite_store_drop(struct store *face, struct instant before, uint64_t keep_f
         return inside_tell_broken(s, detail);
 
     struct drop_plan plan = {.frames_to = 0};
-    if (s->drop_after == 0)
+    /* What was asked for may have become less within the pass, which has then dropped all of that alone. */
+    if (s->drop_after == 0 || instant_before(before, s->drop_before))
         s->drop_before = before;
     int rc = plan_frames(s, before, keep_from, work_max, &plan);
     if (rc == SQLITE_OK)
