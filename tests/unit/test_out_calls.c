@@ -331,8 +331,11 @@ static void turn(void)
         fprintf(out, "  %d in the turn\n", count);
     if (gpr_time_cmp(next, gpr_inf_future(GPR_CLOCK_MONOTONIC)) != 0)
         fprintf(out, "  looks again at %lld ms\n", ms_of(next));
-    if (room.out_count != 0 || target.outgoing != 0)
-        fprintf(out, "  %u out, %zu bytes on their way\n", room.out_count, target.outgoing);
+    unsigned leaving = 0;
+    for (const struct rpc_link *l = room.leaving.next; l != &room.leaving; l = l->next)
+        leaving++;
+    if (room.out_count != 0 || target.outgoing != 0 || leaving != 0)
+        fprintf(out, "  %u out, %zu bytes on their way, %u leaving\n", room.out_count, target.outgoing, leaving);
 }
 
 static void begin(void)

@@ -273,7 +273,7 @@ static void happen(const char *text)
     ck_assert_int_eq(sscanf(text, "%31s%n", word, &used), 1);
     if (sscanf(text + used, "%u%n", &number, &more) != 1)
         more = 0;
-    struct call *c = &calls[number];
+    struct call *c = &calls[number % CALLS_MAX]; /* where it is a call's */
     const char *rest = text + used + more + (text[used + more] == ' ');
     if (act(word, c, rest))
         return;
