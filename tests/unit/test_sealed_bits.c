@@ -314,6 +314,83 @@ static void put_journals(void)
     }
 }
 
+/* ---- looks along the chains ---- */
+
+/* In pieces of so many, with a head that is known; what is given back is what was found, and how much was looked at. */
+static void put_look(const char *what, const char *known, uint32_t piece)
+{
+    struct sealed_look look;
+    unsigned pieces = 0;
+    char where[48], text[400];
+    memset(&look, 0xff, sizeof look);
+    sealed_look_begin(store, &look);
+    look.known = known;
+    for (bool more = true; more; pieces++)
+        ck_assert_int_eq(sealed_look_on(store, &look, piece, &more, &detail), 0);
+    snprintf(where, sizeof where, "%s by %u", what, (unsigned)piece);
+    snprintf(text, sizeof text, "%u pieces, frames %llu and rows %llu of the chains, %s%s", pieces,
+             (unsigned long long)look.frames.chained, (unsigned long long)look.audit.chained,
+             look.frames.head_seen ? "the head is seen, " : "",
+             look.finding[0] == '\0' ? "nothing is found" : look.finding);
+    put(where, text);
+}
+
+static void put_looks(void)
+{
+    char heads[FRAMES][SEALED_HEAD_SIZE], audit[SEALED_HEAD_SIZE], other[SEALED_HEAD_SIZE];
+    bool more;
+    fprintf(out, "== Looks\n");
+    disk = memory_disk_create();
+    ck_assert_int_eq(open_with("", ""), 0);
+    sealed_store_heads(store, other, audit);
+    put("the heads of nothing", other);
+    put("of rows", audit);
+    commit(1); /* before there was a chain */
+    put_look("without a chain", NULL, 9);
+    put_look("and a head", "1:00", 9);
+    store->close(store);
+    ck_assert_int_eq(open_with("a " HEX_A, "x " HEX_B), 0);
+    for (uint64_t n = 2; n <= FRAMES; n++) {
+        commit(n);
+        sealed_store_heads(store, heads[n - 1], audit);
+        put_at("head of frames", n, heads[n - 1]);
+        put_at("head of rows", n, audit);
+    }
+    for (uint32_t piece = 1; piece <= FRAMES + 1; piece++)
+        put_look("all", NULL, piece);
+    for (uint64_t n = 2; n <= FRAMES; n++) {
+        put_look("with a head", heads[n - 1], 2);
+        snprintf(other, sizeof other, "%s", heads[n - 1]);
+        other[strlen(other) - 1] ^= 1;
+        put_look("with another head", other, 2);
+    }
+    put_look("with a head that is to come", "9:00000000000000000000000000000000", 2);
+    put_look("with none", "", 2);
+    /* Another chain, of the same frames and keys. */
+    take_kept(false, 3);
+    struct bend third = bend;
+    bend.size = 0;
+    store->close(store);
+    ck_assert_int_eq(open_with("a " HEX_A, "y " HEX_A "\nx " HEX_B), 0);
+    commit(FRAMES + 1); /* with the key that came */
+    put_look("with two keys", heads[FRAMES - 1], 2);
+    bend = third;
+    bend.number = FRAMES;
+    put_look("an earlier one in its place", NULL, 9);
+    bend.size = 0;
+    ck_assert_int_eq(store->drop(store, (struct instant){.us = 3500}, 4, 9, &more, &detail), 0);
+    put_look("what retention left", NULL, 2);
+    put_look("and a head that is gone", heads[1], 2);
+    put_look("and one that is left", heads[FRAMES - 1], 2);
+    store->close(store);
+    ck_assert_int_eq(open_with("a " HEX_A, "y " HEX_A), 0);
+    put_look("without the older key", NULL, 2);
+    store->close(store);
+    end_line();
+    *inner = real;
+    memory_disk_destroy(disk);
+}
+
 /* ---- data keys ---- */
 
 static uint8_t key_row[DATA_KEY_VALUE_MAX];
@@ -386,6 +463,7 @@ static void put_all(FILE *to_file)
     fprintf(out, "== Key files\n");
     put_key_files();
     put_journals();
+    put_looks();
     put_data_keys();
 }
 
