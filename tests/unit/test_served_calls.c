@@ -317,8 +317,13 @@ static void turn(void)
     rpc_call_refuse_unended(&room, &next);
     if (gpr_time_cmp(next, gpr_inf_future(GPR_CLOCK_MONOTONIC)) != 0)
         fprintf(out, "  looks again in %d ms\n", gpr_time_to_millis(gpr_time_sub(next, room.now)));
-    fprintf(out, "  %u calls, %u streams, %llu ended, %llu reset; %u armed\n", service.quota.calls,
-            service.quota.streams, (unsigned long long)room.ends, (unsigned long long)room.resets, entrance.armed);
+    fprintf(out, "  %u calls, %u streams, %llu ended, %llu reset; %u armed", service.quota.calls, service.quota.streams,
+            (unsigned long long)room.ends, (unsigned long long)room.resets, entrance.armed);
+    for (const struct rpc_link *l = room.leaving.next; l != &room.leaving; l = l->next) {
+        const struct rpc_leaving *leaving = RPC_HOLDER((uintptr_t)l, struct rpc_leaving, link);
+        fprintf(out, "; %zu bytes of %u leave", leaving->size, number_of(leaving->call));
+    }
+    fprintf(out, "\n");
 }
 
 static void begin(void)
