@@ -70,6 +70,7 @@ $(call wraps,rpc_settings,grpc_server_create grpc_channel_create grpc_resource_q
 	certificates_version)
 $(call wraps,reflecting,rpc_call_out_for)
 $(call wraps,rpc_tables,rpc_send rpc_end)
+$(call wraps,stall,grpc_call_cancel_with_status)
 $(call wraps,served_calls,$(addprefix grpc_server_,start request_registered_call request_call) $(addprefix grpc_call_,start_batch cancel_with_status unref))
 $(call wraps,out_calls,gpr_now grpc_channel_create_call $(addprefix grpc_call_,start_batch cancel_with_status unref) rpc_targets_turn \
 	$(addprefix rpc_target_,line holds hold given took await))
