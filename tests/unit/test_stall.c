@@ -68,9 +68,9 @@ static void begin_or_end(struct random *r)
 
 /* ---- sockets ---- */
 
-enum kind { TO_TARGET, TO_ANOTHER, FROM_GUEST, OF_NOBODY, KINDS };
+enum kind { TO_TARGET, TO_ANOTHER, FROM_GUEST, FROM_ANOTHER, OF_NOBODY, KINDS };
 
-#define SOCKETS 8
+#define SOCKETS 10
 
 static struct {
     enum kind kind;
@@ -109,15 +109,16 @@ static void open_socket(unsigned i, enum kind kind)
     if (kind == OF_NOBODY) {
         ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     } else {
-        write_path(path, (int)kind);
+        int which = kind == FROM_ANOTHER ? TO_ANOTHER : (int)kind;
+        write_path(path, which);
         memcpy(at.sun_path, path, strlen(path) + 1);
         pair[0] = socket(AF_UNIX, SOCK_STREAM, 0);
         ck_assert_int_eq(connect(pair[0], (struct sockaddr *)&at, sizeof at), 0);
-        pair[1] = accept(listeners[kind], NULL, NULL);
+        pair[1] = accept(listeners[which], NULL, NULL);
         ck_assert_int_ge(pair[1], 0);
     }
-    sockets[i].ours = pair[kind == FROM_GUEST];
-    sockets[i].theirs = pair[kind != FROM_GUEST];
+    sockets[i].ours = pair[kind == FROM_GUEST || kind == FROM_ANOTHER];
+    sockets[i].theirs = pair[kind != FROM_GUEST && kind != FROM_ANOTHER];
 }
 
 static void close_socket(unsigned i)
@@ -143,7 +144,7 @@ static void use_socket(struct random *r)
 {
     char bytes[512] = "";
     unsigned i = (unsigned)random_below(r, SOCKETS);
-    switch (random_below(r, 8)) {
+    switch (sockets[i].shut ? 0 : random_below(r, 12)) {
     case 0:
         close_socket(i);
         open_socket(i, (enum kind)random_below(r, KINDS));
@@ -151,8 +152,7 @@ static void use_socket(struct random *r)
     case 1:
     case 2:
     case 3:
-        if (!sockets[i].shut)
-            ck_assert_int_gt(send(sockets[i].ours, bytes, 1 + random_below(r, sizeof bytes), MSG_NOSIGNAL), 0);
+        ck_assert_int_gt(send(sockets[i].ours, bytes, 1 + random_below(r, sizeof bytes), MSG_NOSIGNAL), 0);
         break;
     default:
         recv(sockets[i].theirs, bytes, sizeof bytes, MSG_DONTWAIT);
@@ -269,21 +269,27 @@ START_TEST(stall__does_as_it_is_reckoned)
         gpr_timespec next = gpr_inf_future(GPR_CLOCK_MONOTONIC);
         if (random_below(&r, 40) == 0)
             begin_or_end(&r);
-        if (random_below(&r, 25) == 0)
+        if (random_below(&r, 3) == 0)
             use_socket(&r);
-        now_ms += (int64_t)random_below(&r, random_below(&r, 20) == 0 ? 600 : 60);
+        now_ms += 50 * (int64_t)random_below(&r, random_below(&r, 20) == 0 ? 20 : 3);
         room.now = at_ms(now_ms);
         int64_t due = reckon();
         rpc_stall_turn(&room, &next);
         ck_assert_msg(gpr_time_cmp(next, due == NEVER ? gpr_inf_future(GPR_CLOCK_MONOTONIC) : at_ms(due)) == 0,
                       "step %d", step);
         compare(step);
+        for (unsigned i = 0; i < SOCKETS; i++)
+            shut += sockets[i].shut;
     }
     for (unsigned i = 0; i < SENDS; i++)
         cancelled += sends[i].cancelled;
-    for (unsigned i = 0; i < SOCKETS; i++)
-        shut += sockets[i].shut;
-    ck_assert(cancelled > 50 && shut > 0);
+    ck_assert(cancelled > 50 && shut > 500);
+    for (unsigned i = 0; i < SOCKETS; i++) {
+        close_socket(i);
+        open_socket(i, (enum kind)(i % KINDS));
+        if (i > 0)
+            ck_assert_int_eq(send(sockets[i].ours, "x", 1, MSG_NOSIGNAL), 1);
+    }
     /* Without patience all of them go that hold something. */
     rpc_stall_cut_all(&room);
     for (unsigned i = 0; i < SOCKETS; i++)
