@@ -77,6 +77,10 @@ $(call wraps,rpc_settings,grpc_server_create grpc_channel_create grpc_resource_q
 	certificates_version)
 $(call wraps,reflecting,rpc_call_out_for)
 $(call wraps,rpc_tables,rpc_send rpc_end)
+$(call wraps,stall,grpc_call_cancel_with_status)
+$(call wraps,served_calls,$(addprefix grpc_server_,start request_registered_call request_call) $(addprefix grpc_call_,start_batch cancel_with_status unref))
+$(call wraps,out_calls,gpr_now grpc_channel_create_call $(addprefix grpc_call_,start_batch cancel_with_status unref) rpc_targets_turn \
+	$(addprefix rpc_target_,line holds hold given took await))
 $(call wraps,target_ways,transport_channel_credentials certificates_version $(addprefix grpc_channel_,credentials_release create destroy check_connectivity_state \
 	watch_connectivity_state) $(addprefix names_,create ask destroy) $(addprefix rpc_out_,go give_up size expire))
 $(call wraps,sidecar,core_is_tight rpc_set_serving)

@@ -85,7 +85,7 @@ START_TEST(codec__frame_of_many_records)
         size += encode(&samples[i], i, buffer + size);
     ck_assert_uint_lt(size, ROOM);
     struct bytes rest = bytes_of(buffer, size);
-    struct bytes skipping = rest;
+    struct bytes skipping = rest, own = rest;
     ck_assert_int_eq(codec_check(rest, &detail), 0);
     for (size_t i = 0; i < count; i++) {
         struct record record;
@@ -96,6 +96,9 @@ START_TEST(codec__frame_of_many_records)
         ck_assert_uint_eq(previous, i);
         ck_assert_int_eq(codec_skip(&skipping, &serial), 0);
         ck_assert_uint_eq(skipping.size, rest.size);
+        codec_decode_own(&own, &record);
+        ck_assert(sample_records_equal(&record, &samples[i]));
+        ck_assert_uint_eq(own.size, rest.size);
     }
     ck_assert_uint_eq(rest.size, 0);
 

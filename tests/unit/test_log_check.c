@@ -143,7 +143,7 @@ static void name_place(size_t at, unsigned bits, char where[64])
 static bool is_looked_at(size_t at)
 {
     size_t within = at < HEADER ? 0 : (at - HEADER) % (FRAME_HEAD + page_size);
-    return within < FRAME_HEAD + 9 || within >= FRAME_HEAD + page_size - 9 || within % 509 == 0;
+    return within < FRAME_HEAD + 9 || within >= FRAME_HEAD + page_size - 9 || within % (page_size / 8 + 5) == 0;
 }
 
 static void put_changes(const unsigned *masks, size_t count)

@@ -219,6 +219,10 @@ static void look(void)
 
 /* ---- what is changed ---- */
 
+#define SAME_AGAIN \
+    "INSERT INTO ended SELECT 9, tag, state, mode, reason, definition, name, request_id, fingerprint, started_us, " \
+    "ended_us, first_frame, last_frame, NULL, request, skips, owner, lacks FROM ended WHERE serial = 4"
+
 static uint8_t journal[FILE_MAX];
 static size_t journal_size;
 
@@ -366,8 +370,7 @@ static void put_all(FILE *to)
         "UPDATE ended SET serial = -serial",
         "UPDATE frames SET seq = -seq",
         "UPDATE ended SET checksum = NULL",
-        "INSERT INTO ended SELECT 9, tag, state, mode, reason, definition, name, request_id, fingerprint, started_us, "
-        "ended_us, first_frame, last_frame, NULL, request, skips, owner, lacks FROM ended WHERE serial = 4",
+        SAME_AGAIN,
         "UPDATE ended SET request_id = request, checksum = NULL",
     };
     out = to;
