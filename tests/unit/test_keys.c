@@ -159,6 +159,8 @@ START_TEST(keys__a_command_is_given_its_words_and_nothing_else)
     ck_assert_int_eq(write(standard_input[1], "a line\n", 7), 7);
     ck_assert_int_eq(dup2(standard_input[0], STDIN_FILENO), STDIN_FILENO);
     setenv("SAGA_TEST_KEY", B64, 1);
+    int before = dup(STDIN_FILENO);
+    close(before);
     command_is("read line && exit 9\n"
                "[ $# = 3 ] && [ \"$3\" = \"'c\" ] || exit 7\n"
                "echo \"$1$2 $SAGA_TEST_KEY\"",
@@ -167,6 +169,9 @@ START_TEST(keys__a_command_is_given_its_words_and_nothing_else)
     ck_assert_uint_eq(keys.encryption.count, 1);
     assert_key(&keys.encryption, 0, "ab", 0xbb);
     ck_assert_uint_eq(keys.chain.count, 0);
+    int after = dup(STDIN_FILENO); /* what it was heard by is closed */
+    ck_assert_int_eq(after, before);
+    close(after);
 }
 END_TEST
 
