@@ -89,6 +89,8 @@ static void assert_key(const struct seal_keys *k, size_t at, const char *name, u
 /* Whatever is wrong, no key stays in memory. */
 static void assert_refused(int code, const char *field, const char *words)
 {
+    int before = dup(STDIN_FILENO); /* the first number that is free */
+    close(before);
     ck_assert_int_eq(keys_read(&config, &keys, &detail), code);
     ck_assert_str_eq(detail.field, field);
     ck_assert_msg(strstr(detail.text, words) != NULL, "\"%s\" is not in \"%s\"", words, detail.text);
@@ -96,6 +98,8 @@ static void assert_refused(int code, const char *field, const char *words)
     if (config.encryption_key_command[0] == '\0') /* whoever asks for the files alone hears the same */
         ck_assert_int_eq(keys_read_files(&config, &keys, &detail), code);
     ck_assert(all_zero(&keys.encryption) && all_zero(&keys.chain));
+    ck_assert_int_eq(dup(STDIN_FILENO), before);
+    close(before);
 }
 
 /* ---- files ---- */
