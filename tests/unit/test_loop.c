@@ -364,11 +364,12 @@ START_TEST(loop__it_is_told_when_old_keys_are_needed_no_more)
 END_TEST
 
 static char heads[4][160]; /* what was said of them */
-static atomic_uint heads_told;
+static atomic_uint heads_told, stops_told;
 
 static void hear_of_heads(void *self, const struct log_entry *entry)
 {
     (void)self;
+    atomic_fetch_add(&stops_told, strcmp(entry->text, "stopping") == 0);
     if (strcmp(entry->text, "where the journal's chains stand") != 0)
         return;
     unsigned n = atomic_load(&heads_told);
@@ -399,6 +400,7 @@ START_TEST(loop__where_the_chains_stand_is_told_as_they_move)
     ck_assert_int_eq(world_stop_sidecar(&w), 0);
     log_listen(NULL, NULL);
     ck_assert_uint_eq(atomic_load(&heads_told), 4);
+    ck_assert_uint_eq(atomic_load(&stops_told), 1);
     static const char *const said[] = {"1:abc audit_head=\"\"", "2:abc audit_head=\"\"", "2:abc audit_head=1:abc",
                                        "2:abc audit_head=2:abc"};
     for (size_t i = 0; i < 4; i++) {
