@@ -143,7 +143,7 @@ static bool return_probe(struct breaker *b, struct instant now, enum breaker_out
 
 bool breaker_count(struct breaker *b, struct instant left_at, struct instant now, enum breaker_outcome outcome)
 {
-    bool slow = outcome != BREAKER_NOTHING && instant_since(now, left_at).us >= b->options.slow_call.us;
+    bool slow = instant_since(now, left_at).us >= b->options.slow_call.us;
     switch (breaker_state(b, now)) {
     case BREAKER_HALF_OPEN:
         /* What left before tells how it was before. */

@@ -1,4 +1,5 @@
 /* Guests of a fleet: which journals are taken over and when, how they are given up, and what is told of it. */
+#include "sidecar/observe/panel.h"
 #include "tests/support/fleet_world.h"
 
 #include <check.h>
@@ -506,6 +507,31 @@ START_TEST(fleet__as_many_as_there_can_be)
 END_TEST
 
 /* Guests that serve read their configuration again. */
+/* Whoever looks at the sidecar sees them: each place has numbers of its own, and its part of the series. */
+START_TEST(fleet__each_place_for_a_guest_is_on_the_panel)
+{
+    struct metrics *all[PANEL_METRICS_MAX];
+    config.metrics_series_max = 10 * config.fleet_takeovers_max;
+    ck_assert_int_eq(panel_create("1.2.3", &home.panel), 0);
+    unsigned before = panel_metrics(home.panel, all);
+    open_fleet();
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        ck_assert_int_eq(home.guest_metrics[i] != NULL, i < config.fleet_takeovers_max);
+    ck_assert_uint_eq(panel_metrics(home.panel, all), before + config.fleet_takeovers_max);
+    for (unsigned n = 0; n < 20; n++) {
+        char name[8];
+        snprintf(name, sizeof name, "n%u", n);
+        metrics_add(home.guest_metrics[0], METRIC_REFUSALS,
+                    (struct metric_labels){{bytes_of_text(name), bytes_of_text("r")}}, 1);
+    }
+    ck_assert_uint_ge(metrics_count(home.guest_metrics[0]), 10);
+    ck_assert_uint_le(metrics_count(home.guest_metrics[0]), 12); /* with those that tell of what found no place */
+    for (unsigned i = 0; i < FLEET_TAKEOVERS_MAX; i++)
+        metrics_destroy(home.guest_metrics[i]);
+    panel_destroy(home.panel);
+}
+END_TEST
+
 START_TEST(fleet__a_reload_reaches_guests)
 {
     add_row("a", false, 1);
@@ -546,6 +572,7 @@ int main(void)
     tcase_add_test(t, fleet__what_is_asked_for_again_and_again_is_looked_for_less_often);
     tcase_add_loop_test(t, fleet__the_life_of_a_guest_is_told, 0, 4);
     tcase_add_test(t, fleet__as_many_as_there_can_be);
+    tcase_add_test(t, fleet__each_place_for_a_guest_is_on_the_panel);
     tcase_add_test(t, fleet__a_reload_reaches_guests);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);

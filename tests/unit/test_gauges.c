@@ -279,6 +279,7 @@ START_TEST(gauges__each_number_is_in_its_series)
     answers.evicted = 23;
     counters_turn(&s);
     is("sagad_sagas_live", 11);
+    ck_assert_ptr_nonnull(strstr(page, "\nsagad_gauges_refresh_max_seconds ")); /* however long that was */
     is("sagad_sagas_live_max", 900);
     is("sagad_sagas_stuck", 2);
     is("sagad_sagas_compensating", 3);

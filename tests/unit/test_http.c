@@ -264,6 +264,16 @@ START_TEST(http__the_process_is_told_as_it_is)
 END_TEST
 
 /* Who can read it is given OpenMetrics, whose end is told; nobody else is. */
+START_TEST(http__a_panel_gives_back_what_it_has)
+{
+    int before = open_files();
+    struct panel *another;
+    ck_assert_int_eq(panel_create("1.2.3", &another), 0);
+    panel_destroy(another);
+    ck_assert_int_eq(open_files(), before);
+}
+END_TEST
+
 START_TEST(http__a_form_is_what_was_asked_for)
 {
     static const char end[] = "\n# EOF\n";
@@ -352,6 +362,7 @@ int main(void)
     tcase_add_test(c, http__a_silent_loop_makes_numbers_old_and_then_unready);
     tcase_add_test(c, http__a_silent_loop_is_asked_once);
     tcase_add_test(c, http__the_process_is_told_as_it_is);
+    tcase_add_test(c, http__a_panel_gives_back_what_it_has);
     tcase_add_test(c, http__a_form_is_what_was_asked_for);
     tcase_add_test(c, http__connections_of_one_peer_are_bounded);
     tcase_add_test(c, http__only_looking_is_allowed);

@@ -89,6 +89,8 @@ static void assert_key(const struct seal_keys *k, size_t at, const char *name, u
 /* Whatever is wrong, no key stays in memory. */
 static void assert_refused(int code, const char *field, const char *words)
 {
+    int before = dup(STDIN_FILENO); /* the first number that is free */
+    close(before);
     ck_assert_int_eq(keys_read(&config, &keys, &detail), code);
     ck_assert_str_eq(detail.field, field);
     ck_assert_msg(strstr(detail.text, words) != NULL, "\"%s\" is not in \"%s\"", words, detail.text);
@@ -96,6 +98,8 @@ static void assert_refused(int code, const char *field, const char *words)
     if (config.encryption_key_command[0] == '\0') /* whoever asks for the files alone hears the same */
         ck_assert_int_eq(keys_read_files(&config, &keys, &detail), code);
     ck_assert(all_zero(&keys.encryption) && all_zero(&keys.chain));
+    ck_assert_int_eq(dup(STDIN_FILENO), before);
+    close(before);
 }
 
 /* ---- files ---- */
@@ -159,6 +163,8 @@ START_TEST(keys__a_command_is_given_its_words_and_nothing_else)
     ck_assert_int_eq(write(standard_input[1], "a line\n", 7), 7);
     ck_assert_int_eq(dup2(standard_input[0], STDIN_FILENO), STDIN_FILENO);
     setenv("SAGA_TEST_KEY", B64, 1);
+    int before = dup(STDIN_FILENO);
+    close(before);
     command_is("read line && exit 9\n"
                "[ $# = 3 ] && [ \"$3\" = \"'c\" ] || exit 7\n"
                "echo \"$1$2 $SAGA_TEST_KEY\"",
@@ -167,6 +173,9 @@ START_TEST(keys__a_command_is_given_its_words_and_nothing_else)
     ck_assert_uint_eq(keys.encryption.count, 1);
     assert_key(&keys.encryption, 0, "ab", 0xbb);
     ck_assert_uint_eq(keys.chain.count, 0);
+    int after = dup(STDIN_FILENO); /* what it was heard by is closed */
+    ck_assert_int_eq(after, before);
+    close(after);
 }
 END_TEST
 

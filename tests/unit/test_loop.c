@@ -2,6 +2,7 @@
  * what the journal says of itself. */
 #include "sidecar/observe/log.h"
 #include "sidecar/journal/postgres/postgres_store.h"
+#include "sidecar/journal/sealed/sealed_store.h"
 #include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/sidecar_world.h"
@@ -55,6 +56,7 @@ void __real_rpc_call_out(struct rpc_target *target, const char *method, const st
 int __wrap_rpc_poll(struct rpc *r, struct span wait);
 int __real_rpc_poll(struct rpc *r, struct span wait);
 uint32_t __wrap_sealed_store_old_keys(struct store *s);
+void __wrap_sealed_store_heads(const struct store *store, char frames[SEALED_HEAD_SIZE], char audit[SEALED_HEAD_SIZE]);
 
 struct instant __wrap_clock_now(const struct clock *c)
 {
@@ -84,6 +86,20 @@ uint32_t __wrap_sealed_store_old_keys(struct store *s)
 {
     (void)s;
     return atomic_load(&old_keys);
+}
+
+static atomic_int frames_head, audit_head; /* where the chains stand; 0: nothing is chained */
+
+static void write_head(int head, char text[SEALED_HEAD_SIZE])
+{
+    snprintf(text, SEALED_HEAD_SIZE, head == 0 ? "" : "%d:abc", head);
+}
+
+void __wrap_sealed_store_heads(const struct store *store, char frames[SEALED_HEAD_SIZE], char audit[SEALED_HEAD_SIZE])
+{
+    (void)store;
+    write_head(atomic_load(&frames_head), frames);
+    write_head(atomic_load(&audit_head), audit);
 }
 
 void __wrap_rpc_targets_renew(struct rpc *r)
@@ -347,6 +363,55 @@ START_TEST(loop__it_is_told_when_old_keys_are_needed_no_more)
 }
 END_TEST
 
+static char heads[4][160]; /* what was said of them */
+static atomic_uint heads_told, stops_told;
+
+static void hear_of_heads(void *self, const struct log_entry *entry)
+{
+    (void)self;
+    atomic_fetch_add(&stops_told, strcmp(entry->text, "stopping") == 0);
+    if (strcmp(entry->text, "where the journal's chains stand") != 0)
+        return;
+    unsigned n = atomic_load(&heads_told);
+    ck_assert_uint_lt(n, 4);
+    log_line(LOG_FORMAT_LOGFMT, entry->at, entry->level, entry->text, entry->fields, entry->field_count, line);
+    snprintf(heads[n], sizeof heads[n], "%.150s", strstr(line, "level="));
+    atomic_fetch_add(&heads_told, 1);
+}
+
+/* Every ten minutes, where either has moved; and at the end. */
+START_TEST(loop__where_the_chains_stand_is_told_as_they_move)
+{
+    static const struct {
+        int frames, audit, after_s;
+        unsigned told;
+    } rows[] = {{1, 0, 600, 1}, {1, 0, 600, 1}, {2, 0, 599, 1}, {2, 0, 1, 2}, {2, 1, 600, 3}, {2, 2, 10, 3}};
+    world_open_sidecar(&w, "loops: 1\n");
+    log_open(&(struct log_options){.level = LOG_LEVEL_INFO, .fd = open("/dev/null", O_WRONLY | O_CLOEXEC)});
+    log_listen(hear_of_heads, NULL);
+    turn();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        atomic_store(&frames_head, rows[i].frames);
+        atomic_store(&audit_head, rows[i].audit);
+        pass(SPAN_S(rows[i].after_s));
+        turn();
+        ck_assert_msg(atomic_load(&heads_told) == rows[i].told, "%zu: %u", i, atomic_load(&heads_told));
+    }
+    ck_assert_int_eq(world_stop_sidecar(&w), 0);
+    log_listen(NULL, NULL);
+    ck_assert_uint_eq(atomic_load(&heads_told), 4);
+    ck_assert_uint_eq(atomic_load(&stops_told), 1);
+    static const char *const said[] = {"1:abc audit_head=\"\"", "2:abc audit_head=\"\"", "2:abc audit_head=1:abc",
+                                       "2:abc audit_head=2:abc"};
+    for (size_t i = 0; i < 4; i++) {
+        char whole[160];
+        snprintf(whole, sizeof whole, "level=info msg=\"where the journal's chains stand\" loop=0 head=%s old_keys=0\n",
+                 said[i]);
+        ck_assert_str_eq(heads[i], whole);
+    }
+}
+END_TEST
+
 /* Every loop connects anew with those that are in force now, and no more often than they change. */
 START_TEST(loop__renewed_certificates_are_followed)
 {
@@ -439,6 +504,7 @@ int main(void)
     tcase_add_test(t, loop__a_journal_that_is_gone_is_noticed);
     tcase_add_test(t, loop__damage_is_looked_for);
     tcase_add_test(t, loop__it_is_told_when_old_keys_are_needed_no_more);
+    tcase_add_test(t, loop__where_the_chains_stand_is_told_as_they_move);
     tcase_add_test(t, loop__renewed_certificates_are_followed);
     tcase_add_test(t, loop__no_call_leaves_while_another_may_have_the_journal);
     tcase_add_test(t, loop__the_database_hears_how_many_live);

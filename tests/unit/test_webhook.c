@@ -278,6 +278,7 @@ START_TEST(webhook__takes_as_many_as_come_while_they_leave)
     /* One more than it knows of what came of them: of the first nobody can say that any more. */
     for (unsigned i = 1; i <= 4 * WEBHOOKS_WAITING_MAX + 1; i++) {
         ck_assert_uint_eq(webhook_post(w, url, "{}"), i);
+        ck_assert_int_eq(webhook_fate(w, i), WEBHOOK_WAITS); /* whatever came of one before that had its place */
         take_and_close(200);
         await(w, &all, i, 0);
     }
