@@ -29,7 +29,10 @@ $(UNIT): $(B)/tests/%: $(B)/obj/tests/%.o $(TEST_LIBS)
 $(UNIT): LIBRARIES_MORE := $(CHECK_LIBS) $(if $(shell command -v mold),-fuse-ld=mold)
 
 # $(call wraps,TESTS,FUNCTIONS): these tests stand in for these functions.
-wraps = $(foreach t,$(1),$(eval $(B)/tests/unit/test_$(t): LINK_MORE += $(foreach f,$(2),-Wl$(comma)--wrap=$(f))))
+wraps = $(eval WRAPS += $(1): $(2))$(foreach t,$(1),$(eval WRAPPING += $(B)/tests/unit/test_$(t))$(eval $(B)/tests/unit/test_$(t): LINK_MORE += $(foreach \
+	f,$(2),-Wl$(comma)--wrap=$(f))))
+WRAPS :=
+WRAPPING :=
 
 # Refuses the tree's own allocations one by one.
 $(call wraps,alloc,malloc calloc realloc)
@@ -120,6 +123,8 @@ $(call wraps,told_calls,clock_now rpc_call_out api_submit counters_attempt log_w
 $(call wraps,told_remedies,rpc_ask $(addprefix ruling_,order answered mark name said destroy) counters_remedy webhook_post webhook_fate api_audit_own core_reply \
 	log_write)
 $(call wraps,told_records,clock_now api_cares api_durable api_touch log_write)
+$(eval $(call remember,$(B)/flags/wraps,$(WRAPS)))
+$(sort $(WRAPPING)): $(B)/flags/wraps
 
 # One test: make build/release/tests/unit/test_codec && build/release/tests/unit/test_codec
 .PHONY: unit unit-threads
