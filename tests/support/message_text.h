@@ -13,7 +13,8 @@
 ProtobufCMessage *message_of_text(const ProtobufCMessageDescriptor *type, const char *text);
 
 /* Each field of the message, and of those in it, is given other values in turn: none, every value of an enum, some numbers, a text that would
- * steer a terminal, fewer elements; in elements behind the first but one. take is called each time, with the field's path and its value as a text, and the message is then as before. */
+ * steer a terminal, fewer elements; in elements behind the first one other value. take is called each time, with the field's path and its value as a
+ * text, and the message is then as before. */
 void message_vary(ProtobufCMessage *message, void (*take)(void *self, const char *path, const char *value), void *self);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef SAGA_TESTS_SCREEN_FILES_H
 #define SAGA_TESTS_SCREEN_FILES_H
 
+#include "client-lib/sagactl/schema_files.h"
 #include "tests/support/screens.h"
 #include "tests/support/shapes.h"
 #include "tests/support/trades.h"
@@ -100,6 +101,7 @@ static void put_file(const char *name, const void *content, size_t size)
 static inline void among_files(FILE *out, void (*put)(FILE *out))
 {
     char *definitions = realpath("client-lib/examples/definitions", NULL);
+    char name[32];
     int before = open(".", O_RDONLY | O_DIRECTORY);
     memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
     ck_assert(mkdtemp(folder) != NULL && chdir(folder) == 0 && symlink(definitions, "defs") == 0);
@@ -130,16 +132,30 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     put_file("large.txt", large, 65535);
     put_file("larger.txt", large, 131071);
     free(large);
+    put_file("huge.txt", "", 0);
+    ck_assert(truncate("huge.txt", RUN_FILE_BYTES_MAX + 1) == 0 && mkdir("many", 0700) == 0);
+    for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "many/s%u.binpb", i);
+        put_file(name,
+                 "\x0a\x0b\x0a\x01"
+                 "ab\x06proto3",
+                 13);
+    }
     screens_begin();
     put(out);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i].name);
-    static const char *const others[] = {"large.txt",         "larger.txt",   "changed.binpb",
-                                         "trades.binpb",      "shapes.binpb", "sets/trades.binpb",
-                                         "sets/shapes.binpb", "sets/other",   "defs"};
+    static const char *const others[] = {"huge.txt",     "large.txt",    "larger.txt",        "changed.binpb",
+                                         "trades.binpb", "shapes.binpb", "sets/trades.binpb", "sets/shapes.binpb",
+                                         "sets/other",   "defs"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         unlink(others[i]);
-    ck_assert(rmdir("sets") == 0 && rmdir("none") == 0 && fchdir(before) == 0 && rmdir(folder) == 0);
+    for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "many/s%u.binpb", i);
+        unlink(name);
+    }
+    ck_assert(rmdir("many") == 0 && rmdir("sets") == 0 && rmdir("none") == 0 && fchdir(before) == 0 &&
+              rmdir(folder) == 0);
     close(before);
     free(definitions);
 }

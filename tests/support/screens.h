@@ -34,7 +34,14 @@ static int words_of(char *at, char *argv[], int max)
     return argc;
 }
 
-/* Text of the program: escape sequences of colours as <31>, others as they are read. */
+/* Whether a byte above ASCII stands alone: it follows no other, and none follows it. */
+static bool is_broken(const char *text)
+{
+    bool lead = (*text & 0xc0) == 0xc0, follows = (*text & 0xc0) == 0x80;
+    return (lead && (text[1] & 0xc0) != 0x80) || (follows && (text[-1] & 0x80) == 0);
+}
+
+/* Text of the program: escape sequences of colours as <31>, others by their names, and bytes that are no UTF-8 in hexadecimal. */
 static void put_text(FILE *out, const char *text, const char *prefix)
 {
     bool begins = true;
@@ -46,6 +53,8 @@ static void put_text(FILE *out, const char *text, const char *prefix)
         if (digits > 0 && text[2 + digits] == 'm') {
             fprintf(out, "<%.*s>", (int)digits, text + 2);
             text += 2 + digits;
+        } else if (is_broken(text)) {
+            fprintf(out, "<%02x>", (unsigned char)*text);
         } else if (*text == '\033' || *text == '\r') {
             fprintf(out, "<%s>", *text == '\r' ? "cr" : "esc");
         } else {
@@ -158,9 +167,21 @@ static char *difference(const char *was_text, const char *is_text)
     size_t size, added_size, i = 0, k = 0;
     part_lines(was_text, &was);
     part_lines(is_text, &is);
-    memset(common, 0, sizeof common);
-    for (size_t w = was.count; w-- > 0;)
-        for (size_t n = is.count; n-- > 0;) {
+    size_t head = 0, tail = 0; /* lines of both that are not looked at one by one */
+    while (head < was.count && head < is.count && same_line(was.at[head], is.at[head]))
+        head++;
+    while (tail < was.count - head && tail < is.count - head &&
+           same_line(was.at[was.count - 1 - tail], is.at[is.count - 1 - tail]))
+        tail++;
+    was.count -= tail;
+    is.count -= tail;
+    i = k = head;
+    for (size_t w = head; w <= was.count; w++)
+        common[w][is.count] = 0;
+    for (size_t n = head; n <= is.count; n++)
+        common[was.count][n] = 0;
+    for (size_t w = was.count; w-- > head;)
+        for (size_t n = is.count; n-- > head;) {
             unsigned short longer = common[w + 1][n] > common[w][n + 1] ? common[w + 1][n] : common[w][n + 1];
             common[w][n] = same_line(was.at[w], is.at[n]) ? common[w + 1][n + 1] + 1 : longer;
         }

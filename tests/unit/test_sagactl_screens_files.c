@@ -96,6 +96,7 @@ static const struct screen_row lines[] = {
       DEFINED("source:@fan.yaml")},
      0},
     {"graph " SAGA, {GET("saga{steps{name:'azAZ09-_. |[]'} steps{name:'@`{~/:\"<>&;^}'}}")}, 0},
+    {"graph " SAGA, {REFUSES("Get", 5, "SAGA_UNKNOWN", "saga_id: there is none")}, 0},
     {"graph " SAGA, {GET("")}, 0},
     {"graph " SAGA, {GET("saga{mode:ORCHESTRATED}"), REFUSES("GetDefinition", 7, "DENIED", "it is denied")}, 0},
     {"lint fan.yaml warned.yaml broken.yaml", {NOBODY}, 0},
@@ -131,6 +132,9 @@ static const struct screen_row lines[] = {
     {"rehearse defs/trip.yaml", {NOBODY}, 0},
     {"rehearse broken.yaml", {NOBODY}, 0},
     {"rehearse broken.yaml -o json", {NOBODY}, 0},
+    {"rehearse defs/trip.yaml -o sarif", {NOBODY}, 0},
+    {"lint fan.yaml --schema many", {NOBODY}, 0},
+    {"graph huge.txt", {NOBODY}, 0},
     {"rehearse no-such.yaml", {NOBODY}, 0},
     {"rehearse fan.yaml --config bad-sagad.yaml", {NOBODY}, 0},
     {"contract check", {NOBODY}, 0},
@@ -191,7 +195,10 @@ static const struct screen_row lines[] = {
     {"schema register trades.binpb bad.binpb", {STORED("hash:'h' already_registered:1"), STORED("hash:'k'")}, 0},
     {"schema register trades.binpb bad.binpb -o json --dry-run", {STORED("hash:'h'"), STORED("hash:'k'")}, 0},
     {"schema register trades.binpb --dry-run", {STORED("hash:'h' already_registered:1")}, 0},
-    {"schema show a -o json", {SCHEMA("name:'a' services:'b'")}, 0},
+    {"schema show a -o json",
+     {SCHEMA("name:'a' services:'b' descriptors:'\x0a\x0b\x0a\x01"
+             "ab\x06proto3'")},
+     0},
     {"schema show a -o json", {REFUSES("GetSchema", 5, "SCHEMA_UNKNOWN", "name: there is none")}, 0},
     {"schema register no.binpb", {NOBODY}, 0},
     {"schema register trades.binpb bad.binpb",
@@ -268,7 +275,7 @@ static void put_sarif(FILE *out, const char *line)
         marks[2] = at;
     }
     ck_assert_msg(rules != NULL, "%s", text);
-    fprintf(out, "%.*s...\n%s", (int)(rules - text), text, marks[0]);
+    fprintf(out, "\n$ sagactl %s\n...\n%s", line, marks[0]);
     free(text);
 }
 
@@ -285,6 +292,7 @@ static void put_all_lines(FILE *out)
         screens_put(out, &lines[i]);
     put_sarif(out, "lint warned.yaml fan.yaml --policy policy.yaml -o sarif");
     put_sarif(out, "lint 'a b~.yaml' --policy policy.yaml -o sarif");
+    put_sarif(out, "rehearse broken.yaml -o sarif");
     put_sarif(out, "rehearse fan.yaml --seeds 9 -o sarif");
     for (unsigned i = 1; i <= 26; i++) {
         snprintf(line, sizeof line, "drill drill-%u.yaml", i);

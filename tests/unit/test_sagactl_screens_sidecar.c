@@ -37,42 +37,12 @@
     "windows{window:300 all:" all " bad:1} windows{window:1800 all:" all "0 bad:2} windows{window:3600 all:" all \
     "0 bad:3} windows{all:" all "0 bad:4} windows{all:" all "00 bad:5} windows{all:" all "00 bad:6} windows{all:" all \
     "000 bad:7} windows{all:" all "0000 bad:80} "
+#define LATENCY "objectives{definition:'checkout' kind:LATENCY promised:0.99 threshold:5 "
 #define OBJECTIVES \
-    "objectives{definition:'checkout' kind:LATENCY promised:0.99 window:2592000 threshold:5 all:1000 bad:9 " WINDOWS( \
-        "1") "} objectives{definition:'checkout' kind:LATENCY promised:0.99 loop:1 threshold:5 " WINDOWS("2") "} " \
-                                                                                                              "object" \
-                                                                                                              "ives{" \
-                                                                                                              "defini" \
-                                                                                                              "tion:'" \
-                                                                                                              "refund" \
-                                                                                                              "-2' " \
-                                                                                                              "kind:" \
-                                                                                                              "SUCCES" \
-                                                                                                              "S " \
-                                                                                                              "promis" \
-                                                                                                              "ed:0." \
-                                                                                                              "9} " \
-                                                                                                              "object" \
-                                                                                                              "ives{" \
-                                                                                                              "defini" \
-                                                                                                              "tion:'" \
-                                                                                                              "checko" \
-                                                                                                              "ut' " \
-                                                                                                              "kind:" \
-                                                                                                              "LATENC" \
-                                                                                                              "Y " \
-                                                                                                              "promis" \
-                                                                                                              "ed:0." \
-                                                                                                              "99 " \
-                                                                                                              "journa" \
-                                                                                                              "l:'" \
-                                                                                                              "shop-" \
-                                                                                                              "b' " \
-                                                                                                              "thresh" \
-                                                                                                              "old:" \
-                                                                                                              "5" \
-                                                                                                              " " WINDOWS( \
-                                                                                                                  "3") "} "
+    LATENCY "window:2592000 all:1000 bad:9 " WINDOWS("1") "} " LATENCY "loop:1 " WINDOWS( \
+        "2") "} " \
+             "objectives{definition:'refund-2' kind:SUCCESS promised:0.9} " LATENCY \
+             "journal:'shop-b' " WINDOWS("3") "} "
 
 #define JOBS \
     "jobs{id:'j1' act:RETRY where:'true' definition:'checkout' actor:'anna@ops' reason:'mended' per_second:2.5 " \
@@ -235,6 +205,9 @@ static const struct screen_row lines[] = {
      {BULKS("jobs{id:'j1' state:RUNNING}"),
       BULKS("jobs{id:'j1' state:DONE acted:3 started_at:-9 ended_at:1} jobs{id:'j2'}")},
      0},
+    {"bulk j1 --wait",
+     {BULKS("jobs{id:'j1' state:RUNNING started_at:-9}"), BULKS("jobs{id:'j1' state:CANCELLED started_at:-9}")},
+     0},
     {"bulk j1 --wait -o json",
      {BULKS("jobs{id:'j1' state:FAILED error:'full'} jobs{id:'j1' state:RUNNING}"), NOBODY},
      0},
@@ -283,7 +256,9 @@ static const struct screen_row lines[] = {
     {"definitions -o json", {KNOWN("definitions{name:'a'} next_page_token:'t'"), KNOWN("definitions{name:'b'}")}, 0},
     {"definitions", {KNOWN("")}, 0},
     {"definitions checkout -o json", {ANSWER("GetDefinition", definition, "name:'checkout' source:'a: 1'")}, 0},
-    {"definitions checkout", {ANSWER("GetDefinition", definition, "source:'\xc2z \x85 \xc2\x9f \xc3\x9f\r'")}, 0},
+    {"definitions checkout",
+     {ANSWER("GetDefinition", definition, "source:'\xc2z \x85 \xc2\x9f \xc3\x9f \x01\n \r'")},
+     0},
     {"definitions checkout", {REFUSES("GetDefinition", 5, "DEFINITION_UNKNOWN", "name: there is none")}, 0},
     {"definitions checkout", {ANSWER("GetDefinition", definition, "source:'a\r\nb\rc\td\x7f\xc2\x85\xc2\xa0\x01'")}, 0},
     {"schema list -o json", {SCHEMAS("schemas{name:'a'} next_page_token:'t'"), SCHEMAS("schemas{name:'b'}")}, 0},
