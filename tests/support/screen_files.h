@@ -132,6 +132,15 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     put_file("large.txt", large, 65535);
     put_file("larger.txt", large, 131071);
     free(large);
+    char *text;
+    size_t size;
+    FILE *findings = open_memstream(&text, &size); /* two for each step are more than are shown */
+    fprintf(findings, FAN_HEAD "deadline: 1s\nsteps:\n");
+    for (unsigned i = 0; i < 60; i++)
+        fprintf(findings, "  - {name: s%u, target: bank, action: /p.S/A, compensation: none, timeout: 5s}\n", i);
+    fclose(findings);
+    put_file("findings.yaml", text, size);
+    free(text);
     put_file("huge.txt", "", 0);
     ck_assert(truncate("huge.txt", RUN_FILE_BYTES_MAX + 1) == 0 && mkdir("many", 0700) == 0);
     for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {
@@ -145,9 +154,9 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     put(out);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i].name);
-    static const char *const others[] = {"huge.txt",     "large.txt",    "larger.txt",        "changed.binpb",
-                                         "trades.binpb", "shapes.binpb", "sets/trades.binpb", "sets/shapes.binpb",
-                                         "sets/other",   "defs"};
+    static const char *const others[] = {"findings.yaml",     "huge.txt",     "large.txt",    "larger.txt",
+                                         "changed.binpb",     "trades.binpb", "shapes.binpb", "sets/trades.binpb",
+                                         "sets/shapes.binpb", "sets/other",   "defs"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         unlink(others[i]);
     for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {

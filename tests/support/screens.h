@@ -65,10 +65,10 @@ static void put_text(FILE *out, const char *text, const char *prefix)
         fputs("\\\n", out);
 }
 
-/* Gives all that a run does, as lines. */
-static char *run(const struct screen_row *row)
+/* Gives all that a run does, as lines. nowhere: it can write nothing. */
+static char *run(const struct screen_row *row, bool nowhere)
 {
-    char line[2048], *argv[64] = {(char *)(uintptr_t) "sagactl"}, *all, *written, *complained;
+    char line[2048], *argv[64] = {(char *)(uintptr_t) "sagactl"}, *all, *written = NULL, *complained;
     size_t size, written_size, complained_size;
     now_row = row;
     memset(given, 0, sizeof given);
@@ -76,12 +76,14 @@ static char *run(const struct screen_row *row)
     streams = 0;
     ck_assert_uint_lt(strlen(row->line), sizeof line);
     strcpy(line, row->line);
-    FILE *both = asked = open_memstream(&all, &size), *out = open_memstream(&written, &written_size),
+    FILE *both = asked = open_memstream(&all, &size),
+         *out = nowhere ? fopen("/dev/full", "w") : open_memstream(&written, &written_size),
          *err = open_memstream(&complained, &complained_size);
     int argc = 1 + words_of(line, argv + 1, 63), status = run_main(argc, argv, out, err);
     fclose(out);
     fclose(err);
-    put_text(both, written, "");
+    if (written != NULL)
+        put_text(both, written, "");
     put_text(both, complained, "! ");
     if (status != 0)
         fprintf(both, "exit status %d\n", status);
@@ -111,8 +113,18 @@ static void close_row(void)
 static inline void screens_put(FILE *out, const struct screen_row *row)
 {
     open_row(row);
-    char *all = run(row);
+    char *all = run(row, false);
     fprintf(out, "\n$ sagactl %s\n%s", row->line, all);
+    free(all);
+    close_row();
+}
+
+/* The same where nothing can be written but complaints. */
+static inline void screens_put_nowhere(FILE *out, const struct screen_row *row)
+{
+    open_row(row);
+    char *all = run(row, true);
+    fprintf(out, "\n$ sagactl %s >/dev/full\n%s", row->line, all);
     free(all);
     close_row();
 }
@@ -230,7 +242,7 @@ static void end_last(struct changing *c)
 static void take_change(void *self, const char *path, const char *value)
 {
     struct changing *c = self;
-    char whole[256], *text = run(c->row);
+    char whole[256], *text = run(c->row, false);
     snprintf(whole, sizeof whole, "%s%s%s", c->method == NULL ? "" : c->method, c->method == NULL ? "" : " ", path);
     if (strcmp(text, c->base) == 0) {
         bool full = c->same_size_line > 120;
@@ -258,7 +270,7 @@ static inline void screens_vary(FILE *out, const struct screen_row *row)
     painted.line = line;
     screens_put(out, &painted);
     open_row(row);
-    char *base = run(&painted);
+    char *base = run(&painted, false);
     struct changing c = {.out = out, .row = &painted, .base = base};
     c.sames = open_memstream(&c.same, &c.same_size);
     for (size_t i = 0; i < SCREEN_ANSWERS; i++) {

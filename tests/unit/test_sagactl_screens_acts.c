@@ -38,6 +38,26 @@ static void put_acts(FILE *out)
         }
 }
 
+/* Where nothing can be written: what went well does so no longer, and what did not keeps its status. */
+static void put_full(FILE *out)
+{
+    static const struct screen_row rows[] = {
+        {"version", {{NULL, NULL, NULL, 0, NULL}}, 0},
+        {"list", {{NULL, NULL, NULL, 0, NULL}}, 0},
+        {"wait " SAGA, {ANSWER("Wait", wait_response, "saga{state:COMPENSATED}")}, 0},
+        {"wait " SAGA " -o json", {ANSWER("Wait", wait_response, "saga{state:COMMITTED}")}, 0},
+        {"wait " SAGA, {ANSWER("Wait", wait_response, "")}, 0},
+        {"list --fleet", {ANSWER("List", list_response, "sagas{id:'a'} absent{journal:'b' why:'c'}")}, 0},
+        {"list --all -o json", {ANSWER("List", list_response, "sagas{id:'a'} sagas{id:'b'} next_page_token:'t'")}, 0},
+        {"watch " SAGA,
+         {ANSWER("Watch", watch_response, "events{type:PAUSED} events{type:RESUMED} events{type:ENDED}")},
+         0},
+        {"watch " SAGA " -o json", {ANSWER("Watch", watch_response, "events{type:PAUSED} events{type:RESUMED}")}, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        screens_put_nowhere(out, &rows[i]);
+}
+
 static void put_about(FILE *out)
 {
     static const char *const lines[] = {
@@ -57,6 +77,7 @@ static void put_about(FILE *out)
     screens_begin();
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         screens_put_line(out, lines[i]);
+    put_full(out);
 }
 
 static void put_help(FILE *out)

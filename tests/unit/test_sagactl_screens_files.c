@@ -111,6 +111,7 @@ static const struct screen_row lines[] = {
     {"lint no-such.yaml -o sarif", {NOBODY}, 0},
     {"lint fan.yaml --config bad-sagad.yaml --schema trades.binpb", {NOBODY}, 0},
     {"lint fan.yaml --schema bad.binpb --policy policy.yaml", {NOBODY}, 0},
+    {"lint findings.yaml", {NOBODY}, 0},
     {"lint no-such.yaml", {NOBODY}, 0},
     {"lint", {NOBODY}, 0},
     {"lint --explain expression-cut", {NOBODY}, 0},

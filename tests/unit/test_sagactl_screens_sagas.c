@@ -5,11 +5,7 @@
 #include "tests/support/screens.h"
 
 #define GET(text) ANSWER("Get", get_response, text)
-/* A name of 200 letters: six of them are more than a line of text has room for. */
-#define TEN  "abcdefghij"
-#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
-
-#define STATUS ANSWER("Status", status_response, "loops{" LOOP "} " OTHER_LOOPS)
+#define STATUS    ANSWER("Status", status_response, "loops{" LOOP "} " OTHER_LOOPS)
 
 static const struct screen_row
     got[] =

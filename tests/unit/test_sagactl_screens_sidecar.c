@@ -228,6 +228,7 @@ static const struct screen_row lines[] = {
     {"rules", {RULES("")}, 0},
     {"fleet -o json", {JOURNALS("journals{name:'a'} next:'b'"), JOURNALS("journals{name:'c'}")}, 0},
     {"fleet", {JOURNALS("journals{name:'a'} next:'b'"), JOURNALS("next:'b'")}, 0},
+    {"fleet", {JOURNALS("journals{name:'a' carrier:'b'} journals{name:'a-journal-of-a-longer-name'}")}, 0},
     {"fleet give shop-b --actor ben", {NOBODY}, 0},
     {"fleet give shop-b -o json", {NOBODY}, 0},
     {"fleet give", {NOBODY}, 0},
@@ -254,6 +255,10 @@ static const struct screen_row lines[] = {
     {"reload --actor ben -o json", {ANSWER("Reload", reload_response, "taken:'a'")}, 0},
     {"reload", {ANSWER("Reload", reload_response, "")}, 0},
     {"definitions -o json", {KNOWN("definitions{name:'a'} next_page_token:'t'"), KNOWN("definitions{name:'b'}")}, 0},
+    {"definitions",
+     {KNOWN("definitions{name:'a' steps:'" LONG "' steps:'" LONG "' steps:'" LONG "' steps:'" LONG "' steps:'" LONG
+            "' steps:'" LONG "'}")},
+     0},
     {"definitions", {KNOWN("")}, 0},
     {"definitions checkout -o json", {ANSWER("GetDefinition", definition, "name:'checkout' source:'a: 1'")}, 0},
     {"definitions checkout",

@@ -296,6 +296,8 @@ static void put_words(FILE *out)
                                             "xr'\\'//",
                                             "r r'\\'//x",
                                             "`a'`//b",
+                                            "rbb'\\'//",
+                                            "(rr'\\'//x",
                                             "a / b",
                                             "'a",
                                             "\"\"\"a\\\"\"\"\"//b",
