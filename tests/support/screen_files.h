@@ -141,6 +141,8 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     fclose(findings);
     put_file("findings.yaml", text, size);
     free(text);
+    put_file("largest.txt", "", 0);
+    ck_assert_int_eq(truncate("largest.txt", RUN_FILE_BYTES_MAX), 0);
     put_file("huge.txt", "", 0);
     ck_assert(truncate("huge.txt", RUN_FILE_BYTES_MAX + 1) == 0 && mkdir("many", 0700) == 0);
     for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {
@@ -154,9 +156,9 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     put(out);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i].name);
-    static const char *const others[] = {"findings.yaml",     "huge.txt",     "large.txt",    "larger.txt",
-                                         "changed.binpb",     "trades.binpb", "shapes.binpb", "sets/trades.binpb",
-                                         "sets/shapes.binpb", "sets/other",   "defs"};
+    static const char *const others[] = {"findings.yaml",     "largest.txt",       "huge.txt",     "large.txt",
+                                         "larger.txt",        "changed.binpb",     "trades.binpb", "shapes.binpb",
+                                         "sets/trades.binpb", "sets/shapes.binpb", "sets/other",   "defs"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         unlink(others[i]);
     for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {

@@ -174,6 +174,7 @@ static const struct screen_row lines[] = {
     {"top --timeout 4s",
      {STATUS("loops{sagas_started:1}"), STATUS("loops{sagas_started:7}"), STATUS("loops{sagas_started:9}")},
      0},
+    {"top --timeout 3s", {STATUS("loops{sagas_started:1}"), STATUS("loops{sagas_started:7}")}, 0},
     {"top --timeout 4s -o json", {STATUS("loops{}"), REFUSES("Status", 14, SAGA_REASON_UNREACHABLE, "gone")}, 0},
     {"top --once", {REFUSES("Status", 14, SAGA_REASON_UNREACHABLE, "Connection refused"), NOBODY}, 0},
     {"slo -o json", {PROMISES("objectives{kind:FRESHNESS}")}, 0},
