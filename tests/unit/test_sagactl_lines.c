@@ -314,6 +314,7 @@ static void put_mistakes(FILE *out)
     static const char *const lines[][6] = {{"-o", "json", "lst"},
                                            {"lst", "-o", "json"},
                                            {"lst", "-ojson"},
+                                           {"lst\xc3\xa9"},
                                            {"lst", "--output=json"},
                                            {"lst", "--output", "json"},
                                            {"lst", "-o", "jsn"},

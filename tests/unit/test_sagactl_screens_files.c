@@ -17,7 +17,12 @@
 #define SCHEMA(text)  ANSWER("GetSchema", schema, text)
 #define TAKEN(text)   ANSWER("RegisterDefinition", register_definition_response, text)
 #define STORED(text)  ANSWER("RegisterSchema", register_schema_response, text)
-#define LIST(text)    ANSWER("List", list_response, text)
+#define REFLECTION    "ServerReflectionInfo"
+#define TELLS(text) \
+    { \
+        REFLECTION, &grpc__reflection__v1__server_reflection_response__descriptor, text, 0, NULL \
+    }
+#define LIST(text) ANSWER("List", list_response, text)
 
 /* What a drill does beside calls: nothing, but it is told. */
 int __wrap_usleep(useconds_t us);
@@ -112,6 +117,7 @@ static const struct screen_row lines[] = {
     {"lint fan.yaml --config bad-sagad.yaml --schema trades.binpb", {NOBODY}, 0},
     {"lint fan.yaml --schema bad.binpb --policy policy.yaml", {NOBODY}, 0},
     {"lint findings.yaml", {NOBODY}, 0},
+    {"lint fan.yaml --schema 'a b~.yaml'", {NOBODY}, 0},
     {"lint no-such.yaml", {NOBODY}, 0},
     {"lint", {NOBODY}, 0},
     {"lint --explain expression-cut", {NOBODY}, 0},
@@ -211,6 +217,53 @@ static const struct screen_row lines[] = {
     {"schema reflect", {NOBODY}, 0},
     {"schema reflect 'a b' c", {NOBODY}, 0},
     {"schema reflect a", {NOBODY}, 0},
+    {"schema reflect t bank:5 --timeout 2s",
+     {TELLS("list_services_response{service{name:'a.B'} service{name:'grpc.health.v1.Health'} "
+            "service{name:'grpc.reflection.v1.X'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a\x1a\x01"
+            "b' file_descriptor_proto:'\x0a\x01"
+            "a'}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "b'}"),
+      STORED("hash:'h'")},
+     0},
+    {"schema reflect t a:5 b:6",
+     {TELLS("list_services_response{service{name:'a.A'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a'}"),
+      TELLS("list_services_response{service{name:'b.B'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "b'}"),
+      STORED("hash:'h'")},
+     0},
+    {"schema reflect t a:5", {TELLS("file_descriptor_response{}")}, 0},
+    {"schema reflect t a:5", {TELLS("error_response{error_code:5 error_message:'no such thing'}")}, 0},
+    {"schema reflect t a:5",
+     {TELLS("list_services_response{service{name:'a.A'}}"), TELLS("list_services_response{}")},
+     0},
+    {"schema reflect t a:5",
+     {TELLS("list_services_response{service{name:'a.A'} service{name:'a.B'}}"),
+      TELLS("error_response{error_message:'it is gone'}")},
+     0},
+    {"schema reflect t a:5",
+     {TELLS("list_services_response{service{name:'a.A'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a\x1a\x01"
+            "b\x1a\x01"
+            "c'}"),
+      REFUSES(REFLECTION, 13, "", "it broke")},
+     0},
+    {"schema reflect t a:5",
+     {REFUSES(REFLECTION, 12, "", "unknown"), TELLS("list_services_response{service{name:'a.A'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a'}"),
+      STORED("hash:'h'")},
+     0},
+    {"schema reflect t a:5", {REFUSES(REFLECTION, 12, "", "unknown"), REFUSES(REFLECTION, 12, "", "unknown")}, 0},
+    {"schema reflect t a:5", {REFUSES(REFLECTION, 14, SAGA_REASON_UNREACHABLE, "refused")}, 0},
+    {"schema reflect t a:5 b:6", {REFUSES(REFLECTION, 4, "", "too late")}, 0},
+    {"schema reflect t a:5 b:6", {REFUSES(REFLECTION, 7, "", "denied")}, 0},
     {"input trip --version 1.0.0",
      {DEFINED("input:'trades.v1.Trip' schema_hash:'h'"), SCHEMA("descriptors:@trades.binpb")},
      0},
@@ -231,6 +284,14 @@ static const struct screen_row lines[] = {
      {REFUSES("RegisterDefinition", 14, SAGA_REASON_UNREACHABLE, "Connection refused")},
      0},
     {"register fan.yaml", {REFUSES("RegisterDefinition", 14, SAGA_REASON_UNREACHABLE, "Connection refused")}, 0},
+    {"register empty.yaml --dry-run", {NOBODY}, 0},
+    {"register defs/transfer.yaml --reflect",
+     {ANSWER("Reflect", reflect_response,
+             "descriptors:'\x10\x07\x0a\x02"
+             "ab\x12\x01"
+             "c'"),
+      STORED("hash:'h'")},
+     0},
     {"register no.yaml", {NOBODY}, 0},
     {"register fan.yaml --reflect", {NOBODY}, 0},
     {"register defs/trip.yaml --reflect --timeout 3s",

@@ -105,6 +105,8 @@ static const struct screen_row lines[] = {
               "stuck_step:'s'}")},
      0},
     {"deadletters --summary -o json", {REFUSES("ListDeadLetters", 7, "DENIED", "it is denied")}, 0},
+    {"deadletters --summary", {LETTERS("sagas{id:'a'} next_page_token:*65536")}, 0},
+    {"deadletters", {LETTERS("sagas{id:'a'} next_page_token:*65536")}, 0},
     {"deadletters --summary", {LETTERS("")}, 0},
     {"deadletters --summary", {LETTERS("next_page_token:'t'"), LETTERS("next_page_token:'t'")}, 0},
     {"retry --all --status DEADLINE_EXCEEDED --step pay --definition refund", {LETTERS(ALL_SAGAS)}, 0},
