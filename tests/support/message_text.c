@@ -135,11 +135,14 @@ static void read_value(const ProtobufCFieldDescriptor *f, void *to, const char *
         break;
     case PROTOBUF_C_TYPE_BYTES: {
         ProtobufCBinaryData *bytes = to;
-        if (*word != '@') {
+        if (*word == '\'') {
             bytes->data = (uint8_t *)quoted(at, &bytes->len);
             return;
         }
-        bytes->data = file_of(word + 1, size - 1, &bytes->len);
+        if (*word == '*')
+            bytes->data = (uint8_t *)letters(bytes->len = strtoul(word + 1, NULL, 10));
+        else
+            bytes->data = file_of(word + 1, size - 1, &bytes->len);
         break;
     }
     case PROTOBUF_C_TYPE_ENUM:

@@ -9,7 +9,9 @@
 #include "tests/support/trades.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define FAN_HEAD         "name: fan\nversion: 1.0.0\n"
@@ -141,6 +143,10 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     fclose(findings);
     put_file("findings.yaml", text, size);
     free(text);
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "live.sock"};
+    int served = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(served, (const struct sockaddr *)&address, sizeof address), 0);
+    close(served);
     put_file("largest.txt", "", 0);
     ck_assert_int_eq(truncate("largest.txt", RUN_FILE_BYTES_MAX), 0);
     put_file("huge.txt", "", 0);
@@ -156,9 +162,10 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     put(out);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i].name);
-    static const char *const others[] = {"findings.yaml",     "largest.txt",       "huge.txt",     "large.txt",
-                                         "larger.txt",        "changed.binpb",     "trades.binpb", "shapes.binpb",
-                                         "sets/trades.binpb", "sets/shapes.binpb", "sets/other",   "defs"};
+    static const char *const others[] = {"live.sock",    "findings.yaml",     "largest.txt",       "huge.txt",
+                                         "large.txt",    "larger.txt",        "changed.binpb",     "trades.binpb",
+                                         "shapes.binpb", "sets/trades.binpb", "sets/shapes.binpb", "sets/other",
+                                         "defs"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         unlink(others[i]);
     for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {

@@ -318,6 +318,12 @@ static const struct screen_row lines[] = {
     {"drill expect.yaml", {LIST("sagas{id:'a'} sagas{id:'b'} sagas{id:'c'}"), LIST("sagas{id:'b'}")}, 0},
     {"drill expect.yaml", {LIST("next_page_token:'t'"), LIST("next_page_token:'t'")}, 0},
     {"drill expect.yaml", {REFUSES("List", 3, "WHERE", "it is wrong")}, 0},
+    {"pause " SAGA " --address unix:live.sock",
+     {REFUSES("Pause", 14, SAGA_REASON_UNREACHABLE, "Connection refused")},
+     0},
+    {"pause " SAGA " --address unix:fan.yaml",
+     {REFUSES("Pause", 14, SAGA_REASON_UNREACHABLE, "Connection refused")},
+     0},
     {"drill no.yaml", {NOBODY}, 0},
 };
 

@@ -40,6 +40,7 @@ static const struct screen_row faces[] = {
           "timeline{at:-100 type:ACTION_ENDED step:'a'} timeline{at:-50 type:TURNED_BACK} timeline{at:-40 "
           "type:RESUMED}")},
      0},
+    {"get " SAGA, {GET("saga{id:'a' input:*511 output:*512}")}, 0},
     {"get --request-id r-1 " SAGA, {{NULL, NULL, NULL, 0, NULL}}, 0},
     {"get", {{NULL, NULL, NULL, 0, NULL}}, 0},
     {"get " SAGA,
