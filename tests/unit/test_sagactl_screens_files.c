@@ -237,7 +237,7 @@ static const struct screen_row lines[] = {
             "b'}"),
       STORED("hash:'h'")},
      0},
-    {"schema reflect t a:5", {TELLS("file_descriptor_response{}")}, 0},
+    {"schema reflect t a:5", {TELLS("file_descriptor_response{file_descriptor_proto:'a'}")}, 0},
     {"schema reflect t a:5", {TELLS("error_response{error_code:5 error_message:'no such thing'}")}, 0},
     {"schema reflect t a:5",
      {TELLS("list_services_response{service{name:'a.A'}}"), TELLS("list_services_response{}")},

@@ -187,13 +187,14 @@ static const struct screen_row lines[] = {
     {"slo rules", {PROMISES("objectives{definition:'azAZ09-_.@[`{/:' promised:0.5}")}, 0},
     {"slo rule", {NOBODY}, 0},
     {"slo",
-     {PROMISES("objectives{definition:'a' kind:SUCCESS promised:1 windows{all:9 bad:9}} objectives{definition:'b' "
-               "kind:SUCCESS promised:0.9 "
-               "windows{all:10 bad:1} windows{} windows{all:100 bad:60} windows{} windows{all:10 bad:6} windows{} "
-               "windows{all:10 bad:1} "
-               "windows{all:100 bad:10}} objectives{definition:'c' kind:99 promised:0.9 windows{} windows{} windows{} "
-               "windows{} windows{} "
-               "windows{} windows{} windows{all:1000 bad:76} windows{all:7 bad:7}}")},
+     {PROMISES(
+         "objectives{definition:'a' kind:SUCCESS promised:1 windows{all:9 bad:9}} objectives{definition:'b' "
+         "kind:SUCCESS promised:0.9 "
+         "windows{all:10 bad:1} windows{} windows{all:100 bad:60} windows{} windows{all:10 bad:6} windows{} "
+         "windows{all:10 bad:1} "
+         "windows{all:100 bad:10}} objectives{definition:'c' kind:99 promised:0.9 windows{all:1} windows{} windows{} "
+         "windows{} windows{} "
+         "windows{} windows{} windows{all:1000 bad:76} windows{all:7 bad:7}}")},
      0},
     {"bulk -o json --fleet", {BULKS("jobs{id:'j1' state:FAILED act:RESOLVE}")}, 0},
     {"bulk j1 --journal 'shop b'", {BULKS("")}, 0},
