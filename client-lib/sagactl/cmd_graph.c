@@ -170,7 +170,6 @@ static void of_steps(struct graph *g, const Saga__V1__Saga *saga)
         if (i > 0)
             step_set_add(&g->vertices[i].after, i - 1);
     }
-    set_levels(g);
 }
 
 /* The vertex of which a saga's step is an instance: "reserve[1]" of "reserve". NULL: of none. */

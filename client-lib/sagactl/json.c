@@ -10,6 +10,9 @@
 #include "google/protobuf/timestamp.pb-c.h"
 #include "google/protobuf/wrappers.pb-c.h"
 
+/* About ten thousand years, as google.protobuf.Duration has them. */
+#define DURATION_SECONDS_MAX INT64_C(315576000000)
+
 /* ---- texts ---- */
 
 /* Bytes of the valid UTF-8 sequence at text, or 0. */
@@ -91,15 +94,17 @@ static json_t *of_timestamp(const Google__Protobuf__Timestamp *t)
                  t->nanos <= 999999999;
     if (!valid || gmtime_r(&seconds, &tm) == NULL)
         return json_null();
-    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+    strftime(day, sizeof day, "-%m-%dT%H:%M:%S", &tm);
     write_fraction(t->nanos, fraction, sizeof fraction);
-    return json_sprintf("%s%sZ", day, fraction);
+    return json_sprintf("%04d%s%sZ", tm.tm_year + 1900, day, fraction);
 }
 
 static json_t *of_duration(const Google__Protobuf__Duration *d)
 {
     char fraction[16];
-    if (d->seconds == INT64_MIN || d->nanos < -999999999 || d->nanos > 999999999)
+    bool valid = d->seconds >= -DURATION_SECONDS_MAX && d->seconds <= DURATION_SECONDS_MAX && d->nanos >= -999999999 &&
+                 d->nanos <= 999999999;
+    if (!valid || (d->seconds > 0 && d->nanos < 0) || (d->seconds < 0 && d->nanos > 0))
         return json_null();
     write_fraction(d->nanos < 0 ? -d->nanos : d->nanos, fraction, sizeof fraction);
     int64_t seconds = d->seconds < 0 ? -d->seconds : d->seconds;

@@ -153,10 +153,14 @@ void show_definitions(const struct screen *s, Saga__V1__Definition *const *defin
         times_write(s, times_of(d->registered_at), when);
         when[strcspn(when, " ")] = '\0';
         fprintf(s->out, "  %-10s  ", when);
-        for (size_t j = 0; j < d->n_steps && strlen(steps) + 8 < sizeof steps; j++) {
+        for (size_t j = 0, used = 0; j < d->n_steps; j++) {
             char name[FIELD];
-            snprintf(steps + strlen(steps), sizeof steps - strlen(steps), "%s%s", j > 0 ? ", " : "",
-                     screen_clean(s, d->steps[j], name, sizeof name));
+            screen_clean(s, d->steps[j], name, sizeof name);
+            if (used + strlen(name) + sizeof ", , ..." > sizeof steps) {
+                snprintf(steps + used, sizeof steps - used, ", ...");
+                break;
+            }
+            used += (size_t)snprintf(steps + used, sizeof steps - used, "%s%s", j > 0 ? ", " : "", name);
         }
         screen_wrap(s, PAINT_NONE, steps, at, at);
     }

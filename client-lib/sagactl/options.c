@@ -370,18 +370,19 @@ static unsigned id_of(int value, uint64_t mask)
     return OPTION_COUNT;
 }
 
-static bool refuse(const struct reading *r, int result, uint64_t mask, char *const *argv)
+static void refuse(const struct reading *r, int result, uint64_t mask, char *const *argv)
 {
     unsigned id = optopt == 0 ? OPTION_COUNT : id_of(optopt, mask);
-    if (id < OPTION_COUNT && result == ':')
-        return wrong(r, "--%s needs %s", option_rows[id].name, option_rows[id].argument);
-    if (id < OPTION_COUNT)
-        return wrong(r, "--%s takes no argument", option_rows[id].name);
-    if (optopt != 0)
-        return wrong(r, "there is no option -%c", optopt);
     const char *text = argv[optind - 1], *name = text + strspn(text, "-"), *near = option_nearest(name, mask);
-    return wrong(r, "there is no option %.*s%s%s%s", (int)(strcspn(text, "=") < 200 ? strcspn(text, "=") : 200), text,
-                 near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
+    if (id < OPTION_COUNT && result == ':')
+        wrong(r, "--%s needs %s", option_rows[id].name, option_rows[id].argument);
+    else if (id < OPTION_COUNT)
+        wrong(r, "--%s takes no argument", option_rows[id].name);
+    else if (optopt != 0)
+        wrong(r, "there is no option -%c", optopt);
+    else
+        wrong(r, "there is no option %.*s%s%s%s", (int)(strcspn(text, "=") < 200 ? strcspn(text, "=") : 200), text,
+              near ? "; did you mean --" : "", near ? near : "", near ? "?" : "");
 }
 
 enum ended { ENDED_WELL, ENDED_WRONG, ENDED_HELP, ENDED_VERSION };

@@ -9,6 +9,8 @@
 #include "tests/support/message_of_text.h"
 #include "tests/support/no_pause.h"
 
+#include "grpc/reflection/v1/reflection.pb-c.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,10 +138,18 @@ static json_t *said_of(const ProtobufCMessage *request)
 
 static void put_asked(const char *method, const ProtobufCMessage *request, int64_t deadline, bool waits)
 {
-    fprintf(asked, "? %s", strrchr(method, '/') + 1);
+    bool has_versions = strncmp(method, "/grpc.reflection.", 17) == 0;
+    fprintf(asked, "? %s", has_versions ? method : strrchr(method, '/') + 1);
     if (deadline != WIRE_FOREVER)
         fprintf(asked, " within %lldms", (long long)((deadline - wire_now()) / 1000000));
     fprintf(asked, "%s ", waits ? ", waiting," : "");
+    if (request->descriptor == &grpc__reflection__v1__server_reflection_request__descriptor) {
+        /* One of several texts. */
+        const Grpc__Reflection__V1__ServerReflectionRequest *m =
+            (const Grpc__Reflection__V1__ServerReflectionRequest *)request;
+        fprintf(asked, "%d '%s'\n", (int)m->message_request_case, m->file_by_filename);
+        return;
+    }
     json_t *fields = said_of(request);
     json_dumpf(fields, asked, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(fields);

@@ -79,6 +79,14 @@ static size_t size_of(const ProtobufCFieldDescriptor *f)
     }
 }
 
+static char *letters(size_t count)
+{
+    char *text = calloc(1, count + 1);
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'x', count);
+    return text;
+}
+
 /* Gives what is in the file of this name. */
 static uint8_t *file_of(const char *name, size_t size, size_t *read)
 {
@@ -119,15 +127,22 @@ static void read_value(const ProtobufCFieldDescriptor *f, void *to, const char *
         set_time(*(ProtobufCMessage **)to, strtod(word, NULL));
         break;
     case PROTOBUF_C_TYPE_STRING:
-        *(char **)to = quoted(at, &size);
-        return;
+        if (*word != '*') {
+            *(char **)to = quoted(at, &size);
+            return;
+        }
+        *(char **)to = letters(strtoul(word + 1, NULL, 10));
+        break;
     case PROTOBUF_C_TYPE_BYTES: {
         ProtobufCBinaryData *bytes = to;
-        if (*word != '@') {
+        if (*word == '\'') {
             bytes->data = (uint8_t *)quoted(at, &bytes->len);
             return;
         }
-        bytes->data = file_of(word + 1, size - 1, &bytes->len);
+        if (*word == '*')
+            bytes->data = (uint8_t *)letters(bytes->len = strtoul(word + 1, NULL, 10));
+        else
+            bytes->data = file_of(word + 1, size - 1, &bytes->len);
         break;
     }
     case PROTOBUF_C_TYPE_ENUM:
@@ -157,6 +172,8 @@ static void read_fields(ProtobufCMessage *m, const char **at)
         char *base = (char *)m;
         void *to = base + f->offset;
         *at += size + ((*at)[size] == ':');
+        if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
+            *(uint32_t *)(void *)(base + f->quantifier_offset) = f->id;
         if (f->label == PROTOBUF_C_LABEL_REPEATED) {
             size_t *count = (size_t *)(void *)(base + f->quantifier_offset), width = size_of(f);
             char *more = realloc(*(void **)to, (*count + 1) * width);

@@ -9,11 +9,13 @@
 
 /* "id:'a' state:STUCK tags{name:'n' value:'v'} started_at:-90.5 every:30": fields by name, of which a repeated one stands once for each value. An
  * enum's value is a number, or its name without what all of its names begin with. A Timestamp is in seconds from MESSAGE_NOW, a Duration in
- * seconds. Bytes are a text, or @NAME: what is in that file. Gives (protobuf_c_message_free_unpacked). Fails the test when the text is wrong. */
+ * seconds. Bytes are a text, or @NAME: what is in that file. A text of N letters is
+ * *N. Gives (protobuf_c_message_free_unpacked). Fails the test when the text is wrong. */
 ProtobufCMessage *message_of_text(const ProtobufCMessageDescriptor *type, const char *text);
 
 /* Each field of the message, and of those in it, is given other values in turn: none, every value of an enum, some numbers, a text that would
- * steer a terminal, fewer elements; in elements behind the first but one. take is called each time, with the field's path and its value as a text, and the message is then as before. */
+ * steer a terminal, fewer elements; in elements behind the first one other value. take is called each time, with the field's path and its value as a
+ * text, and the message is then as before. */
 void message_vary(ProtobufCMessage *message, void (*take)(void *self, const char *path, const char *value), void *self);
 
 #endif

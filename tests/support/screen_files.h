@@ -3,12 +3,15 @@
 #ifndef SAGA_TESTS_SCREEN_FILES_H
 #define SAGA_TESTS_SCREEN_FILES_H
 
+#include "client-lib/sagactl/schema_files.h"
 #include "tests/support/screens.h"
 #include "tests/support/shapes.h"
 #include "tests/support/trades.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define FAN_HEAD         "name: fan\nversion: 1.0.0\n"
@@ -100,6 +103,7 @@ static void put_file(const char *name, const void *content, size_t size)
 static inline void among_files(FILE *out, void (*put)(FILE *out))
 {
     char *definitions = realpath("client-lib/examples/definitions", NULL);
+    char name[32];
     int before = open(".", O_RDONLY | O_DIRECTORY);
     memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
     ck_assert(mkdtemp(folder) != NULL && chdir(folder) == 0 && symlink(definitions, "defs") == 0);
@@ -130,16 +134,46 @@ static inline void among_files(FILE *out, void (*put)(FILE *out))
     put_file("large.txt", large, 65535);
     put_file("larger.txt", large, 131071);
     free(large);
+    char *text;
+    size_t size;
+    FILE *findings = open_memstream(&text, &size); /* two for each step are more than are shown */
+    fprintf(findings, FAN_HEAD "deadline: 1s\nsteps:\n");
+    for (unsigned i = 0; i < 60; i++)
+        fprintf(findings, "  - {name: s%u, target: bank, action: /p.S/A, compensation: none, timeout: 5s}\n", i);
+    fclose(findings);
+    put_file("findings.yaml", text, size);
+    free(text);
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "live.sock"};
+    int served = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(served, (const struct sockaddr *)&address, sizeof address), 0);
+    close(served);
+    put_file("largest.txt", "", 0);
+    ck_assert_int_eq(truncate("largest.txt", RUN_FILE_BYTES_MAX), 0);
+    put_file("huge.txt", "", 0);
+    ck_assert(truncate("huge.txt", RUN_FILE_BYTES_MAX + 1) == 0 && mkdir("many", 0700) == 0);
+    for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "many/s%u.binpb", i);
+        put_file(name,
+                 "\x0a\x0b\x0a\x01"
+                 "ab\x06proto3",
+                 13);
+    }
     screens_begin();
     put(out);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         unlink(files[i].name);
-    static const char *const others[] = {"large.txt",         "larger.txt",   "changed.binpb",
-                                         "trades.binpb",      "shapes.binpb", "sets/trades.binpb",
-                                         "sets/shapes.binpb", "sets/other",   "defs"};
+    static const char *const others[] = {"live.sock",    "findings.yaml",     "largest.txt",       "huge.txt",
+                                         "large.txt",    "larger.txt",        "changed.binpb",     "trades.binpb",
+                                         "shapes.binpb", "sets/trades.binpb", "sets/shapes.binpb", "sets/other",
+                                         "defs"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         unlink(others[i]);
-    ck_assert(rmdir("sets") == 0 && rmdir("none") == 0 && fchdir(before) == 0 && rmdir(folder) == 0);
+    for (unsigned i = 0; i <= SCHEMA_FILES_MAX; i++) {
+        snprintf(name, sizeof name, "many/s%u.binpb", i);
+        unlink(name);
+    }
+    ck_assert(rmdir("many") == 0 && rmdir("sets") == 0 && rmdir("none") == 0 && fchdir(before) == 0 &&
+              rmdir(folder) == 0);
     close(before);
     free(definitions);
 }

@@ -4,6 +4,10 @@
 
 #define SAGA "9f03c1d2a4b7-2a"
 
+/* A name of 200 letters: six of them are more than a line of text has room for. */
+#define TEN  "abcdefghij"
+#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
+
 /* A saga that could not be undone, and is stuck over it. */
 #define STUCK_SAGA \
     "id:'" SAGA "' mode:ORCHESTRATED definition:'checkout' version:'1.2.0' state:STUCK paused:1 " \

@@ -34,7 +34,14 @@ static int words_of(char *at, char *argv[], int max)
     return argc;
 }
 
-/* Text of the program: escape sequences of colours as <31>, others as they are read. */
+/* Whether a byte above ASCII stands alone: it follows no other, and none follows it. */
+static bool is_broken(const char *text)
+{
+    bool lead = (*text & 0xc0) == 0xc0, follows = (*text & 0xc0) == 0x80;
+    return (lead && (text[1] & 0xc0) != 0x80) || (follows && (text[-1] & 0x80) == 0);
+}
+
+/* Text of the program: escape sequences of colours as <31>, others by their names, and bytes that are no UTF-8 in hexadecimal. */
 static void put_text(FILE *out, const char *text, const char *prefix)
 {
     bool begins = true;
@@ -46,6 +53,8 @@ static void put_text(FILE *out, const char *text, const char *prefix)
         if (digits > 0 && text[2 + digits] == 'm') {
             fprintf(out, "<%.*s>", (int)digits, text + 2);
             text += 2 + digits;
+        } else if (is_broken(text)) {
+            fprintf(out, "<%02x>", (unsigned char)*text);
         } else if (*text == '\033' || *text == '\r') {
             fprintf(out, "<%s>", *text == '\r' ? "cr" : "esc");
         } else {
@@ -56,10 +65,10 @@ static void put_text(FILE *out, const char *text, const char *prefix)
         fputs("\\\n", out);
 }
 
-/* Gives all that a run does, as lines. */
-static char *run(const struct screen_row *row)
+/* Gives all that a run does, as lines. nowhere: it can write nothing. */
+static char *run(const struct screen_row *row, bool nowhere)
 {
-    char line[2048], *argv[64] = {(char *)(uintptr_t) "sagactl"}, *all, *written, *complained;
+    char line[2048], *argv[64] = {(char *)(uintptr_t) "sagactl"}, *all, *written = NULL, *complained;
     size_t size, written_size, complained_size;
     now_row = row;
     memset(given, 0, sizeof given);
@@ -67,12 +76,14 @@ static char *run(const struct screen_row *row)
     streams = 0;
     ck_assert_uint_lt(strlen(row->line), sizeof line);
     strcpy(line, row->line);
-    FILE *both = asked = open_memstream(&all, &size), *out = open_memstream(&written, &written_size),
+    FILE *both = asked = open_memstream(&all, &size),
+         *out = nowhere ? fopen("/dev/full", "w") : open_memstream(&written, &written_size),
          *err = open_memstream(&complained, &complained_size);
     int argc = 1 + words_of(line, argv + 1, 63), status = run_main(argc, argv, out, err);
     fclose(out);
     fclose(err);
-    put_text(both, written, "");
+    if (written != NULL)
+        put_text(both, written, "");
     put_text(both, complained, "! ");
     if (status != 0)
         fprintf(both, "exit status %d\n", status);
@@ -102,8 +113,18 @@ static void close_row(void)
 static inline void screens_put(FILE *out, const struct screen_row *row)
 {
     open_row(row);
-    char *all = run(row);
+    char *all = run(row, false);
     fprintf(out, "\n$ sagactl %s\n%s", row->line, all);
+    free(all);
+    close_row();
+}
+
+/* The same where nothing can be written but complaints. */
+static inline void screens_put_nowhere(FILE *out, const struct screen_row *row)
+{
+    open_row(row);
+    char *all = run(row, true);
+    fprintf(out, "\n$ sagactl %s >/dev/full\n%s", row->line, all);
     free(all);
     close_row();
 }
@@ -158,9 +179,21 @@ static char *difference(const char *was_text, const char *is_text)
     size_t size, added_size, i = 0, k = 0;
     part_lines(was_text, &was);
     part_lines(is_text, &is);
-    memset(common, 0, sizeof common);
-    for (size_t w = was.count; w-- > 0;)
-        for (size_t n = is.count; n-- > 0;) {
+    size_t head = 0, tail = 0; /* lines of both that are not looked at one by one */
+    while (head < was.count && head < is.count && same_line(was.at[head], is.at[head]))
+        head++;
+    while (tail < was.count - head && tail < is.count - head &&
+           same_line(was.at[was.count - 1 - tail], is.at[is.count - 1 - tail]))
+        tail++;
+    was.count -= tail;
+    is.count -= tail;
+    i = k = head;
+    for (size_t w = head; w <= was.count; w++)
+        common[w][is.count] = 0;
+    for (size_t n = head; n <= is.count; n++)
+        common[was.count][n] = 0;
+    for (size_t w = was.count; w-- > head;)
+        for (size_t n = is.count; n-- > head;) {
             unsigned short longer = common[w + 1][n] > common[w][n + 1] ? common[w + 1][n] : common[w][n + 1];
             common[w][n] = same_line(was.at[w], is.at[n]) ? common[w + 1][n + 1] + 1 : longer;
         }
@@ -209,7 +242,7 @@ static void end_last(struct changing *c)
 static void take_change(void *self, const char *path, const char *value)
 {
     struct changing *c = self;
-    char whole[256], *text = run(c->row);
+    char whole[256], *text = run(c->row, false);
     snprintf(whole, sizeof whole, "%s%s%s", c->method == NULL ? "" : c->method, c->method == NULL ? "" : " ", path);
     if (strcmp(text, c->base) == 0) {
         bool full = c->same_size_line > 120;
@@ -237,7 +270,7 @@ static inline void screens_vary(FILE *out, const struct screen_row *row)
     painted.line = line;
     screens_put(out, &painted);
     open_row(row);
-    char *base = run(&painted);
+    char *base = run(&painted, false);
     struct changing c = {.out = out, .row = &painted, .base = base};
     c.sames = open_memstream(&c.same, &c.same_size);
     for (size_t i = 0; i < SCREEN_ANSWERS; i++) {

@@ -1,5 +1,7 @@
-/* What sagactl asks for when it changes something, and what it says of each way in which that can fail. It is kept in tests/fixtures/sagactl;
+/* What sagactl asks for when it changes something, what it says of each way in which that can fail, and what it says of
+ * itself. It is kept in tests/fixtures/sagactl;
  * `build/release/tests/unit/test_sagactl_screens_acts write` writes that anew, for its difference to be read. */
+#include "client-lib/sagactl/help.h"
 #include "tests/support/kept_text.h"
 #include "tests/support/screen_texts.h"
 #include "tests/support/screens.h"
@@ -36,25 +38,62 @@ static void put_acts(FILE *out)
         }
 }
 
+/* Where nothing can be written: what went well does so no longer, and what did not keeps its status. */
+static void put_full(FILE *out)
+{
+    static const struct screen_row rows[] = {
+        {"version", {{NULL, NULL, NULL, 0, NULL}}, 0},
+        {"list", {{NULL, NULL, NULL, 0, NULL}}, 0},
+        {"wait " SAGA, {ANSWER("Wait", wait_response, "saga{state:COMPENSATED}")}, 0},
+        {"wait " SAGA " -o json", {ANSWER("Wait", wait_response, "saga{state:COMMITTED}")}, 0},
+        {"wait " SAGA, {ANSWER("Wait", wait_response, "")}, 0},
+        {"list --fleet", {ANSWER("List", list_response, "sagas{id:'a'} absent{journal:'b' why:'c'}")}, 0},
+        {"list --all -o json", {ANSWER("List", list_response, "sagas{id:'a'} sagas{id:'b'} next_page_token:'t'")}, 0},
+        {"watch " SAGA,
+         {ANSWER("Watch", watch_response, "events{type:PAUSED} events{type:RESUMED} events{type:ENDED}")},
+         0},
+        {"watch " SAGA " -o json", {ANSWER("Watch", watch_response, "events{type:PAUSED} events{type:RESUMED}")}, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        screens_put_nowhere(out, &rows[i]);
+}
+
 static void put_about(FILE *out)
 {
-    static const char *const lines[] = {"version",
-                                        "version -o json",
-                                        "help lst",
-                                        "help nothing-like-it",
-                                        "help help",
-                                        "completion csh",
-                                        "help -o json bulk",
-                                        "runbook",
-                                        "runbook -o json",
-                                        "runbook SagadJournalFul",
-                                        "runbook nothing-like-it",
-                                        "runbook SagadJournalFull --utc",
-                                        "runbook SagadDown -o json",
-                                        "runbook SagadStuckSagas --address unix:other.sock"};
+    static const char *const lines[] = {
+
+        "help lst",
+        "help nothing-like-it",
+        "help help",
+        "completion csh",
+        "help -o json bulk",
+        "runbook",
+        "runbook -o json",
+        "runbook SagadJournalFul",
+        "runbook nothing-like-it",
+        "runbook SagadJournalFull --utc",
+        "runbook SagadDown -o json",
+        "runbook SagadDeadLetters --address unix:other.sock"};
     screens_begin();
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         screens_put_line(out, lines[i]);
+    put_full(out);
+}
+
+static void put_help(FILE *out)
+{
+    static const char *const some[] = {"start", "list", "bulk", "version"};
+    help_overview(out);
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        fputs("----\n", out);
+        help_command(out, command_find(some[i]));
+    }
+    fprintf(out, "---- %d\n", help_completion(out, "csh"));
+    help_completion(out, "bash");
+    fputs("----\n", out);
+    help_completion(out, "zsh");
+    fputs("----\n", out);
+    help_completion(out, "fish");
 }
 
 /* Every code, with each reason that sagactl knows; and everything that may hinder a connection. */
@@ -104,6 +143,7 @@ START_TEST(screens__show_what_is_done_and_what_fails)
 {
     kept_text_compare("tests/fixtures/sagactl/acts.txt", put_acts);
     kept_text_compare("tests/fixtures/sagactl/about.txt", put_about);
+    kept_text_compare("tests/fixtures/sagactl/help.txt", put_help);
     kept_text_compare("tests/fixtures/sagactl/failures.txt", put_failures);
 }
 END_TEST

@@ -17,7 +17,12 @@
 #define SCHEMA(text)  ANSWER("GetSchema", schema, text)
 #define TAKEN(text)   ANSWER("RegisterDefinition", register_definition_response, text)
 #define STORED(text)  ANSWER("RegisterSchema", register_schema_response, text)
-#define LIST(text)    ANSWER("List", list_response, text)
+#define REFLECTION    "ServerReflectionInfo"
+#define TELLS(text) \
+    { \
+        REFLECTION, &grpc__reflection__v1__server_reflection_response__descriptor, text, 0, NULL \
+    }
+#define LIST(text) ANSWER("List", list_response, text)
 
 /* What a drill does beside calls: nothing, but it is told. */
 int __wrap_usleep(useconds_t us);
@@ -96,6 +101,7 @@ static const struct screen_row lines[] = {
       DEFINED("source:@fan.yaml")},
      0},
     {"graph " SAGA, {GET("saga{steps{name:'azAZ09-_. |[]'} steps{name:'@`{~/:\"<>&;^}'}}")}, 0},
+    {"graph " SAGA, {REFUSES("Get", 5, "SAGA_UNKNOWN", "saga_id: there is none")}, 0},
     {"graph " SAGA, {GET("")}, 0},
     {"graph " SAGA, {GET("saga{mode:ORCHESTRATED}"), REFUSES("GetDefinition", 7, "DENIED", "it is denied")}, 0},
     {"lint fan.yaml warned.yaml broken.yaml", {NOBODY}, 0},
@@ -110,6 +116,8 @@ static const struct screen_row lines[] = {
     {"lint no-such.yaml -o sarif", {NOBODY}, 0},
     {"lint fan.yaml --config bad-sagad.yaml --schema trades.binpb", {NOBODY}, 0},
     {"lint fan.yaml --schema bad.binpb --policy policy.yaml", {NOBODY}, 0},
+    {"lint findings.yaml", {NOBODY}, 0},
+    {"lint fan.yaml --schema 'a b~.yaml'", {NOBODY}, 0},
     {"lint no-such.yaml", {NOBODY}, 0},
     {"lint", {NOBODY}, 0},
     {"lint --explain expression-cut", {NOBODY}, 0},
@@ -131,6 +139,10 @@ static const struct screen_row lines[] = {
     {"rehearse defs/trip.yaml", {NOBODY}, 0},
     {"rehearse broken.yaml", {NOBODY}, 0},
     {"rehearse broken.yaml -o json", {NOBODY}, 0},
+    {"rehearse defs/trip.yaml -o sarif", {NOBODY}, 0},
+    {"lint fan.yaml --schema many", {NOBODY}, 0},
+    {"graph largest.txt", {NOBODY}, 0},
+    {"graph huge.txt", {NOBODY}, 0},
     {"rehearse no-such.yaml", {NOBODY}, 0},
     {"rehearse fan.yaml --config bad-sagad.yaml", {NOBODY}, 0},
     {"contract check", {NOBODY}, 0},
@@ -191,8 +203,13 @@ static const struct screen_row lines[] = {
     {"schema register trades.binpb bad.binpb", {STORED("hash:'h' already_registered:1"), STORED("hash:'k'")}, 0},
     {"schema register trades.binpb bad.binpb -o json --dry-run", {STORED("hash:'h'"), STORED("hash:'k'")}, 0},
     {"schema register trades.binpb --dry-run", {STORED("hash:'h' already_registered:1")}, 0},
-    {"schema show a -o json", {SCHEMA("name:'a' services:'b'")}, 0},
+    {"schema show a -o json",
+     {SCHEMA("name:'a' services:'b' descriptors:'\x0a\x0b\x0a\x01"
+             "ab\x06proto3'")},
+     0},
     {"schema show a -o json", {REFUSES("GetSchema", 5, "SCHEMA_UNKNOWN", "name: there is none")}, 0},
+    {"schema register 'a b.binpb'", {NOBODY}, 0},
+    {"schema register -", {NOBODY}, 0},
     {"schema register no.binpb", {NOBODY}, 0},
     {"schema register trades.binpb bad.binpb",
      {REFUSES("RegisterSchema", 3, "SCHEMA_INVALID", "descriptors: they are broken")},
@@ -200,6 +217,53 @@ static const struct screen_row lines[] = {
     {"schema reflect", {NOBODY}, 0},
     {"schema reflect 'a b' c", {NOBODY}, 0},
     {"schema reflect a", {NOBODY}, 0},
+    {"schema reflect t bank:5 --timeout 2s",
+     {TELLS("list_services_response{service{name:'a.B'} service{name:'grpc.health.v1.Health'} "
+            "service{name:'grpc.reflection.v1.X'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a\x1a\x01"
+            "b' file_descriptor_proto:'\x0a\x01"
+            "a'}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "b'}"),
+      STORED("hash:'h'")},
+     0},
+    {"schema reflect t a:5 b:6",
+     {TELLS("list_services_response{service{name:'a.A'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a'}"),
+      TELLS("list_services_response{service{name:'b.B'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "b'}"),
+      STORED("hash:'h'")},
+     0},
+    {"schema reflect t a:5", {TELLS("file_descriptor_response{file_descriptor_proto:'a'}")}, 0},
+    {"schema reflect t a:5", {TELLS("error_response{error_code:5 error_message:'no such thing'}")}, 0},
+    {"schema reflect t a:5",
+     {TELLS("list_services_response{service{name:'a.A'}}"), TELLS("list_services_response{}")},
+     0},
+    {"schema reflect t a:5",
+     {TELLS("list_services_response{service{name:'a.A'} service{name:'a.B'}}"),
+      TELLS("error_response{error_message:'it is gone'}")},
+     0},
+    {"schema reflect t a:5",
+     {TELLS("list_services_response{service{name:'a.A'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a\x1a\x01"
+            "b\x1a\x01"
+            "c'}"),
+      REFUSES(REFLECTION, 13, "", "it broke")},
+     0},
+    {"schema reflect t a:5",
+     {REFUSES(REFLECTION, 12, "", "unknown"), TELLS("list_services_response{service{name:'a.A'}}"),
+      TELLS("file_descriptor_response{file_descriptor_proto:'\x0a\x01"
+            "a'}"),
+      STORED("hash:'h'")},
+     0},
+    {"schema reflect t a:5", {REFUSES(REFLECTION, 12, "", "unknown"), REFUSES(REFLECTION, 12, "", "unknown")}, 0},
+    {"schema reflect t a:5", {REFUSES(REFLECTION, 14, SAGA_REASON_UNREACHABLE, "refused")}, 0},
+    {"schema reflect t a:5 b:6", {REFUSES(REFLECTION, 4, "", "too late")}, 0},
+    {"schema reflect t a:5 b:6", {REFUSES(REFLECTION, 7, "", "denied")}, 0},
     {"input trip --version 1.0.0",
      {DEFINED("input:'trades.v1.Trip' schema_hash:'h'"), SCHEMA("descriptors:@trades.binpb")},
      0},
@@ -220,6 +284,14 @@ static const struct screen_row lines[] = {
      {REFUSES("RegisterDefinition", 14, SAGA_REASON_UNREACHABLE, "Connection refused")},
      0},
     {"register fan.yaml", {REFUSES("RegisterDefinition", 14, SAGA_REASON_UNREACHABLE, "Connection refused")}, 0},
+    {"register empty.yaml --dry-run", {NOBODY}, 0},
+    {"register defs/transfer.yaml --reflect",
+     {ANSWER("Reflect", reflect_response,
+             "descriptors:'\x10\x07\x0a\x02"
+             "ab\x12\x01"
+             "c'"),
+      STORED("hash:'h'")},
+     0},
     {"register no.yaml", {NOBODY}, 0},
     {"register fan.yaml --reflect", {NOBODY}, 0},
     {"register defs/trip.yaml --reflect --timeout 3s",
@@ -246,6 +318,12 @@ static const struct screen_row lines[] = {
     {"drill expect.yaml", {LIST("sagas{id:'a'} sagas{id:'b'} sagas{id:'c'}"), LIST("sagas{id:'b'}")}, 0},
     {"drill expect.yaml", {LIST("next_page_token:'t'"), LIST("next_page_token:'t'")}, 0},
     {"drill expect.yaml", {REFUSES("List", 3, "WHERE", "it is wrong")}, 0},
+    {"pause " SAGA " --address unix:live.sock",
+     {REFUSES("Pause", 14, SAGA_REASON_UNREACHABLE, "Connection refused")},
+     0},
+    {"pause " SAGA " --address unix:fan.yaml",
+     {REFUSES("Pause", 14, SAGA_REASON_UNREACHABLE, "Connection refused")},
+     0},
     {"drill no.yaml", {NOBODY}, 0},
 };
 
@@ -268,7 +346,7 @@ static void put_sarif(FILE *out, const char *line)
         marks[2] = at;
     }
     ck_assert_msg(rules != NULL, "%s", text);
-    fprintf(out, "%.*s...\n%s", (int)(rules - text), text, marks[0]);
+    fprintf(out, "\n$ sagactl %s\n...\n%s", line, marks[0]);
     free(text);
 }
 
@@ -285,6 +363,7 @@ static void put_all_lines(FILE *out)
         screens_put(out, &lines[i]);
     put_sarif(out, "lint warned.yaml fan.yaml --policy policy.yaml -o sarif");
     put_sarif(out, "lint 'a b~.yaml' --policy policy.yaml -o sarif");
+    put_sarif(out, "rehearse broken.yaml -o sarif");
     put_sarif(out, "rehearse fan.yaml --seeds 9 -o sarif");
     for (unsigned i = 1; i <= 26; i++) {
         snprintf(line, sizeof line, "drill drill-%u.yaml", i);

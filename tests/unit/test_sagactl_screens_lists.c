@@ -104,6 +104,9 @@ static const struct screen_row lines[] = {
               "sagas{id:'d' definition:'x' stuck_step:'s' steps{name:'s' last_status:1}} sagas{id:'e' definition:'x' "
               "stuck_step:'s'}")},
      0},
+    {"deadletters --summary -o json", {REFUSES("ListDeadLetters", 7, "DENIED", "it is denied")}, 0},
+    {"deadletters --summary", {LETTERS("sagas{id:'a'} next_page_token:*65536")}, 0},
+    {"deadletters", {LETTERS("sagas{id:'a'} next_page_token:*65536")}, 0},
     {"deadletters --summary", {LETTERS("")}, 0},
     {"deadletters --summary", {LETTERS("next_page_token:'t'"), LETTERS("next_page_token:'t'")}, 0},
     {"retry --all --status DEADLINE_EXCEEDED --step pay --definition refund", {LETTERS(ALL_SAGAS)}, 0},

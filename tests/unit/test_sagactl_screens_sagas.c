@@ -5,11 +5,7 @@
 #include "tests/support/screens.h"
 
 #define GET(text) ANSWER("Get", get_response, text)
-/* A name of 200 letters: six of them are more than a line of text has room for. */
-#define TEN  "abcdefghij"
-#define LONG TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
-
-#define STATUS ANSWER("Status", status_response, "loops{" LOOP "} " OTHER_LOOPS)
+#define STATUS    ANSWER("Status", status_response, "loops{" LOOP "} " OTHER_LOOPS)
 
 static const struct screen_row
     got[] =
@@ -37,6 +33,14 @@ static const struct screen_row faces[] = {
      {GET("saga{lacks{step:'" LONG "'} lacks{step:'" LONG "'} lacks{step:'" LONG "'} lacks{step:'" LONG
           "'} lacks{step:'" LONG "'} lacks{step:'" LONG "'}}")},
      0},
+    {"why " SAGA,
+     {GET("saga{state:COMPENSATING steps{name:'a' action:DONE compensation:OWED waiting_for:'its turn'} "
+          "steps{name:'b' action:DONE compensation:STARTED compensation_attempts:1 waiting_for:'an answer'}} "
+          "timeline{at:-200 type:ACTION_ENDED step:'b'} "
+          "timeline{at:-100 type:ACTION_ENDED step:'a'} timeline{at:-50 type:TURNED_BACK} timeline{at:-40 "
+          "type:RESUMED}")},
+     0},
+    {"get " SAGA, {GET("saga{id:'a' input:*511 output:*512}")}, 0},
     {"get --request-id r-1 " SAGA, {{NULL, NULL, NULL, 0, NULL}}, 0},
     {"get", {{NULL, NULL, NULL, 0, NULL}}, 0},
     {"get " SAGA,

@@ -37,42 +37,12 @@
     "windows{window:300 all:" all " bad:1} windows{window:1800 all:" all "0 bad:2} windows{window:3600 all:" all \
     "0 bad:3} windows{all:" all "0 bad:4} windows{all:" all "00 bad:5} windows{all:" all "00 bad:6} windows{all:" all \
     "000 bad:7} windows{all:" all "0000 bad:80} "
+#define LATENCY "objectives{definition:'checkout' kind:LATENCY promised:0.99 threshold:5 "
 #define OBJECTIVES \
-    "objectives{definition:'checkout' kind:LATENCY promised:0.99 window:2592000 threshold:5 all:1000 bad:9 " WINDOWS( \
-        "1") "} objectives{definition:'checkout' kind:LATENCY promised:0.99 loop:1 threshold:5 " WINDOWS("2") "} " \
-                                                                                                              "object" \
-                                                                                                              "ives{" \
-                                                                                                              "defini" \
-                                                                                                              "tion:'" \
-                                                                                                              "refund" \
-                                                                                                              "-2' " \
-                                                                                                              "kind:" \
-                                                                                                              "SUCCES" \
-                                                                                                              "S " \
-                                                                                                              "promis" \
-                                                                                                              "ed:0." \
-                                                                                                              "9} " \
-                                                                                                              "object" \
-                                                                                                              "ives{" \
-                                                                                                              "defini" \
-                                                                                                              "tion:'" \
-                                                                                                              "checko" \
-                                                                                                              "ut' " \
-                                                                                                              "kind:" \
-                                                                                                              "LATENC" \
-                                                                                                              "Y " \
-                                                                                                              "promis" \
-                                                                                                              "ed:0." \
-                                                                                                              "99 " \
-                                                                                                              "journa" \
-                                                                                                              "l:'" \
-                                                                                                              "shop-" \
-                                                                                                              "b' " \
-                                                                                                              "thresh" \
-                                                                                                              "old:" \
-                                                                                                              "5" \
-                                                                                                              " " WINDOWS( \
-                                                                                                                  "3") "} "
+    LATENCY "window:2592000 all:1000 bad:9 " WINDOWS("1") "} " LATENCY "loop:1 " WINDOWS( \
+        "2") "} " \
+             "objectives{definition:'refund-2' kind:SUCCESS promised:0.9} " LATENCY \
+             "journal:'shop-b' " WINDOWS("3") "} "
 
 #define JOBS \
     "jobs{id:'j1' act:RETRY where:'true' definition:'checkout' actor:'anna@ops' reason:'mended' per_second:2.5 " \
@@ -204,6 +174,7 @@ static const struct screen_row lines[] = {
     {"top --timeout 4s",
      {STATUS("loops{sagas_started:1}"), STATUS("loops{sagas_started:7}"), STATUS("loops{sagas_started:9}")},
      0},
+    {"top --timeout 3s", {STATUS("loops{sagas_started:1}"), STATUS("loops{sagas_started:7}")}, 0},
     {"top --timeout 4s -o json", {STATUS("loops{}"), REFUSES("Status", 14, SAGA_REASON_UNREACHABLE, "gone")}, 0},
     {"top --once", {REFUSES("Status", 14, SAGA_REASON_UNREACHABLE, "Connection refused"), NOBODY}, 0},
     {"slo -o json", {PROMISES("objectives{kind:FRESHNESS}")}, 0},
@@ -216,13 +187,14 @@ static const struct screen_row lines[] = {
     {"slo rules", {PROMISES("objectives{definition:'azAZ09-_.@[`{/:' promised:0.5}")}, 0},
     {"slo rule", {NOBODY}, 0},
     {"slo",
-     {PROMISES("objectives{definition:'a' kind:SUCCESS promised:1 windows{all:9 bad:9}} objectives{definition:'b' "
-               "kind:SUCCESS promised:0.9 "
-               "windows{all:10 bad:1} windows{} windows{all:100 bad:60} windows{} windows{all:10 bad:6} windows{} "
-               "windows{all:10 bad:1} "
-               "windows{all:100 bad:10}} objectives{definition:'c' kind:99 promised:0.9 windows{} windows{} windows{} "
-               "windows{} windows{} "
-               "windows{} windows{} windows{all:1000 bad:76} windows{all:7 bad:7}}")},
+     {PROMISES(
+         "objectives{definition:'a' kind:SUCCESS promised:1 windows{all:9 bad:9}} objectives{definition:'b' "
+         "kind:SUCCESS promised:0.9 "
+         "windows{all:10 bad:1} windows{} windows{all:100 bad:60} windows{} windows{all:10 bad:6} windows{} "
+         "windows{all:10 bad:1} "
+         "windows{all:100 bad:10}} objectives{definition:'c' kind:99 promised:0.9 windows{all:1} windows{} windows{} "
+         "windows{} windows{} "
+         "windows{} windows{} windows{all:1000 bad:76} windows{all:7 bad:7}}")},
      0},
     {"bulk -o json --fleet", {BULKS("jobs{id:'j1' state:FAILED act:RESOLVE}")}, 0},
     {"bulk j1 --journal 'shop b'", {BULKS("")}, 0},
@@ -234,6 +206,9 @@ static const struct screen_row lines[] = {
     {"bulk j1 --wait",
      {BULKS("jobs{id:'j1' state:RUNNING}"),
       BULKS("jobs{id:'j1' state:DONE acted:3 started_at:-9 ended_at:1} jobs{id:'j2'}")},
+     0},
+    {"bulk j1 --wait",
+     {BULKS("jobs{id:'j1' state:RUNNING started_at:-9}"), BULKS("jobs{id:'j1' state:CANCELLED started_at:-9}")},
      0},
     {"bulk j1 --wait -o json",
      {BULKS("jobs{id:'j1' state:FAILED error:'full'} jobs{id:'j1' state:RUNNING}"), NOBODY},
@@ -255,6 +230,7 @@ static const struct screen_row lines[] = {
     {"rules", {RULES("")}, 0},
     {"fleet -o json", {JOURNALS("journals{name:'a'} next:'b'"), JOURNALS("journals{name:'c'}")}, 0},
     {"fleet", {JOURNALS("journals{name:'a'} next:'b'"), JOURNALS("next:'b'")}, 0},
+    {"fleet", {JOURNALS("journals{name:'a' carrier:'b'} journals{name:'a-journal-of-a-longer-name'}")}, 0},
     {"fleet give shop-b --actor ben", {NOBODY}, 0},
     {"fleet give shop-b -o json", {NOBODY}, 0},
     {"fleet give", {NOBODY}, 0},
@@ -281,9 +257,15 @@ static const struct screen_row lines[] = {
     {"reload --actor ben -o json", {ANSWER("Reload", reload_response, "taken:'a'")}, 0},
     {"reload", {ANSWER("Reload", reload_response, "")}, 0},
     {"definitions -o json", {KNOWN("definitions{name:'a'} next_page_token:'t'"), KNOWN("definitions{name:'b'}")}, 0},
+    {"definitions",
+     {KNOWN("definitions{name:'a' steps:'" LONG "' steps:'" LONG "' steps:'" LONG "' steps:'" LONG "' steps:'" LONG
+            "' steps:'" LONG "'}")},
+     0},
     {"definitions", {KNOWN("")}, 0},
     {"definitions checkout -o json", {ANSWER("GetDefinition", definition, "name:'checkout' source:'a: 1'")}, 0},
-    {"definitions checkout", {ANSWER("GetDefinition", definition, "source:'\xc2z \x85 \xc2\x9f \xc3\x9f\r'")}, 0},
+    {"definitions checkout",
+     {ANSWER("GetDefinition", definition, "source:'\xc2z \x85 \xc2\x9f \xc3\x9f \x01\n \r'")},
+     0},
     {"definitions checkout", {REFUSES("GetDefinition", 5, "DEFINITION_UNKNOWN", "name: there is none")}, 0},
     {"definitions checkout", {ANSWER("GetDefinition", definition, "source:'a\r\nb\rc\td\x7f\xc2\x85\xc2\xa0\x01'")}, 0},
     {"schema list -o json", {SCHEMAS("schemas{name:'a'} next_page_token:'t'"), SCHEMAS("schemas{name:'b'}")}, 0},
