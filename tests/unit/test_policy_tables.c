@@ -108,6 +108,7 @@ static void put_checks(void)
                                "  - {id: whole, that: size(definition.steps) < 2, else: too many steps}\n"
                                "  - {id: step, severity: warning, that: has(step.compensation), else: no undo}\n"
                                "  - {id: tls, that: \"targets[step.target].tls\", else: not encrypted}\n"
+                               "  - {id: odd, severity: warning, that: 'dyn(1)', else: it is a number}\n"
                                "  - {id: none, that: \"'t' in targets\", else: there is no t}\n"
                                "waivers:\n"
                                "  - {rule: whole, definition: shop, reason: r, until: 2026-11-27}\n"
