@@ -22,8 +22,8 @@ struct packed_bound {
 };
 
 /* Whether the message can be unpacked at a cost that its size explains: no list longer than its bound, no more than a thousand fields that
- * say nothing; and whether its texts are what they seem (a NUL would cut one short). Returns 0, or an error, with the field at fault in
- * detail. */
+ * say nothing; and whether its texts are UTF-8, which whoever is told of them must be able to read, without a NUL, which would cut one short. Returns 0,
+ * or an error, with the field at fault in detail. */
 int packed_check(const ProtobufCMessageDescriptor *type, struct bytes message, const struct packed_bound *bounds,
                  struct error_detail *detail);
 

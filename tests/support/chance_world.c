@@ -340,7 +340,8 @@ void chance_close(void)
 void *chance_look(unsigned loop, enum method_id method, const char *text)
 {
     struct world_call *call = chance_ask(loop, method, "%s", text);
-    ck_assert_msg(call->ended && call->status == 0, "%s: %s", text, call->message);
+    if (!call->ended || call->status != 0)
+        ck_abort_msg("%s: %s", text, call->message);
     void *m = protobuf_c_message_unpack(methods[method].response, NULL, call->body.size, call->body.at);
     api_world_free(call);
     return m;
@@ -372,7 +373,8 @@ void chance_look_at_each(void)
     for (unsigned i = 0; i < chance_saga_count; i++) {
         struct chance_saga *saga = &chance_sagas[i];
         struct world_call *call = chance_ask(chance_loop(), METHOD_GET, "1:'%s' 2:1 5:1", saga->id);
-        ck_assert_msg(call->ended && call->status == 0, "%s: %s", saga->id, call->message);
+        if (!call->ended || call->status != 0)
+            ck_abort_msg("%s: %s", saga->id, call->message);
         struct bytes body = call->body;
         if (!bytes_equal(body, saga->packed)) {
             char *before = saga->text;

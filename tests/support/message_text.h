@@ -8,7 +8,8 @@
 #include <stdio.h>
 
 /* Writes "saga:{id:'9f03-1' state:RUNNING started_at:1000.5s}": fields by their names and in their order, lists as often as they have something,
- * enums without what all their names begin with. A text that is longer than 60 bytes is cut, with its size behind it. */
+ * enums without what all their names begin with. Of a text sixteen equal bytes and more are
+ * counted; of one that is longer than 120 bytes the rest is a size and a sum. */
 void message_text_put(FILE *out, const ProtobufCMessage *m);
 
 /* The same of one that is packed. Fails the test when it cannot be read. */

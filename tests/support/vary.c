@@ -24,7 +24,7 @@ struct varying {
     void (*each)(void *self, const char *what, struct bytes varied);
     void *self;
     char path[100];
-    uint8_t block[1 << 16];
+    _Alignas(16) uint8_t block[1 << 16];
     size_t used;
     char long_text[65538];
 };
@@ -233,8 +233,9 @@ static void vary_message(struct varying *v, ProtobufCMessage *m, unsigned depth)
 void vary(const ProtobufCMessageDescriptor *type, struct bytes request,
           void (*each)(void *self, const char *what, struct bytes varied), void *self)
 {
-    struct varying *v = calloc(1, sizeof *v);
+    struct varying *v = aligned_alloc(_Alignof(struct varying), sizeof *v);
     ck_assert_ptr_nonnull(v);
+    memset(v, 0, sizeof *v);
     v->each = each;
     v->self = self;
     memset(v->long_text, 'x', sizeof v->long_text - 1);

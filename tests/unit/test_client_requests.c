@@ -1,5 +1,6 @@
-/* What libsaga asks of a sidecar for every option of every function, each set alone and at its bounds. It is kept in tests/fixtures/client/requests.txt; `build/release/tests/unit/test_client_requests write` writes that anew, for its difference to be read.
- * The wire is this test's (tests.mk): no call leaves, and time stands still. */
+/* What libsaga asks of a sidecar for every option of every function, each set alone and at its bounds. It is kept in
+ * tests/fixtures/client/requests.txt; `build/release/tests/unit/test_client_requests write` writes that anew, for its difference to be read. The wire
+ * is this test's (tests.mk): no call leaves, and time stands still. */
 #include "tests/support/kept_text.h"
 #include "tests/support/still_wire.h"
 

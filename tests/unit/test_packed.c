@@ -56,6 +56,19 @@ START_TEST(packed__texts_are_found_by_name)
 }
 END_TEST
 
+/* In a list and in what the message holds, too. */
+START_TEST(packed__texts_are_utf8)
+{
+    static const char good[] = "\x0a\x02\xc3\xa9", bad[] = "\x0a\x02\xc3(";
+    static const char nested[] = "\x32\x03\x0a\x01\xff";
+    ck_assert_int_eq(check(&saga__v1__hold_definition_request__descriptor, good, 4), 0);
+    ck_refused(check(&saga__v1__hold_definition_request__descriptor, bad, 4), E_ARGUMENT, "definition");
+    ck_refused(check(&saga__v1__verify_request__descriptor, bad, 4), E_ARGUMENT, "heads[0]");
+    ck_refused(check(&saga__v1__begin_request__descriptor, nested, 5), E_ARGUMENT, "enlist[0].step");
+    ck_assert_int_eq(check(&saga__v1__settlement__descriptor, "\x1a\x01\xff", 3), 0); /* bytes are any */
+}
+END_TEST
+
 START_TEST(packed__what_is_no_message_is_refused)
 {
     static const char *const none[] = {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -165,6 +178,7 @@ int main(void)
     Suite *suite = suite_create("packed");
     TCase *tc = tcase_create("packed");
     tcase_add_test(tc, packed__texts_are_found_by_name);
+    tcase_add_test(tc, packed__texts_are_utf8);
     tcase_add_test(tc, packed__what_is_no_message_is_refused);
     tcase_add_test(tc, packed__a_nul_in_any_text_is_refused_by_name);
     tcase_add_test(tc, packed__every_text_of_every_request_is_looked_at);
