@@ -90,6 +90,7 @@ END_TEST
 int main(void)
 {
     TCase *c = tcase_create("message_reckoning");
+    tcase_set_timeout(c, 30);
     Suite *s = suite_create("message_reckoning");
     tcase_add_test(c, message__each_form_becomes_each_other);
     suite_add_tcase(s, c);

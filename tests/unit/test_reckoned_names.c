@@ -274,6 +274,7 @@ END_TEST
 int main(void)
 {
     TCase *c = tcase_create("reckoned_names");
+    tcase_set_timeout(c, 30);
     Suite *s = suite_create("reckoned_names");
     tcase_add_checked_fixture(c, setup, NULL);
     tcase_add_test(c, reckoned__quantities_are_their_number_times_their_unit);
