@@ -194,6 +194,32 @@ static void put_field(FILE *out, const char *type, const struct field *f, struct
     free(last);
 }
 
+/* Names that let may give. */
+static void put_names(FILE *out)
+{
+    static const char *const names[] = {"a",    "_",     "Z9",   "a^b",   "a[",     "a`b",   "a{",
+                                        "a@",   "a/b",   "a:b",  "9a",    "a-b",    "a.b",   "\xc3\xa9",
+                                        "",     "as",    "in",   "input", "saga",   "steps", "action",
+                                        "item", "index", "size", "int",   "shapes", "Order", "other"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[512];
+        struct definition *d;
+        struct error_detail detail;
+        snprintf(
+            text, sizeof text,
+            "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order\nlet: {other: \"1\", \"%s\": \"2\"}\n"
+            "steps: [{name: a, target: t, action: {method: /shapes.Shop/Reserve, request: {}}, compensation: none}]\n",
+            names[i]);
+        fprintf(out, "let \"");
+        expression_text_bytes(out, bytes_of_text(names[i]));
+        if (read_text(text, &d, &detail) == 0)
+            fprintf(out, "\": is a name\n");
+        else
+            fprintf(out, "\": %d:%d %s: %s\n", detail.line, detail.column, detail.field, detail.text);
+        definition_destroy(d);
+    }
+}
+
 /* ---- a whole definition ---- */
 
 /* What became of each step: its outcome, whether it has an output, and what stands in for it. */
@@ -336,6 +362,7 @@ static void put_all(FILE *out)
         for (unsigned k = 0; k < t->field_count && (i < 3 || k < 6); k++)
             put_field(out, inputs[i].type, &t->fields[k], input);
     }
+    put_names(out);
     put_whole(out);
     pool_finish(&pool);
 }

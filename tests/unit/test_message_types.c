@@ -25,7 +25,7 @@ static const char legacy[] =
     "2:{1:'by_default' 3:2 4:1 5:3 7:'-7' 10:'named'} "
     "2:{1:'fraction' 3:3 4:1 5:1 7:'-inf'} "
     "2:{1:'text' 3:4 4:1 5:9 7:'a\"b'} "
-    "2:{1:'raw' 3:5 4:1 5:12 7:'\\101\\x\\n\\0017/(8\\377\\'} "
+    "2:{1:'raw' 3:5 4:1 5:12 7:'\\101\\x\\n\\0017/\\(8\\377\\'} "
     "2:{1:'is' 3:6 4:1 5:8 7:'true'} "
     "2:{1:'kind' 3:7 4:1 5:14 6:'.old.v1.Kind' 7:'LOW'} "
     "2:{1:'kinds' 3:8 4:3 5:14 6:'.old.v1.Kind' 8:{2:1}} "
@@ -232,7 +232,7 @@ static void put_defects(FILE *out)
             continue;
         size_t size = part_size(legacy + i), number = strcspn(legacy + i, ":");
         bool is_text = legacy[i + number + 1] == '\'', is_number = !is_text && legacy[i + number + 1] != '{';
-        fprintf(out, "%zu %.*s", i, size > 40 ? 40 : (int)size, legacy + i);
+        fprintf(out, "%.*s", size > 40 ? 40 : (int)size, legacy + i);
         snprintf(text, sizeof text, "%.*s%s", (int)i, legacy, legacy + i + size);
         put_result(out, "without it", text, last);
         snprintf(text, sizeof text, "%.*s%.*s:%s%s", (int)i, legacy, (int)number, legacy + i,
@@ -258,6 +258,9 @@ static void put_all(FILE *out)
     pool_init(&pool, &heap, 1 << 22);
     struct schema *s = shapes_schema();
     put_schema(out, s);
+    struct bytes wire = bytes_of_text("\x3a\x14\x0a\x0dx/shapes.Line\x12\x03\x0a\x01"
+                                      "a");
+    put_json(out, s, shapes_type(s, "Known"), wire, true);
     schema_destroy(s);
     s = schema_of(legacy, said, sizeof said);
     ck_assert_msg(s != NULL, "%s", said);
