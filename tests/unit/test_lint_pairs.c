@@ -52,6 +52,8 @@ static const struct thing {
      "    fallback: {target: fraud, action: /s.P/Else, compensation: none, fallback: {last_good: {key: k, max_age: "
      "1h}}}\n",
      false},
+    {"fallback",
+     "    fallback: {target: fraud, action: {method: /s.P/Else, request: {output: a}}, compensation: none}\n", false},
     {"deadline", "deadline: 5s\n", true},
     {"deadline", "", true},
     {"compensation_order", "compensation_order: dependency\n", true},

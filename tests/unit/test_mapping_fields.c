@@ -194,6 +194,48 @@ static void put_field(FILE *out, const char *type, const struct field *f, struct
     free(last);
 }
 
+/* What a call may be sent that is handed on whole. */
+static void put_wholes(FILE *out)
+{
+    static const char *const requests[] = {"input",
+                                           "own_output",
+                                           "{output: a}",
+                                           "{output: b}",
+                                           "{output: none}",
+                                           "{constant: \"\"}",
+                                           "{constant_base64: CgFh}",
+                                           "{constant_base64: EgFh}",
+                                           "{constant_base64: aGU=}",
+                                           "{constant_base64: CgL/}",
+                                           "=input",
+                                           "=steps.a.output",
+                                           "{}",
+                                           "[]",
+                                           "x"};
+    static const char *const methods[] = {"Reserve", "Old", "Follow", "Nothing"};
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        for (size_t k = 0; k < (i < 2 ? sizeof requests / sizeof *requests : 1); k++)
+            for (unsigned undo = 0; undo < 2; undo++) {
+                char text[512], call[128], plain[] = "{method: /shapes.Shop/Old, request: {sku: a}}";
+                struct definition *d;
+                struct error_detail detail;
+                snprintf(call, sizeof call, "{method: /shapes.Shop/%s, request: %s}", methods[i], requests[k]);
+                snprintf(text, sizeof text,
+                         "name: n\nversion: 1.0.0\nschema: shapes\ninput: shapes.Order\nsteps:\n  - {name: a, target: "
+                         "t, action: %s, compensation: none}\n"
+                         "  - {name: b, after: [a], target: t, action: %s, compensation: %s}\n",
+                         plain, undo ? plain : call, undo ? call : "none");
+                fprintf(out, "%s of %s%s", requests[k], methods[i], undo ? " as an undo" : "");
+                if (read_text(text, &d, &detail) == 0)
+                    fprintf(out, ": source %d of %u\n",
+                            (int)(undo ? d->steps[1].compensation : d->steps[1].action).source,
+                            (undo ? d->steps[1].compensation : d->steps[1].action).source_step);
+                else
+                    fprintf(out, ": %d:%d %s: %s\n", detail.line, detail.column, detail.field, detail.text);
+                definition_destroy(d);
+            }
+}
+
 /* Names that let may give. */
 static void put_names(FILE *out)
 {
@@ -363,6 +405,7 @@ static void put_all(FILE *out)
             put_field(out, inputs[i].type, &t->fields[k], input);
     }
     put_names(out);
+    put_wholes(out);
     put_whole(out);
     pool_finish(&pool);
 }

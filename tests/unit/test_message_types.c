@@ -194,24 +194,6 @@ static void put_message(FILE *out, const struct schema *s, const char *text)
 
 /* ---- a part that is missing, or says something else ---- */
 
-/* The size of a part "n:value" that begins at text. */
-static size_t part_size(const char *text)
-{
-    size_t at = strcspn(text, ":") + 1, depth = 0;
-    if (text[at] == '\'')
-        return at + 2 + strcspn(text + at + 1, "'");
-    if (text[at] != '{')
-        return at + strcspn(text + at, " }");
-    do {
-        if (text[at] == '\'')
-            at += 1 + strcspn(text + at + 1, "'");
-        depth += text[at] == '{';
-        depth -= text[at] == '}';
-        at++;
-    } while (depth > 0);
-    return at;
-}
-
 static void put_result(FILE *out, const char *what, const char *text, char *last)
 {
     char said[512];
@@ -230,7 +212,7 @@ static void put_defects(FILE *out)
         static char text[sizeof legacy + 16];
         if (!isdigit((unsigned char)legacy[i]) || (i > 0 && legacy[i - 1] != ' ' && legacy[i - 1] != '{'))
             continue;
-        size_t size = part_size(legacy + i), number = strcspn(legacy + i, ":");
+        size_t size = wire_text_part(legacy + i), number = strcspn(legacy + i, ":");
         bool is_text = legacy[i + number + 1] == '\'', is_number = !is_text && legacy[i + number + 1] != '{';
         fprintf(out, "%.*s", size > 40 ? 40 : (int)size, legacy + i);
         snprintf(text, sizeof text, "%.*s%s", (int)i, legacy, legacy + i + size);
@@ -252,6 +234,51 @@ static void put_defects(FILE *out)
     }
 }
 
+/* The set cut behind so many bytes; those of one result are one line. */
+static void put_cuts(FILE *out)
+{
+    uint8_t set[8192];
+    char last[512] = "", said[512];
+    size_t size = wire_of_text(legacy, set, sizeof set);
+    for (size_t i = 0; i < size; i++) {
+        struct schema *s = NULL;
+        struct error_detail detail = {.field = ""};
+        int code = schema_read(bytes_of(set, i), &heap, &s, &detail);
+        snprintf(said, sizeof said, "%s %s: %s", code == 0 ? "is one" : error_row(code)->reason, detail.field,
+                 detail.text);
+        if (strcmp(said, last) != 0)
+            fprintf(out, "cut at %zu: %s\n", i, said);
+        memcpy(last, said, sizeof last);
+        schema_destroy(s);
+    }
+}
+
+/* What JSON cannot set, or can. */
+static void put_read(FILE *out, const struct schema *s)
+{
+    static const char *const texts[] = {"{\"grouped\":{}}",
+                                        "{\"groups\":[]}",
+                                        "{\"groups\":[{}]}",
+                                        "{\"must\":1,\"kinds\":[\"LOW\",5,\"ALSO\"]}",
+                                        "{\"kinds\":[7]}",
+                                        "{\"byKind\":{\"1\":\"LOW\",\"2\":9}}",
+                                        "{\"named\":\"5\",\"by_default\":6}",
+                                        "{\"left\":\"a\",\"right\":{}}",
+                                        "{\"left\":null,\"right\":{\"far\":-1}}"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct bytes wire;
+        struct error_detail detail;
+        const struct message_type *t = schema_message(s, bytes_of_text("old.v1.All"));
+        int code = json_read(s, t, bytes_of_text(texts[i]), &pool, 1000, &wire, &detail);
+        fprintf(out, "%s: ", texts[i]);
+        if (code == 0)
+            expression_text_bytes(out, wire);
+        else
+            fprintf(out, "%d:%d %s: %s", detail.line, detail.column, detail.field, detail.text);
+        fprintf(out, "\n");
+    }
+}
+
 static void put_all(FILE *out)
 {
     char said[512];
@@ -267,8 +294,10 @@ static void put_all(FILE *out)
     put_schema(out, s);
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
         put_message(out, s, messages[i]);
+    put_read(out, s);
     schema_destroy(s);
     put_defects(out);
+    put_cuts(out);
     pool_finish(&pool);
 }
 
