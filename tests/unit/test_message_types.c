@@ -234,20 +234,23 @@ static void put_defects(FILE *out)
     }
 }
 
-/* The set cut behind so many bytes; those of one result are one line. */
-static void put_cuts(FILE *out)
+/* The set cut behind so many bytes, and with a byte that begins what does not end; those of one result are one line. */
+static void put_damage(FILE *out)
 {
-    uint8_t set[8192];
+    uint8_t set[8192], copy[8192];
     char last[512] = "", said[512];
     size_t size = wire_of_text(legacy, set, sizeof set);
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < 2 * size; i++) {
         struct schema *s = NULL;
         struct error_detail detail = {.field = ""};
-        int code = schema_read(bytes_of(set, i), &heap, &s, &detail);
+        bool cut = i < size;
+        memcpy(copy, set, size);
+        copy[cut ? i : i - size] |= 0x80;
+        int code = schema_read(bytes_of(copy, cut ? i : size), &heap, &s, &detail);
         snprintf(said, sizeof said, "%s %s: %s", code == 0 ? "is one" : error_row(code)->reason, detail.field,
                  detail.text);
         if (strcmp(said, last) != 0)
-            fprintf(out, "cut at %zu: %s\n", i, said);
+            fprintf(out, "%s at %zu: %.120s\n", cut ? "cut" : "damaged", cut ? i : i - size, said);
         memcpy(last, said, sizeof last);
         schema_destroy(s);
     }
@@ -297,7 +300,7 @@ static void put_all(FILE *out)
     put_read(out, s);
     schema_destroy(s);
     put_defects(out);
-    put_cuts(out);
+    put_damage(out);
     pool_finish(&pool);
 }
 
