@@ -1,5 +1,5 @@
-/* Base64 against a second reckoning, bit by bit: as JSON has it, of either alphabet and with padding or without, and as definitions have it, with all of its padding,
- * white space between, and one text for the same bytes alone. Valid texts have a few signs changed by chance. */
+/* Base64 against a second reckoning, bit by bit: as JSON has it, of either alphabet and with padding or without, and as definitions have it, with all of its
+ * padding, white space between, and one text for the same bytes alone. Valid texts have a few signs changed by chance. */
 #include "sidecar/definition/reader.h"
 #include "sidecar/message/base64.h"
 #include "tests/support/by_chance.h"

@@ -1,5 +1,5 @@
-/* What each change of each part of a participant's file breaks of a definition that uses much of it: every field removed, with another name, number and label, of
- * another type, in a oneof and out of it; every value of an enum, every method. It is kept in tests/fixtures/contract/parts.txt;
+/* What each change of each part of a participant's file breaks of a definition that uses much of it: every field removed, with another name, number and label,
+ * of another type, in a oneof and out of it; every value of an enum, every method. It is kept in tests/fixtures/contract/parts.txt;
  * `build/release/tests/unit/test_contract_parts write` writes that anew, for its difference to be read. */
 #include "sidecar/contract/contract.h"
 #include "sidecar/core/heap.h"

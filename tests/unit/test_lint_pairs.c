@@ -1,5 +1,5 @@
-/* What lint, or the reader, says of three steps one behind the other of which one says something more; and of each two such things together, what neither alone is
- * told of, or is told of no more. It is kept in tests/fixtures/lint/pairs.txt; `build/release/tests/unit/test_lint_pairs write` writes that anew, for its
+/* What lint, or the reader, says of three steps one behind the other of which one says something more; and of each two such things together, what neither alone
+ * is told of, or is told of no more. It is kept in tests/fixtures/lint/pairs.txt; `build/release/tests/unit/test_lint_pairs write` writes that anew, for its
  * difference to be read. */
 #include "sidecar/definition/reader.h"
 #include "sidecar/lint/lint.h"

@@ -1,6 +1,6 @@
 /* What a definition makes of each field: of every field of messages each literal, and the input's own field of the same name, refused or sent; and all that one
- * definition computes (whether it may start, loops, conditions, targets, keys, expectations, texts, requests, output) for sagas in several states. It is kept in
- * tests/fixtures/mapping/fields.txt; `build/release/tests/unit/test_mapping_fields write` writes that anew, for its difference to be read. */
+ * definition computes (whether it may start, loops, conditions, targets, keys, expectations, texts, requests, output) for sagas in several states. It is kept
+ * in tests/fixtures/mapping/fields.txt; `build/release/tests/unit/test_mapping_fields write` writes that anew, for its difference to be read. */
 #include "sidecar/base/texts.h"
 #include "sidecar/core/heap.h"
 #include "sidecar/definition/reader.h"

@@ -1,6 +1,6 @@
-/* Messages against a second reckoning: made by chance, each is written at once on the wire and as JSON, as protobuf would, and again in other ways that mean the
- * same: fields in another order, said twice, in pieces, packed or not, with unknown ones between; names as in the .proto file, numbers in other words, white
- * space. Each form must become the one that it should, whichever way. Nothing but the tables of the types is shared with the room. */
+/* Messages against a second reckoning: made by chance, each is written at once on the wire and as JSON, as protobuf would, and again in other ways that mean
+ * the same: fields in another order, said twice, in pieces, packed or not, with unknown ones between; names as in the .proto file, numbers in other words,
+ * white space. Each form must become the one that it should, whichever way. Nothing but the tables of the types is shared with the room. */
 #include "sidecar/core/heap.h"
 #include "sidecar/message/inspect.h"
 #include "sidecar/message/json.h"
