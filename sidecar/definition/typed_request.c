@@ -178,7 +178,7 @@ static int read_one(const struct typed_request *t, const struct yaml_node *n, co
     if (f->kind == FIELD_MESSAGE)
         return read_message(t, n, f);
     if (n->kind != YAML_SCALAR)
-        return yaml_refuse(n, E_ARGUMENT, t->detail, "must be one value, a %s", field_kind_name(f->kind));
+        return yaml_refuse(n, E_ARGUMENT, t->detail, "must be one value, of type %s", field_kind_name(f->kind));
     return read_scalar(t, n, f);
 }
 

@@ -109,8 +109,10 @@ static void judge_attempt(struct lint *l, unsigned i, const struct call_spec *ca
     if (counted && call->retry.max_attempts > 1 && call->retry.initial_backoff.us >= l->d->deadline.us)
         lint_found(l, LINT_RULE_BACKOFF_BEYOND_DEADLINE, lint_said(l, i, compensation, "retry"),
                    "waits as long as the saga's deadline before the second attempt, which so never comes");
-    if (call->timeout.us > LONG_ATTEMPT.us)
-        lint_found(l, LINT_RULE_TIMEOUT_LONG, lint_said(l, i, compensation, "timeout"),
+    const struct yaml_node *timeout = lint_said(l, i, compensation, "timeout");
+    bool told = compensation && timeout == lint_said(l, i, false, "timeout"); /* of the action, which has the same */
+    if (call->timeout.us > LONG_ATTEMPT.us && !told)
+        lint_found(l, LINT_RULE_TIMEOUT_LONG, timeout,
                    "%s is long for one attempt: when its connection is lost, an undo waits until then", text);
 }
 

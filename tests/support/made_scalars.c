@@ -146,8 +146,8 @@ static int64_t some_integer(int bits)
 
 static double some_double(bool single)
 {
-    static const double edges[] = {1.5, -0.0, 0.1, 1e21, 123456789, 1e-7, 0.00001, 3.4e38, -1e20, 5e-324};
-    double d = by_chance(2) ? edges[by_chance(10)] : (double)some_integer(64) / (double)(1 << by_chance(20));
+    static const double edges[] = {1.5, -0.0, 0.1, 1e21, 123456789, 1e-7, 0.00001, 3.4e38, -1e20, 5e-324, 10, 20};
+    double d = by_chance(2) ? edges[by_chance(12)] : (double)some_integer(64) / (double)(1 << by_chance(20));
     if (by_chance(8) == 0)
         d = by_chance(2) ? __builtin_inf() : by_chance(2) ? -__builtin_inf() : __builtin_nan("");
     return single ? (double)(float)d : d;

@@ -60,3 +60,20 @@ size_t wire_of_text(const char *text, uint8_t *to, size_t room)
 {
     return encoded(&text, to, room);
 }
+
+size_t wire_text_part(const char *text)
+{
+    size_t at = strcspn(text, ":") + 1, depth = 0;
+    if (text[at] == '\'')
+        return at + 2 + strcspn(text + at + 1, "'");
+    if (text[at] != '{')
+        return at + strcspn(text + at, " }");
+    do {
+        if (text[at] == '\'')
+            at += 1 + strcspn(text + at + 1, "'");
+        depth += text[at] == '{';
+        depth -= text[at] == '}';
+        at++;
+    } while (depth > 0);
+    return at;
+}

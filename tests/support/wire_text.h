@@ -9,4 +9,7 @@
  * a varint. Returns the size; fails the test when the text is none, or has no room. */
 size_t wire_of_text(const char *text, uint8_t *to, size_t room);
 
+/* The size of the one field, as in "9:-1" or "4:{1:'M'}", that begins at text. */
+size_t wire_text_part(const char *text);
+
 #endif

@@ -149,7 +149,10 @@ static const char asked[] =
     "x.name)\nm.?customer\nm.?customer.name\ndyn(m).card\nm.lines.map(l, m.lines.map(k, l.sku == k.sku))\n"
     "m.notes.map(n, n + n).join(',')\n'abc'.matches(m.card)\n[1, 2, 3]\n'a longer text, so that its size shows in what "
     "it costs at most'\n"
-    "{'a': any}\n{any: 1}\n[any]\noptional.of(any)\n[1]\n{'a': dyn(m)}\n[[any]]\n{'a': [1]}\n"
+    "{'a': any}\n{any: 1}\n[any]\noptional.of(any)\n[1]\n{'a': dyn(m)}\n[[any]]\n{'a': "
+    "[1]}\n[dyn(m)]\noptional.of(dyn(m))\n[1].map(x, dyn(m))\nm.lines.map(l, dyn(l))\ncel.bind(x, dyn(m), "
+    "[x])\n[dyn(m)][0]\n"
+    "{'a': [dyn(m)]}.a\noptional.of([dyn(m)]).orValue([])\n{'a': dyn(m)}['a']\n"
     "m.lines.map(l, l)\nm.lines.exists(l, l == Line{})\nsize(m.card) > 3 ? m.card : 'b'\nany\nany.a == 1\ntype(m) == "
     "Order\nm.at + duration('1s')";
 

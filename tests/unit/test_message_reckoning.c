@@ -1,6 +1,6 @@
-/* Messages against a second reckoning: made by chance, each is written at once on the wire and as JSON, as protobuf would, and again in other ways that mean the
- * same: fields in another order, said twice, in pieces, packed or not, with unknown ones between; names as in the .proto file, numbers in other words, white
- * space. Each form must become the one that it should, whichever way. Nothing but the tables of the types is shared with the room. */
+/* Messages against a second reckoning: made by chance, each is written at once on the wire and as JSON, as protobuf would, and again in other ways that mean
+ * the same: fields in another order, said twice, in pieces, packed or not, with unknown ones between; names as in the .proto file, numbers in other words,
+ * white space. Each form must become the one that it should, whichever way. Nothing but the tables of the types is shared with the room. */
 #include "sidecar/core/heap.h"
 #include "sidecar/message/inspect.h"
 #include "sidecar/message/json.h"
@@ -90,6 +90,7 @@ END_TEST
 int main(void)
 {
     TCase *c = tcase_create("message_reckoning");
+    tcase_set_timeout(c, 30);
     Suite *s = suite_create("message_reckoning");
     tcase_add_test(c, message__each_form_becomes_each_other);
     suite_add_tcase(s, c);

@@ -3,10 +3,12 @@
 #include "sidecar/base/nearest.h"
 #include "sidecar/base/saga_id.h"
 #include "sidecar/base/utf8.h"
+#include "sidecar/definition/names.h"
 #include "sidecar/definition/quantity.h"
 #include "tests/support/by_chance.h"
 
 #include <check.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +136,35 @@ START_TEST(reckoned__quantities_are_their_number_times_their_unit)
 }
 END_TEST
 
-/* ---- ids, characters and names ---- */
+/* ---- names ---- */
+
+START_TEST(reckoned__names_and_methods_have_the_form_of_an_expression)
+{
+    static const char *const texts[] = {"reserve", "A-b_c.1",   "z",        "/shop.v1.Stock/Reserve",
+                                        "/a/b",    "/S_1/Do_2", "/A.Z/z9Z", "/trades.v1.Inventory/Release"};
+    static const char name[] = "^[A-Za-z0-9._-]{1,12}$",
+                      method[] = "^/[A-Za-z_][A-Za-z0-9_]*([.][A-Za-z_][A-Za-z0-9_]*)*/[A-Za-z_][A-Za-z0-9_]*$";
+    regex_t is_name, is_method;
+    unsigned names = 0, methods = 0;
+    ck_assert_int_eq(regcomp(&is_name, name, REG_EXTENDED | REG_NOSUB), 0);
+    ck_assert_int_eq(regcomp(&is_method, method, REG_EXTENDED | REG_NOSUB), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char text[SPOILT_SIZE], copy[SPOILT_SIZE] = "";
+        size_t size = by_chance_spoilt(texts, sizeof texts / sizeof *texts, "/aAzZ09._-@[`{:", text);
+        memcpy(copy, text, size);
+        bool named = regexec(&is_name, copy, 0, NULL, 0) == 0, called = regexec(&is_method, copy, 0, NULL, 0) == 0;
+        ck_assert_msg(definition_name_valid(bytes_of(text, size), 12) == named, "%s", copy);
+        ck_assert_msg(definition_method_valid(bytes_of(text, size)) == called, "%s", copy);
+        names += named;
+        methods += called;
+    }
+    ck_assert(names > ROUNDS / 10 && methods > ROUNDS / 10);
+    regfree(&is_name);
+    regfree(&is_method);
+}
+END_TEST
+
+/* ---- ids, characters and what was meant ---- */
 
 START_TEST(reckoned__ids_are_hexadecimal)
 {
@@ -274,9 +304,11 @@ END_TEST
 int main(void)
 {
     TCase *c = tcase_create("reckoned_names");
+    tcase_set_timeout(c, 30);
     Suite *s = suite_create("reckoned_names");
     tcase_add_checked_fixture(c, setup, NULL);
     tcase_add_test(c, reckoned__quantities_are_their_number_times_their_unit);
+    tcase_add_test(c, reckoned__names_and_methods_have_the_form_of_an_expression);
     tcase_add_test(c, reckoned__ids_are_hexadecimal);
     tcase_add_test(c, reckoned__characters_are_those_that_have_a_shortest_form);
     tcase_add_test(c, reckoned__the_nearest_name_is_the_first_of_the_fewest_steps);

@@ -290,6 +290,7 @@ END_TEST
 int main(void)
 {
     TCase *c = tcase_create("reckoned_texts");
+    tcase_set_timeout(c, 30);
     Suite *s = suite_create("reckoned_texts");
     tcase_add_checked_fixture(c, setup, NULL);
     tcase_add_test(c, reckoned__numbers_are_read_as_the_c_library_reads_them);

@@ -474,6 +474,7 @@ END_TEST
 int main(void)
 {
     TCase *c = tcase_create("regex_reckoning");
+    tcase_set_timeout(c, 30);
     Suite *s = suite_create("regex_reckoning");
     tcase_add_test(c, regex__matches_what_a_second_reckoning_matches);
     suite_add_tcase(s, c);
