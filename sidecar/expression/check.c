@@ -371,23 +371,6 @@ static void check_list(struct checker *c, struct node *n)
         out_of_room(c);
 }
 
-static bool may_be_key(const struct type *t)
-{
-    switch (t->kind) {
-    case TYPE_BOOL:
-    case TYPE_INT:
-    case TYPE_UINT:
-    case TYPE_STRING:
-    case TYPE_DYN:
-    case TYPE_VARIABLE:
-        return true;
-    case TYPE_WRAPPER:
-        return may_be_key(t->of[0]);
-    default:
-        return false;
-    }
-}
-
 static void check_map(struct checker *c, struct node *n)
 {
     const struct type *key = NULL, *value = NULL;
@@ -398,7 +381,10 @@ static void check_map(struct checker *c, struct node *n)
         const struct type *k = n->args[i]->type, *v = item_type(c, n, i / 2, n->args[i + 1]);
         if (c->code != 0)
             return;
-        if (!may_be_key(unify_look(&c->unifier, k)) && !c->environment->unchecked) {
+        enum type_kind kind = unify_look(&c->unifier, k)->kind;
+        bool never =
+            kind == TYPE_DOUBLE || kind == TYPE_NULL || kind == TYPE_BYTES || kind == TYPE_LIST || kind == TYPE_MAP;
+        if (never && !c->environment->unchecked) {
             check_refuse(c, E_ARGUMENT, n->args[i]->position,
                          "a map's key is a bool, an int, a uint or a string, and this is ");
             check_append_type(c, k);
