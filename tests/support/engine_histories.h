@@ -278,7 +278,7 @@ static const struct history histories[] = {
     {"in haste, to be tried again", hasty, 8, .lines = "start r1\nat 5950\nanswer 1 a RESOURCE_EXHAUSTED"},
     {"in haste, with no fallback", hasty, 8, .lines = "start r1\nhold-open u\nanswer 1 a OK"},
     {"answers take long", hasty, 8,
-     .lines = "start r1\nanswer 1 a OK took=1500\nanswer 1 b OK took=900\nat 6500\nstart r2\nat 8700"},
+     .lines = "start r1\nanswer 1 a OK took=1500\nanswer 1 b OK took=900\nat 100\nstart r2 deadline=4700\nat 4000"},
 
     {"only forward", forward, 8, .lines = "start r1"},
     {"only forward, and one waits while another is out", forward, 1, .lines = "start r1\nanswer 1 a OK out=A"},
@@ -327,6 +327,9 @@ static const struct history histories[] = {
      .lines = "set t budget=10\nstart r1\nanswer 1 a RESOURCE_EXHAUSTED\nat 20\nstart r2\nanswer 2 a UNAVAILABLE "
               "reach=unreached\n"
               "at 100\ntick"},
+    {"a retry waits for its budget, and then for its target", chain, 8,
+     .lines = "set t budget=10\nstart r1\nstart r2\nanswer 1 a UNAVAILABLE\ntick\nanswer 2 a UNAVAILABLE "
+              "reach=unreached\nat 300"},
     {"one undo has failed and the other waits", diamond, 8,
      .lines = "start r1\nanswer 1 a OK\nanswer 1 b OK\nhold-open u\nanswer 1 c NOT_FOUND\nanswer 1 a INTERNAL"},
 };

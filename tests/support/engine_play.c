@@ -32,6 +32,7 @@ struct play {
     FILE *out;
     struct instant now;
     uint64_t token;
+    uint64_t released; /* bit n: saga n was */
     struct memory memory;
     size_t taken; /* and not given back */
     struct out_call calls[CALLS_MAX];
@@ -450,15 +451,24 @@ static void crash(struct play *p)
     p->gone = value(p, "gone") != NULL ? "u" : NULL;
     make_engine(p);
     struct record r;
-    while (play_next_record(&rest, &r))
+    while (play_next_record(&rest, &r)) {
         ck_assert_msg(engine_replay(p->engine, &r, r.definition != 0 ? p->definition : NULL, &detail) == 0, "%s",
                       detail.text);
+        if (r.type == RECORD_ENDED && (p->released >> r.saga.serial & 1) != 0)
+            engine_release(p->engine, r.saga.serial);
+    }
     ck_assert_int_eq(engine_resume(p->engine, p->now, &after, UINT_MAX, &out), 0);
 }
 
 static bool is(const struct play *p, const char *verb)
 {
     return strcmp(p->words[0], verb) == 0;
+}
+
+static void release(struct play *p, uint64_t serial)
+{
+    engine_release(p->engine, serial);
+    p->released |= UINT64_C(1) << serial;
 }
 
 /* What is no event of the engine's. Returns whether it was that. */
@@ -471,7 +481,7 @@ static bool arrange(struct play *p)
     else if (is(p, "renew"))
         engine_renew_leases(p->engine, p->now);
     else if (is(p, "release"))
-        engine_release(p->engine, strtoull(p->words[1], NULL, 10));
+        release(p, strtoull(p->words[1], NULL, 10));
     else if (is(p, "crash"))
         crash(p);
     else if (is(p, "drill"))
