@@ -12,7 +12,7 @@
 
 #define STATE(name) SAGA__V1__BULK_STATE__BULK_STATE_##name
 #define ACT(name)   SAGA__V1__BULK_ACT__BULK_ACT_##name
-#define STEPS       1500
+#define STEPS       1000
 #define IDS         90
 
 /* Its undo fails for good; and one past its pivot, whose output is needed, so that it cannot be skipped. */
