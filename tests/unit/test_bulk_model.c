@@ -126,7 +126,7 @@ static void look_around(void)
         *l = (struct letter){.serial = s->id.serial, .dead = s->state == SAGA_STUCK};
         snprintf(l->name, sizeof l->name, "%.*s", (int)s->name.size, (const char *)s->name.at);
         l->needy = strcmp(l->name, "needy") == 0;
-        /* Of a frail one the last answer to its undo; of a needy one that to b: both were given as their serial says. */
+        /* What was said last of a frail one, undone, and of a needy one: both as its serial is. */
         l->not_found = l->serial % 2 == 0;
     }
 }
