@@ -62,7 +62,8 @@ static const char computing[] =
           "output: {sku: \"='made ' + steps.b.output.sku.split('!')[0] + string(1 / (size(input.sku) - "
           "4))\"}\n"
           "output_type: shapes.Line\nsteps:\n"
-          "  - {name: a, target: {oneof: [t, u], by: \"input.sku == 'lost' ? 'x' : input.sku == 'u' ? "
+          "  - {name: a, target: {oneof: [t, u], by: \"input.sku == 'lost' ? 'x' : input.sku == 'err' ? "
+          "input.sku.split('-')[5] : input.sku == 'u' ? "
           "'u' : 't'\"},\n"
           "     metadata: {x-sku: =input.sku}, action: " CALL(
               "request: {sku: \"=input.sku + '-a'\"}, " TWICE) ",\n"

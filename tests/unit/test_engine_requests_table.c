@@ -66,7 +66,8 @@ static const struct history cases[] = {
               "begin r6\nbegin r7\nat 9000\ncrash\ncommit 3\nat 9400\ncommit 4",
      "begin r8"},
     {"what computes", computing, 8, .lines = "",
-     "start r1 in=bad\nstart r1 in=damaged\nstart r1 in=**\nstart r1 in=x tags=sku=x\nstart r1 in=x\nstart r1 in=lost"},
+     "start r1 in=bad\nstart r1 in=damaged\nstart r1 in=**\nstart r1 in=x tags=sku=x\nstart r1 in=x\nstart r1 "
+     "in=lost\nstart r1 in=err"},
     {"how many instances", looping, 8, .lines = "",
      "start r1 in=wxyz\nstart r1 in=xyz\nstart r1 in=xy\nstart r1 in=damaged"},
 
