@@ -331,6 +331,13 @@ static const struct history histories[] = {
     {"a retry waits for its budget, and then for its target", chain, 8,
      .lines = "set t budget=10\nstart r1\nstart r2\nanswer 1 a UNAVAILABLE\ntick\nanswer 2 a UNAVAILABLE "
               "reach=unreached\nat 300"},
+    {"the undo of the fallback has failed", yielding, 8,
+     .lines = "start r1\nanswer 1 o OK\nanswer 1 f NOT_FOUND\nanswer 1 f.fallback INTERNAL out=G\nanswer 1 f.fallback "
+              "NOT_FOUND"},
+    {"too little time was left for another attempt", hasty, 8,
+     .lines =
+         "start r1\nanswer 1 a OK\nanswer 1 b OK took=900\nat 100\nstart r2 deadline=4700\nanswer 2 a OK\nat 4000\n"
+         "answer 2 b RESOURCE_EXHAUSTED\ntick"},
     {"one undo has failed and the other waits", diamond, 8,
      .lines = "start r1\nanswer 1 a OK\nanswer 1 b OK\nhold-open u\nanswer 1 c NOT_FOUND\nanswer 1 a INTERNAL"},
 };
