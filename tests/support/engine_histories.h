@@ -279,7 +279,8 @@ static const struct history histories[] = {
     {"in haste, to be tried again", hasty, 8, .lines = "start r1\nat 5950\nanswer 1 a RESOURCE_EXHAUSTED"},
     {"in haste, with no fallback", hasty, 8, .lines = "start r1\nhold-open u\nanswer 1 a OK"},
     {"answers take long", hasty, 8,
-     .lines = "start r1\nanswer 1 a OK took=1500\nanswer 1 b OK took=900\nat 100\nstart r2 deadline=4700\nat 4000"},
+     .lines =
+         "start r1\nanswer 1 a OK took=1500\nat 100\nstart r2 deadline=4700\nat 3900\nanswer 1 b OK took=900\nat 4000"},
 
     {"only forward", forward, 8, .lines = "start r1"},
     {"only forward, and one waits while another is out", forward, 1, .lines = "start r1\nanswer 1 a OK out=A"},
@@ -335,9 +336,9 @@ static const struct history histories[] = {
      .lines = "start r1\nanswer 1 o OK\nanswer 1 f NOT_FOUND\nanswer 1 f.fallback INTERNAL out=G\nanswer 1 f.fallback "
               "NOT_FOUND"},
     {"too little time was left for another attempt", hasty, 8,
-     .lines =
-         "start r1\nanswer 1 a OK\nanswer 1 b OK took=900\nat 100\nstart r2 deadline=4700\nanswer 2 a OK\nat 4000\n"
-         "answer 2 b RESOURCE_EXHAUSTED\ntick"},
+     .lines = "start r1\nanswer 1 a OK\nat 100\nstart r2 deadline=4700\nanswer 2 a OK\nat 3900\nanswer 1 b OK "
+              "took=900\nat 4000\n"
+              "answer 2 b RESOURCE_EXHAUSTED\ntick"},
     {"one undo has failed and the other waits", diamond, 8,
      .lines = "start r1\nanswer 1 a OK\nanswer 1 b OK\nhold-open u\nanswer 1 c NOT_FOUND\nanswer 1 a INTERNAL"},
 };
