@@ -297,6 +297,7 @@ static const struct history histories[] = {
      "answer 1 a OK out=no\nanswer 1 a OK out=undo\nanswer 1 a OK out=oops\nanswer 1 a OK out=9\nanswer 1 a OK "
      "out=damaged\n"
      "answer 1 a OK out="},
+    {"what undoes cannot be computed", computing, 8, .lines = "start r1 in=thing\nanswer 1 a OK out=*65"},
     {"a condition holds", computing, 8, .lines = "start r1 in=u\nanswer 1 a OK out=ow"},
     {"a condition holds not", computing, 8, .lines = "start r1 in=thing\nanswer 1 a OK out=-5"},
     {"its output cannot be computed", computing, 8,
@@ -322,7 +323,8 @@ static const struct history histories[] = {
     {"a value cannot be told", failing, 8, .lines = "start r1 in=x-y\nanswer 1 a OK out=z"},
     {"it answers before its end", answering, 8, .lines = "start r1\nanswer 1 a OK out=A"},
     {"its participant has a barrier", chain, 8, .lines = "set t barrier=yes\nstart r1"},
-    {"little time is left", chain, 8, .lines = "start r1\nat 29950"},
+    {"little time is left", chain, 8, .lines = "start r1\nat 29950",
+     "answer 1 a UNAVAILABLE reach=not-begun\nanswer 1 a UNAVAILABLE reach=none"},
     {"three in haste wait", hasty, 1, .lines = "start r0\nstart r1\nstart r2\nstart r3\nat 100",
      "cancel 2\ncancel 3\ncancel 4\ntrip t\nset u budget=10\nset t pending=50"},
     {"a retry waits for its target", chain, 8,
