@@ -10,22 +10,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void *counted(struct owner *o, void *at, size_t size)
+{
+    o->taken += at == NULL ? 0 : size;
+    return at;
+}
+
 static void *take(void *self, size_t size)
 {
     struct owner *o = self;
-    return ++o->allocations == o->fail_at ? NULL : malloc(size);
+    return ++o->allocations == o->fail_at ? NULL : counted(o, malloc(size), size);
 }
 
 static void *take_zeroed(void *self, size_t size)
 {
     struct owner *o = self;
-    return ++o->allocations == o->fail_at ? NULL : calloc(1, size);
+    return ++o->allocations == o->fail_at ? NULL : counted(o, calloc(1, size), size);
 }
 
 static void give_back(void *self, void *at, size_t size)
 {
-    (void)self;
-    (void)size;
+    struct owner *o = self;
+    CHECK(at == NULL || size <= o->taken);
+    o->taken -= at == NULL ? 0 : size;
     free(at);
 }
 
@@ -161,6 +168,7 @@ void owner_crash(struct owner *o)
     catalog_destroy(o->catalog);
     if (o->store != NULL)
         o->store->close(o->store);
+    CHECK(o->taken == 0);
     o->core = NULL;
     o->catalog = NULL;
     o->store = NULL;

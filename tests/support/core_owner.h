@@ -27,6 +27,7 @@ struct owner {
     uint32_t move_after;           /* 0: as it is by default */
     struct memory memory;          /* malloc, counted */
     uint64_t allocations, fail_at; /* the number of the one that fails; 0: none */
+    size_t taken;                  /* and not given back: owner_crash finds none of it left */
 
     char told[16384]; /* since the last owner_told */
     size_t told_size;

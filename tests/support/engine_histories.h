@@ -62,7 +62,8 @@ static const char computing[] =
           "output: {sku: \"='made ' + steps.b.output.sku.split('!')[0] + string(1 / (size(input.sku) - "
           "4))\"}\n"
           "output_type: shapes.Line\nsteps:\n"
-          "  - {name: a, target: {oneof: [t, u], by: \"input.sku == 'lost' ? 'x' : input.sku == 'u' ? "
+          "  - {name: a, target: {oneof: [t, u], by: \"input.sku == 'lost' ? 'x' : input.sku == 'err' ? "
+          "input.sku.split('-')[5] : input.sku == 'u' ? "
           "'u' : 't'\"},\n"
           "     metadata: {x-sku: =input.sku}, action: " CALL(
               "request: {sku: \"=input.sku + '-a'\"}, " TWICE) ",\n"
@@ -278,7 +279,8 @@ static const struct history histories[] = {
     {"in haste, to be tried again", hasty, 8, .lines = "start r1\nat 5950\nanswer 1 a RESOURCE_EXHAUSTED"},
     {"in haste, with no fallback", hasty, 8, .lines = "start r1\nhold-open u\nanswer 1 a OK"},
     {"answers take long", hasty, 8,
-     .lines = "start r1\nanswer 1 a OK took=1500\nanswer 1 b OK took=900\nat 6500\nstart r2\nat 8700"},
+     .lines =
+         "start r1\nanswer 1 a OK took=1500\nat 100\nstart r2 deadline=4700\nat 3900\nanswer 1 b OK took=900\nat 4000"},
 
     {"only forward", forward, 8, .lines = "start r1"},
     {"only forward, and one waits while another is out", forward, 1, .lines = "start r1\nanswer 1 a OK out=A"},
@@ -295,6 +297,7 @@ static const struct history histories[] = {
      "answer 1 a OK out=no\nanswer 1 a OK out=undo\nanswer 1 a OK out=oops\nanswer 1 a OK out=9\nanswer 1 a OK "
      "out=damaged\n"
      "answer 1 a OK out="},
+    {"what undoes cannot be computed", computing, 8, .lines = "start r1 in=thing\nanswer 1 a OK out=*65"},
     {"a condition holds", computing, 8, .lines = "start r1 in=u\nanswer 1 a OK out=ow"},
     {"a condition holds not", computing, 8, .lines = "start r1 in=thing\nanswer 1 a OK out=-5"},
     {"its output cannot be computed", computing, 8,
@@ -320,13 +323,24 @@ static const struct history histories[] = {
     {"a value cannot be told", failing, 8, .lines = "start r1 in=x-y\nanswer 1 a OK out=z"},
     {"it answers before its end", answering, 8, .lines = "start r1\nanswer 1 a OK out=A"},
     {"its participant has a barrier", chain, 8, .lines = "set t barrier=yes\nstart r1"},
-    {"little time is left", chain, 8, .lines = "start r1\nat 29950"},
+    {"little time is left", chain, 8, .lines = "start r1\nat 29950",
+     "answer 1 a UNAVAILABLE reach=not-begun\nanswer 1 a UNAVAILABLE reach=none"},
     {"three in haste wait", hasty, 1, .lines = "start r0\nstart r1\nstart r2\nstart r3\nat 100",
      "cancel 2\ncancel 3\ncancel 4\ntrip t\nset u budget=10\nset t pending=50"},
     {"a retry waits for its target", chain, 8,
      .lines = "set t budget=10\nstart r1\nanswer 1 a RESOURCE_EXHAUSTED\nat 20\nstart r2\nanswer 2 a UNAVAILABLE "
               "reach=unreached\n"
               "at 100\ntick"},
+    {"a retry waits for its budget, and then for its target", chain, 8,
+     .lines = "set t budget=10\nstart r1\nstart r2\nanswer 1 a UNAVAILABLE\ntick\nanswer 2 a UNAVAILABLE "
+              "reach=unreached\nat 300"},
+    {"the undo of the fallback has failed", yielding, 8,
+     .lines = "start r1\nanswer 1 o OK\nanswer 1 f NOT_FOUND\nanswer 1 f.fallback INTERNAL out=G\nanswer 1 f.fallback "
+              "NOT_FOUND"},
+    {"too little time was left for another attempt", hasty, 8,
+     .lines = "start r1\nanswer 1 a OK\nat 100\nstart r2 deadline=4700\nanswer 2 a OK\nat 3900\nanswer 1 b OK "
+              "took=900\nat 4000\n"
+              "answer 2 b RESOURCE_EXHAUSTED\ntick"},
     {"one undo has failed and the other waits", diamond, 8,
      .lines = "start r1\nanswer 1 a OK\nanswer 1 b OK\nhold-open u\nanswer 1 c NOT_FOUND\nanswer 1 a INTERNAL"},
 };

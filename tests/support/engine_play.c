@@ -1,49 +1,13 @@
-#include "tests/support/engine_play.h"
+#include "tests/support/engine_play_inside.h"
 #include "tests/support/shapes.h"
 
 #include "sidecar/base/grpc_status.h"
-#include "sidecar/base/quiet.h"
 #include "sidecar/definition/reader.h"
-#include "sidecar/engine/engine_inside.h"
 #include "sidecar/journal/codec.h"
 
 #include <check.h>
 #include <limits.h>
 #include <stdlib.h>
-
-#define CALLS_MAX    64
-#define JOURNAL_MAX  65536
-#define WORDS_MAX    16
-#define WORD_SIZE    80
-#define TOGETHER_MAX 14
-#define VALUE_MAX    1024
-
-struct out_call {
-    bool out;
-    struct call_effect call;
-    struct instant left_at;
-};
-
-struct play {
-    struct engine *engine;
-    struct definition *definition;
-    unsigned places;
-    const char *gone;
-    FILE *out;
-    struct instant now;
-    uint64_t token;
-    struct memory memory;
-    size_t taken; /* and not given back */
-    struct out_call calls[CALLS_MAX];
-    uint8_t journal[JOURNAL_MAX];
-    size_t journal_size;
-    /* Of the line at hand. */
-    char words[WORDS_MAX][WORD_SIZE];
-    unsigned count;
-    uint8_t in[VALUE_MAX], answer[VALUE_MAX];
-    struct enlistment enlist[TOGETHER_MAX];
-    struct settlement settle[TOGETHER_MAX];
-};
 
 /* ---- what the engine gives ---- */
 
@@ -192,207 +156,21 @@ struct definition *play_definition(const char *text)
     return d;
 }
 
-/* ---- the words of a line ---- */
-
-static void split(struct play *p, const char *line, size_t size)
-{
-    p->count = 0;
-    for (size_t at = 0, end; at < size; at = end + 1) {
-        for (end = at; end < size && line[end] != ' ';)
-            end++;
-        if (end == at)
-            continue;
-        ck_assert_uint_lt(p->count, WORDS_MAX);
-        ck_assert_uint_lt(end - at, WORD_SIZE);
-        snprintf(p->words[p->count++], WORD_SIZE, "%.*s", (int)(end - at), line + at);
-    }
-}
-
-/* The value of name=value among the words, or NULL. */
-static const char *value(const struct play *p, const char *name)
-{
-    size_t size = strlen(name);
-    for (unsigned i = 1; i < p->count; i++)
-        if (strncmp(p->words[i], name, size) == 0 && p->words[i][size] == '=')
-            return p->words[i] + size + 1;
-    return NULL;
-}
-
-static struct bytes text(const struct play *p, const char *name, const char *otherwise)
-{
-    static const char many[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-                               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-                               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-                               "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
-    const char *v = value(p, name);
-    if (v == NULL)
-        v = otherwise;
-    if (v[0] != '*')
-        return bytes_of_text(v);
-    size_t size = v[1] == '*' ? 0 : (size_t)atoi(v + 1);
-    ck_assert_uint_lt(size, sizeof many);
-    return bytes_of(many, size);
-}
-
-static int64_t number(const struct play *p, const char *name)
-{
-    const char *v = value(p, name);
-    return v == NULL ? 0 : atoll(v);
-}
-
-static struct span span(const struct play *p, const char *name)
-{
-    return SPAN_MS(number(p, name));
-}
-
-/* Of a typed definition inputs and outputs are messages shapes.Line of this sku; "damaged" is none. */
-static struct bytes payload(const struct play *p, struct bytes sku, uint8_t *room)
-{
-    bool typed = p->definition != NULL && p->definition->schema != NULL;
-    return typed && sku.size < 128 && !bytes_equal(sku, bytes_of_text("damaged")) ? shapes_line(sku, room) : sku;
-}
-
-/* The parts of a list with commas. */
-static const char *next_part(const char *list, struct bytes *part)
-{
-    size_t size = strcspn(list, ",");
-    *part = bytes_of(list, size);
-    return list[size] == ',' ? list + size + 1 : NULL;
-}
-
-/* ---- events ---- */
-
-static void set_enlist(struct play *p, struct event *event)
-{
-    const char *list = value(p, "enlist"), *target = value(p, "target"), *method = value(p, "method");
-    struct bytes name;
-    while (list != NULL) {
-        ck_assert_uint_lt(event->enlist_count, TOGETHER_MAX);
-        list = next_part(list, &name);
-        if (name.size > 0 && name.at[0] == '*')
-            name = text(p, "enlist", ""); /* alone */
-        struct enlistment *l = &p->enlist[event->enlist_count++];
-        *l = (struct enlistment){.step = name, .has_compensation = value(p, "undo") == NULL};
-        if (!l->has_compensation)
-            continue;
-        l->compensation = (struct call_spec){.target = target == NULL ? "t" : target,
-                                             .method = method == NULL ? "/p.S/Undo" : method,
-                                             .constant = text(p, "sends", "undo it"),
-                                             .timeout = span(p, "timeout")};
-        if (value(p, "tries") != NULL)
-            l->compensation.retry = (struct retry_policy){.max_attempts = (uint16_t)number(p, "tries"),
-                                                          .initial_backoff = span(p, "backoff"),
-                                                          .max_backoff = SPAN_S(2),
-                                                          .backoff_multiplier_permille = 1500};
-    }
-    event->enlist = p->enlist;
-}
-
-static void set_settle(struct play *p, struct event *event)
-{
-    static const char *const names[] = {"", "PENDING", "STARTED", "DONE", "REJECTED", "UNKNOWN", "SKIPPED"};
-    const char *list = value(p, "settle");
-    struct bytes part;
-    while (list != NULL) {
-        ck_assert_uint_lt(event->settle_count, TOGETHER_MAX);
-        list = next_part(list, &part);
-        const uint8_t *colon = memchr(part.at, ':', part.size);
-        ck_assert_ptr_nonnull(colon);
-        struct settlement *s = &p->settle[event->settle_count++];
-        *s = (struct settlement){.step = bytes_of(part.at, (size_t)(colon - part.at)),
-                                 .output = text(p, "out", ""),
-                                 .output_is_request = value(p, "as_request") != NULL,
-                                 .may_run_for = span(p, "may_run")};
-        struct bytes state = bytes_of(colon + 1, part.size - s->step.size - 1);
-        while (!bytes_equal(bytes_of_text(names[s->action_state]), state))
-            ck_assert_uint_lt(++s->action_state, 7);
-    }
-    event->settle = p->settle;
-}
-
-static const char *const verbs[] = {
-    [EVENT_START] = "start",    [EVENT_BEGIN] = "begin",          [EVENT_ENLIST] = "enlist", [EVENT_COMMIT] = "commit",
-    [EVENT_ABORT] = "abort",    [EVENT_KEEP_ALIVE] = "keepalive", [EVENT_CANCEL] = "cancel", [EVENT_PAUSE] = "pause",
-    [EVENT_RESUME] = "resume",  [EVENT_RETRY] = "retry",          [EVENT_SKIP] = "skip",     [EVENT_REJECT] = "reject",
-    [EVENT_RESOLVE] = "resolve"};
-
-static void set_request(struct play *p, struct event *event)
-{
-    const char *priority = value(p, "priority"), *room = value(p, "room");
-    bool starts = event->type == EVENT_START || event->type == EVENT_BEGIN;
-    event->token = ++p->token;
-    event->request_id = text(p, "id", starts && p->count > 1 ? p->words[1] : "");
-    if (event->type == EVENT_START)
-        event->input = payload(p, text(p, "in", "in"), p->in);
-    event->definition = event->type == EVENT_START ? p->definition : NULL;
-    event->deadline = span(p, "deadline");
-    event->lease = span(p, "lease");
-    event->priority = priority == NULL ? PRIORITY_UNSAID : priority[0] == 'h' ? PRIORITY_HIGH : PRIORITY_LOW;
-    event->traceparent = text(p, "trace", "");
-    event->version = text(p, "version", "");
-    event->synthetic = value(p, "synthetic") != NULL;
-    event->identity = text(p, "who", "");
-    event->scoped = value(p, "scoped") != NULL;
-    event->actor = text(p, "actor", "ann");
-    event->reason = text(p, "reason", "because");
-    event->tag_sets = text(p, "tags", "");
-    event->name = text(p, "name", "enlisted");
-    event->no_room = room == NULL ? 0 : room[0] == 'j' ? E_JOURNAL_FULL : room[0] == 'h' ? E_HELD : E_MEMORY;
-    bool bare = !starts && p->count > 2 && strchr(p->words[2], '=') == NULL;
-    event->step = bytes_of_text(bare ? p->words[2] : "");
-    if (value(p, "tag") != NULL)
-        event->saga.tag = (uint64_t)number(p, "tag");
-    set_enlist(p, event);
-    set_settle(p, event);
-}
-
-static bool set_answer(struct play *p, struct event *event)
-{
-    struct out_call *c = NULL;
-    const struct saga *s = engine_find(p->engine, event->saga.serial);
-    for (unsigned i = 0; i < CALLS_MAX && s != NULL; i++)
-        if (p->calls[i].out && p->calls[i].call.saga.serial == event->saga.serial &&
-            bytes_equal(saga_step_name(s, p->calls[i].call.step), bytes_of_text(p->words[2])))
-            c = &p->calls[i];
-    if (c == NULL)
-        return false;
-    const char *reach = value(p, "reach"), *pushback = value(p, "pushback");
-    c->out = false;
-    event->type = EVENT_ANSWER;
-    event->step_index = c->call.step;
-    event->phase = c->call.phase;
-    event->attempt = c->call.attempt;
-    event->status = grpc_status_parse(p->words[3]);
-    event->reach = reach == NULL || reach[0] == 'a'  ? SAGA_REACH_ANSWERED
-                   : reach[0] == 'm'                 ? SAGA_REACH_MAYBE
-                   : strcmp(reach, "not-begun") == 0 ? SAGA_REACH_NOT_BEGUN
-                                                     : SAGA_REACH_NONE;
-    event->unreached = reach != NULL && strcmp(reach, "unreached") == 0;
-    if (event->reach == SAGA_REACH_MAYBE)
-        event->quiet_at = quiet_at(c->left_at, c->call.timeout);
-    event->output = value(p, "out") == NULL ? bytes_of(NULL, 0) : payload(p, text(p, "out", ""), p->answer);
-    event->message = text(p, "said", "");
-    event->took = span(p, "took");
-    event->has_pushback = pushback != NULL;
-    event->pushback = span(p, "pushback");
-    return true;
-}
-
 /* ---- what is set up ---- */
 
 static void set_target(struct play *p, struct event *event)
 {
     struct target_options t =
-        target_of(p->words[1], value(p, "places") == NULL ? p->places : (unsigned)number(p, "places"));
-    t.adaptive_concurrency = value(p, "adaptive") != NULL;
-    t.barrier = value(p, "barrier") != NULL;
-    t.rate = (struct rate_options){(uint32_t)number(p, "rate"), 1};
-    t.budget = (struct budget_options){(uint32_t)number(p, "budget"), 1};
-    t.max_pending_calls = (uint32_t)number(p, "crowd");
-    t.pending_timeout = span(p, "pending");
-    if (value(p, "timeout") != NULL)
-        t.timeout = span(p, "timeout");
-    if (value(p, "breaker") != NULL)
+        target_of(p->words[1], play_value(p, "places") == NULL ? p->places : (unsigned)play_number(p, "places"));
+    t.adaptive_concurrency = play_value(p, "adaptive") != NULL;
+    t.barrier = play_value(p, "barrier") != NULL;
+    t.rate = (struct rate_options){(uint32_t)play_number(p, "rate"), 1};
+    t.budget = (struct budget_options){(uint32_t)play_number(p, "budget"), 1};
+    t.max_pending_calls = (uint32_t)play_number(p, "crowd");
+    t.pending_timeout = play_span(p, "pending");
+    if (play_value(p, "timeout") != NULL)
+        t.timeout = play_span(p, "timeout");
+    if (play_value(p, "breaker") != NULL)
         t.breaker = (struct breaker_options){.window = SPAN_S(10),
                                              .volume = 2,
                                              .failure_percent = 50,
@@ -407,12 +185,12 @@ static void set_target(struct play *p, struct event *event)
 static void set_drill(struct play *p)
 {
     struct drill_rule rule = {.kind = (uint8_t)atoi(p->words[1]),
-                              .phase = (uint8_t)number(p, "phase"),
-                              .status = (uint8_t)number(p, "status"),
-                              .delay = span(p, "delay"),
+                              .phase = (uint8_t)play_number(p, "phase"),
+                              .status = (uint8_t)play_number(p, "status"),
+                              .delay = play_span(p, "delay"),
                               .permille = 1000,
                               .until = INSTANT_NEVER};
-    snprintf(rule.target, sizeof rule.target, "%s", value(p, "target") == NULL ? "" : value(p, "target"));
+    snprintf(rule.target, sizeof rule.target, "%s", play_value(p, "target") == NULL ? "" : play_value(p, "target"));
     engine_set_drill(p->engine, &rule, rule.kind == DRILL_NONE ? 0 : 1);
 }
 
@@ -420,7 +198,7 @@ static void set_limit(struct play *p)
 {
     const struct definition_bound bound = {
         .definition = p->words[1],
-        .options = {.live_max = (uint32_t)number(p, "live"), .starts = {(uint32_t)number(p, "starts"), 1}}};
+        .options = {.live_max = (uint32_t)play_number(p, "live"), .starts = {(uint32_t)play_number(p, "starts"), 1}}};
     ck_assert_int_eq(engine_set_limits(p->engine, &bound, 1), 0);
 }
 
@@ -447,18 +225,27 @@ static void crash(struct play *p)
     uint64_t after = 0;
     memset(p->calls, 0, sizeof p->calls);
     end_engine(p);
-    p->gone = value(p, "gone") != NULL ? "u" : NULL;
+    p->gone = play_value(p, "gone") != NULL ? "u" : NULL;
     make_engine(p);
     struct record r;
-    while (play_next_record(&rest, &r))
+    while (play_next_record(&rest, &r)) {
         ck_assert_msg(engine_replay(p->engine, &r, r.definition != 0 ? p->definition : NULL, &detail) == 0, "%s",
                       detail.text);
+        if (r.type == RECORD_ENDED && (p->released >> r.saga.serial & 1) != 0)
+            engine_release(p->engine, r.saga.serial);
+    }
     ck_assert_int_eq(engine_resume(p->engine, p->now, &after, UINT_MAX, &out), 0);
 }
 
 static bool is(const struct play *p, const char *verb)
 {
     return strcmp(p->words[0], verb) == 0;
+}
+
+static void release(struct play *p, uint64_t serial)
+{
+    engine_release(p->engine, serial);
+    p->released |= UINT64_C(1) << serial;
 }
 
 /* What is no event of the engine's. Returns whether it was that. */
@@ -471,7 +258,7 @@ static bool arrange(struct play *p)
     else if (is(p, "renew"))
         engine_renew_leases(p->engine, p->now);
     else if (is(p, "release"))
-        engine_release(p->engine, strtoull(p->words[1], NULL, 10));
+        release(p, strtoull(p->words[1], NULL, 10));
     else if (is(p, "crash"))
         crash(p);
     else if (is(p, "drill"))
@@ -483,6 +270,12 @@ static bool arrange(struct play *p)
     return true;
 }
 
+static const char *const verbs[] = {
+    [EVENT_START] = "start",    [EVENT_BEGIN] = "begin",          [EVENT_ENLIST] = "enlist", [EVENT_COMMIT] = "commit",
+    [EVENT_ABORT] = "abort",    [EVENT_KEEP_ALIVE] = "keepalive", [EVENT_CANCEL] = "cancel", [EVENT_PAUSE] = "pause",
+    [EVENT_RESUME] = "resume",  [EVENT_RETRY] = "retry",          [EVENT_SKIP] = "skip",     [EVENT_REJECT] = "reject",
+    [EVENT_RESOLVE] = "resolve"};
+
 static bool make_event(struct play *p, struct event *event)
 {
     if (is(p, "tick")) {
@@ -493,7 +286,7 @@ static bool make_event(struct play *p, struct event *event)
         fprintf(p->out, "; at %lld", (long long)(p->now.us - ENGINE_WORDS_EPOCH_US) / 1000);
         event->type = EVENT_TICK;
     } else if (is(p, "answer")) {
-        return set_answer(p, event);
+        return play_set_answer(p, event);
     } else if (is(p, "set")) {
         set_target(p, event);
     } else if (is(p, "reachable")) {
@@ -502,7 +295,7 @@ static bool make_event(struct play *p, struct event *event)
         event->target = (uint16_t)index;
         return index >= 0;
     } else if (is(p, "trip") || is(p, "hold-open") || is(p, "reset") || is(p, "breaker")) {
-        set_request(p, event);
+        play_set_request(p, event);
         event->type = EVENT_BREAKER;
         event->name = bytes_of_text(p->words[1]);
         event->breaker_act = is(p, "trip")        ? BREAKER_TRIP
@@ -512,7 +305,7 @@ static bool make_event(struct play *p, struct event *event)
     } else {
         for (event->type = EVENT_START; !is(p, verbs[event->type]);)
             ck_assert_msg(++event->type <= EVENT_RESOLVE, "nothing is called %s", p->words[0]);
-        set_request(p, event);
+        play_set_request(p, event);
         return event->type != EVENT_START || event->definition != NULL ||
                engine_find_request(p->engine, event->request_id, bytes_of(NULL, 0)) != NULL;
     }
@@ -521,7 +314,7 @@ static bool make_event(struct play *p, struct event *event)
 
 bool play_do(struct play *p, const char *line, size_t size)
 {
-    split(p, line, size);
+    play_split(p, line, size);
     struct event event = {.now = p->now};
     if (arrange(p))
         return true;

@@ -43,7 +43,7 @@ int kept_text_run(int argc, char **argv, const char *name, const TTest *test)
     anew = argc == 2 && strcmp(argv[1], "write") == 0;
     Suite *suite = suite_create(name);
     TCase *tc = tcase_create(name);
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -175,8 +175,9 @@ START_TEST(bulk__is_about_what_was_there_when_it_began)
     ck_assert_uint_eq(left_after(0), 2);
     letter();
     ck_assert_uint_eq(left_after(100), 2);
+    bulks_destroy(bulks);
     owner_restart(&o);
-    reopen(1);
+    open_bulks(1);
     o.now.us += 1000000;
     ck_assert_int_eq(owner_commit(&o), 0);
     while (find("x")->state == STATE(RUNNING))

@@ -60,8 +60,14 @@ static const struct history cases[] = {
      .lines = "start r1\nat 1000\nanswer 1 a NOT_FOUND\nstart r2\nat 1600\nanswer 2 a NOT_FOUND\nstart r3\nstart "
               "r4\nstart r5\ncrash",
      "start r6\nbegin r6"},
+    {"that find no place, and nothing has ended for long", NULL, 8,
+     .lines = "begin r1\nat 1000\ncommit 1\nrelease 1\nbegin r2\nat 1600\ncommit 2\nrelease 2\nbegin r3\nbegin "
+              "r4\nbegin r5\n"
+              "begin r6\nbegin r7\nat 9000\ncrash\ncommit 3\nat 9400\ncommit 4",
+     "begin r8"},
     {"what computes", computing, 8, .lines = "",
-     "start r1 in=bad\nstart r1 in=damaged\nstart r1 in=**\nstart r1 in=x tags=sku=x\nstart r1 in=x\nstart r1 in=lost"},
+     "start r1 in=bad\nstart r1 in=damaged\nstart r1 in=**\nstart r1 in=x tags=sku=x\nstart r1 in=x\nstart r1 "
+     "in=lost\nstart r1 in=err"},
     {"how many instances", looping, 8, .lines = "",
      "start r1 in=wxyz\nstart r1 in=xyz\nstart r1 in=xy\nstart r1 in=damaged"},
 

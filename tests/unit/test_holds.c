@@ -197,13 +197,16 @@ START_TEST(holds__a_row_that_holds_nothing_is_damage)
     } rows[] = {{"one", 1, 0, 0},
                 {"", 1, 0, E_JOURNAL_CORRUPT},
                 {"one", 2, 0, E_JOURNAL_CORRUPT},
-                {"one", 1, 1, E_JOURNAL_CORRUPT}};
-    for (unsigned i = 0; i < 4; i++) {
+                {"one", 1, 1, E_JOURNAL_CORRUPT},
+                {"one", 1, SIZE_MAX, 0}, /* nothing is held any more */
+                {"one", 2, SIZE_MAX, E_JOURNAL_CORRUPT}};
+    for (unsigned i = 0; i < 6; i++) {
         Saga__V1__Hold m = SAGA__V1__HOLD__INIT;
         uint8_t value[256];
         m.definition = (char *)(uintptr_t)rows[i].definition;
         m.actor = m.reason = (char *)(uintptr_t) "anna";
-        size_t size = saga__v1__hold__pack(&m, value) - rows[i].cut;
+        size_t size = saga__v1__hold__pack(&m, value);
+        size -= rows[i].cut < size ? rows[i].cut : size;
         const struct subject_row row = {.kind = SUBJECT_HOLD,
                                         .name = bytes_of_text("one"),
                                         .version = rows[i].version,

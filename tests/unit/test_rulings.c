@@ -195,6 +195,7 @@ START_TEST(ruling__what_is_refused_is_not_held)
     ck_assert(!m->held && !m->pending && m->taken_back && !m->disarmed);
     ck_assert_str_eq(ruling_said(rule), "it could not be done: 64 definitions are held");
     ck_assert_int_eq(look(59), REMEDY_NOTHING);
+    ck_assert_str_eq(ruling_said(rule), "it could not be done: 64 definitions are held");
     ck_assert_int_eq(look(1), REMEDY_ACT);
 }
 END_TEST
