@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct rpc room;
@@ -137,6 +138,25 @@ START_TEST(guard__whoever_sent_most_lately_is_shut_out)
     ck_assert(!is_out(old) && !is_out(quiet));
     look(); /* nobody has sent anything since */
     ck_assert_uint_eq(cut, 1);
+}
+END_TEST
+
+/* Of a unix socket nobody counts what has come, but what lies there unread is seen. */
+START_TEST(guard__what_a_unix_socket_has_sent_and_nobody_read_counts)
+{
+    const struct sockaddr_un unnamed = {.sun_family = AF_UNIX}; /* the system finds a name */
+    static const char piece[32768];
+    listening.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(bind(listening.fd, (const struct sockaddr *)&unnamed, sizeof(sa_family_t)), 0);
+    ck_assert_int_eq(listen(listening.fd, 8), 0);
+    struct pair quiet = connected(), loud = connected();
+    look();
+    ck_assert_uint_eq(cut, 0);
+    ck_assert_int_eq(send(loud.there, piece, sizeof piece, 0), sizeof piece);
+    look();
+    ck_assert_uint_eq(cut, 1);
+    UNTIL(is_out(loud));
+    ck_assert(!is_out(quiet));
 }
 END_TEST
 
@@ -448,6 +468,7 @@ int main(void)
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, guard__whoever_sent_most_lately_is_shut_out);
+    tcase_add_test(t, guard__what_a_unix_socket_has_sent_and_nobody_read_counts);
     tcase_add_test(t, guard__calls_that_are_reset_are_counted_from_look_to_look);
     tcase_add_test(t, guard__whoever_comes_over_the_other_family_is_shut_out);
     tcase_add_test(t, guard__a_socket_is_counted_once);
