@@ -89,6 +89,7 @@ $(call wraps,target_ways,transport_channel_credentials certificates_version $(ad
 $(call wraps,sidecar,core_is_tight rpc_set_serving)
 $(call wraps,journal,postgres_store_open postgres_store_promise sqlite_store_open)
 $(call wraps,journal_check,keys_apply keys_verify sqlite_store_inspect postgres_store_look)
+$(call wraps,sidecar_open,sqlite_store_open)
 $(call wraps,loop_open,api_create relay_create core_open rpc_create sqlite_store_open)
 $(call wraps,loop,clock_now core_maintain sqlite_store_open postgres_store_open postgres_store_promise postgres_store_tell_live trust_look certificates_version \
 	certificates_not_after rpc_targets_renew rpc_call_out rpc_poll sealed_store_old_keys sealed_store_heads)

@@ -1,5 +1,6 @@
 /* What keeps a sidecar from opening, each with its reason; and what does not. */
 #include "sidecar/observe/log.h"
+#include "sidecar/journal/sqlite/sqlite_store.h"
 #include "sidecar/runtime/journal.h"
 #include "sidecar/runtime/sidecar_inside.h"
 #include "tests/support/sidecar_world.h"
@@ -382,6 +383,42 @@ START_TEST(sidecar_open__damage_is_told_at_the_start)
 }
 END_TEST
 
+static int found; /* by a look through the rows, where it is not 0 */
+
+static int verify(struct store *s, uint32_t rows_max, bool *more, struct error_detail *d)
+{
+    (void)s, (void)rows_max;
+    *more = false;
+    return error_set(d, found, "journal.db", "the index does not lead to the row");
+}
+
+int __real_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
+                             struct error_detail *d);
+int __wrap_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
+                             struct error_detail *d);
+
+int __wrap_sqlite_store_open(const struct sqlite_store_options *options, struct store **out, struct store_state *state,
+                             struct error_detail *d)
+{
+    int code = __real_sqlite_store_open(options, out, state, d);
+    if (code == 0 && found != 0)
+        (*out)->verify = verify;
+    return code;
+}
+
+/* What would hide a saga, so that its request_id begins a second one, keeps the sidecar from opening, whatever is read behind it. */
+START_TEST(sidecar_open__a_row_that_is_not_found_keeps_it_shut)
+{
+    make_place("loops: 1\n");
+    ck_assert_msg(open_with("loops: 1\n") == 0, "%s", detail.text);
+    found = E_JOURNAL_CORRUPT;
+    ck_assert_int_eq(open_with("loops: 1\n"), E_JOURNAL_CORRUPT);
+    ck_assert_str_eq(detail.text, "the index does not lead to the row");
+    found = 0;
+    ck_assert_msg(open_with("loops: 1\n") == 0, "%s", detail.text);
+}
+END_TEST
+
 static unsigned absent;
 static char first[64];
 
@@ -465,6 +502,7 @@ int main(void)
     tcase_add_test(t, sidecar_open__a_guest_takes_no_files);
     tcase_add_test(t, sidecar_open__an_audit_trail_with_a_gap_is_found);
     tcase_add_test(t, sidecar_open__damage_is_told_at_the_start);
+    tcase_add_test(t, sidecar_open__a_row_that_is_not_found_keeps_it_shut);
     tcase_add_test(t, sidecar_open__many_missing_targets_are_told_of);
     tcase_add_test(t, sidecar_open__a_guest_tells_of_missing_targets);
     suite_add_tcase(s, t);
