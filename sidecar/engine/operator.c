@@ -139,10 +139,11 @@ void operator_retry(const struct turn *t, const struct event *event)
     advance(t, s);
 }
 
-/* Whether an action that is still to come takes this step's output as its request. */
+/* Whether an action that is still to come takes this step's output as its request. One whose undo is spared has none to give. */
 static bool output_needed(const struct saga *s, unsigned step)
 {
-    if (s->definition == NULL || (s->state != SAGA_RUNNING && s->stuck_from != SAGA_RUNNING))
+    if (s->definition == NULL || (s->state != SAGA_RUNNING && s->stuck_from != SAGA_RUNNING) ||
+        s->steps[step].compensation != SAGA_COMPENSATION_NONE)
         return false;
     unsigned own = saga_spec_index(s, step);
     while (s->definition->steps[own].stand_in != STAND_IN_NONE)
