@@ -90,6 +90,17 @@ static bool has_failed_so(const Saga__V1__Saga *s)
     return false;
 }
 
+#define IS_ONE(name, STATE) \
+    static bool name(const Saga__V1__Saga *s) \
+    { \
+        return s->state == SAGA__V1__SAGA_STATE__SAGA_STATE_##STATE; \
+    }
+IS_ONE(is_running, RUNNING)
+IS_ONE(is_committed, COMMITTED)
+IS_ONE(is_on_its_way_back, COMPENSATING)
+IS_ONE(is_undone, COMPENSATED)
+IS_ONE(is_resolved, RESOLVED)
+
 static bool is_any(const Saga__V1__Saga *s)
 {
     return s->id[0] != '\0';
@@ -113,6 +124,11 @@ static const struct {
     {"", NULL, is_any},
     {"1:2 1:4 1:6", "state == COMMITTED || state == COMPENSATED || state == \"RESOLVED\"", is_ended},
     {"1:5", "state == STUCK", is_stuck},
+    {"1:1", "state == RUNNING", is_running},
+    {"1:2", "state == COMMITTED", is_committed},
+    {"1:3", "state == COMPENSATING", is_on_its_way_back},
+    {"1:4", "state == COMPENSATED", is_undone},
+    {"1:6", "state == RESOLVED", is_resolved},
     {"2:'fan'", "definition == \"fan\"", is_of_fan},
     {"3:{1:1003} 4:{1:1020}",
      "started_at >= timestamp(\"1970-01-01T00:16:43Z\") && started_at < timestamp(\"1970-01-01T00:17:00Z\")",

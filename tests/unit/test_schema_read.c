@@ -86,6 +86,24 @@ START_TEST(schema__each_part_of_a_set_comes_to_something)
 }
 END_TEST
 
+/* However many names a number has, and wherever among the others it stands: it is shown by the one that was declared first. */
+START_TEST(schema__of_several_names_for_a_number_the_first_counts)
+{
+    for (int count = 1; count <= 12; count++) {
+        char set[1024] = "1:{1:'a.proto' 2:'p' 5:{1:'E' ", name[8];
+        for (int i = 0; i < count; i++)
+            snprintf(set + strlen(set), sizeof set - strlen(set), "2:{1:'N%d' 2:%d} ", i, i * 2 % 5);
+        strcat(set, "} 12:'proto3'}");
+        ck_assert_msg(read_set(set) == 0, "%s: %s", detail.field, detail.text);
+        const struct enum_type *e = schema_enum(schema, bytes_of_text("p.E"));
+        for (int i = 0; i < 5 && i < count; i++) {
+            snprintf(name, sizeof name, "N%d", i);
+            ck_assert_str_eq((const char *)enum_value_by_number(e, i * 2 % 5)->name.at, name);
+        }
+    }
+}
+END_TEST
+
 /* Numbers of proto2 are packed where the file says so, and those of proto3 unless it says not. */
 START_TEST(schema__a_list_is_packed_where_it_says_so)
 {
@@ -434,6 +452,7 @@ int main(void)
     Suite *s = suite_create("schema_read");
     tcase_add_checked_fixture(c, NULL, teardown);
     tcase_add_test(c, schema__each_part_of_a_set_comes_to_something);
+    tcase_add_test(c, schema__of_several_names_for_a_number_the_first_counts);
     tcase_add_test(c, schema__a_list_is_packed_where_it_says_so);
     tcase_add_test(c, schema__a_field_has_any_number_up_to_the_last);
     tcase_add_test(c, schema__names_in_json_are_made_of_those_in_the_file);
