@@ -92,6 +92,8 @@ static void teardown(void)
     ck_assert_int_eq(system(command), 0);
 }
 
+static const char *expected; /* whom the caller means to call; NULL: localhost */
+
 /* The status of a call with this certificate (NULL: none), by one who believes these roots. */
 static int status_of(const char *name, const char *roots)
 {
@@ -105,7 +107,8 @@ static int status_of(const char *name, const char *roots)
                                              .key = name == NULL ? NULL : path_of(key),
                                              .roots = path_of(roots)};
     ck_assert_msg(certificates_create(&files, &certificates, why), "%s", why);
-    const struct transport_credentials credentials = {.security = TRANSPORT_TLS, .certificates = certificates};
+    const struct transport_credentials credentials = {
+        .security = TRANSPORT_TLS, .certificates = certificates, .expected = expected};
     const char *address = saga_participant_address(participant);
     ck_assert_int_eq(strncmp(address, "tls://", 6), 0);
     grpc_init();
@@ -175,6 +178,22 @@ START_TEST(participant_tls__only_whom_it_names_may_call)
     ck_assert_int_eq(status_of("sagad", "ca.pem"), 0);
     ck_assert_int_eq(status_of("cart", "ca.pem"), 7);
     ck_assert_int_eq(status_of("stranger", "ca.pem"), 4);
+}
+END_TEST
+
+/* Whoever calls goes by the whole of a name, however long it is. */
+START_TEST(participant_tls__only_who_is_meant_is_called)
+{
+#define LONG_NAME "spiffe://example.org/ns/a-namespace-of-very-many-letters/sa/the-account-of-a-participant"
+    make_named("long", "ca", "URI:" LONG_NAME);
+    sh("cp long.pem live.pem && cp long.key live.key");
+    open_for("");
+    expected = LONG_NAME;
+    ck_assert_int_eq(status_of("client", "ca.pem"), 0);
+    expected = LONG_NAME "s";
+    ck_assert_int_eq(status_of("client", "ca.pem"), 4);
+    expected = NULL;
+    ck_assert_int_eq(status_of("client", "ca.pem"), 4);
 }
 END_TEST
 
@@ -271,6 +290,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, participant_tls__only_who_the_roots_name_is_let_in);
     tcase_add_test(all, participant_tls__only_whom_it_names_may_call);
+    tcase_add_test(all, participant_tls__only_who_is_meant_is_called);
     tcase_add_test(all, participant_tls__files_come_from_the_environment);
     tcase_add_test(all, participant_tls__files_that_change_are_taken);
     tcase_add_test(all, participant_tls__a_client_renews_its_certificate);

@@ -249,6 +249,7 @@ START_TEST(payload__json_of_a_saga_has_a_bound)
 {
     static char text[65536 + 32];
     static uint8_t output[65536];
+    uint8_t room[32];
     for (int over = 0; over < 2; over++) {
         /* A field's tag and three bytes of its length. */
         int size = snprintf(text, sizeof text, "{\"sku\":\"%0*d\"}", 40000, 0);
@@ -268,7 +269,10 @@ START_TEST(payload__json_of_a_saga_has_a_bound)
         ck_assert_uint_eq(r->saga->steps[0]->output.len, rest + 4);
         ck_assert_int_eq(r->saga->steps[0]->output_json[0] != '\0', !over);
         drop(r);
-        api_world_answer(&w, 0, 0, "", bytes_of(NULL, 0));
+        api_world_answer(&w, 0, 0, "", shapes_line(bytes_of_text("out"), room));
+        r = get(true, true);
+        ck_assert_int_eq(r->saga->steps[1]->output_json[0] != '\0', over); /* the one before has used up all */
+        drop(r);
     }
 }
 END_TEST

@@ -169,7 +169,7 @@ static void setup(void)
     config = (struct config_remedy){.name = "calm",
                                     .act = CONFIG_REMEDY_HOLD,
                                     .when = "always",
-                                    .where = "true",
+                                    .where = "reason == REJECTED",
                                     .definition = "order",
                                     .target = "bank",
                                     .url = "https://there",
@@ -275,7 +275,7 @@ START_TEST(remedies_act__a_job_has_the_same_name_until_it_is_cancelled)
     ck_assert_int_eq(asked_method, METHOD_START_BULK);
     ck_assert_str_eq(start->id, "rule-calm-1234");
     ck_assert_int_eq(start->act, SAGA__V1__BULK_ACT__BULK_ACT_RETRY);
-    ck_assert_str_eq(start->where, "true");
+    ck_assert_str_eq(start->where, "reason == REJECTED");
     ck_assert_str_eq(start->definition, "order");
     ck_assert_double_eq(start->per_second, 2);
     SAYS_WHO(Saga__V1__StartBulkRequest);
