@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 enum { DONE = SAGA_CALL_OUTCOME_DONE, UNKNOWN = SAGA_CALL_OUTCOME_UNKNOWN };
@@ -64,6 +65,7 @@ struct script {
     int status;
     const char *answer; /* or the failure's message */
     const char *also;   /* SQL to run besides */
+    bool cuts;          /* the connection, of which the server says nothing */
     atomic_int runs;
 };
 
@@ -82,6 +84,8 @@ static int book(saga_call *call, PGconn *db, void *user)
         return saga_call_fail(call, SAGA_E_UNAVAILABLE, "%s", PQerrorMessage(db));
     if (script->also != NULL)
         PQclear(PQexec(db, script->also));
+    if (script->cuts)
+        shutdown(PQsocket(db), SHUT_RDWR);
     if (script->status != SAGA_OK)
         return saga_call_fail(call, script->status, "%s", script->answer);
     char answer[64];
@@ -464,7 +468,10 @@ START_TEST(barrier_pq__reconnects_when_the_server_has_closed)
     script.also = "SELECT pg_terminate_backend(pg_backend_pid())";
     expect(barrier_action("b", 0), &script, SAGA_E_UNAVAILABLE, "was lost");
     script.also = NULL;
-    expect(barrier_action("b", 0), &script, SAGA_OK, "booked 3");
+    script.cuts = true;
+    expect(barrier_action("b", 0), &script, SAGA_E_UNAVAILABLE, "");
+    script.cuts = false;
+    expect(barrier_action("b", 0), &script, SAGA_OK, "booked 4");
     ck_assert_int_eq(query("SELECT count(*) FROM ledger"), 2);
 }
 END_TEST

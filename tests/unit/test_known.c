@@ -121,7 +121,13 @@ START_TEST(known__the_journal_tells_how_many_a_loop_had)
 }
 END_TEST
 
-/* An enlisted one has the steps that it was told of, in its own order. */
+static int is_away(struct store *s, uint64_t frame, struct bytes *records, struct error_detail *detail)
+{
+    (void)s, (void)frame, (void)records;
+    return error_set(detail, E_JOURNAL_AWAY, "", "not now");
+}
+
+/* An enlisted one has the steps that it was told of, in its own order. While the journal cannot tell them nothing of it is remembered. */
 START_TEST(known__the_journal_tells_which_steps_were_enlisted)
 {
     static const char *const steps[] = {"first", "second", "third", ""};
@@ -144,6 +150,10 @@ START_TEST(known__the_journal_tells_which_steps_were_enlisted)
     abort.saga_id = id;
     protobuf_c_message_free_unpacked(api_world_get(&w, 0, METHOD_ABORT, &abort.base), NULL);
     ck_assert_ptr_null(engine_find(core_engine(w.loop[0].core), r.saga.serial));
+    int (*read_frame)(struct store *, uint64_t, struct bytes *, struct error_detail *) = w.loop[0].store->read_frame;
+    w.loop[0].store->read_frame = is_away;
+    ck_assert_int_eq(known_find(n, &r, &names, &detail), E_JOURNAL_AWAY);
+    w.loop[0].store->read_frame = read_frame;
     for (; r.step < sizeof steps / sizeof steps[0]; r.step++) {
         ck_assert_int_eq(known_find(n, &r, &names, &detail), 0);
         ck_assert(bytes_equal(names.definition, bytes_of_text("trip")));
