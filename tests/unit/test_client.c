@@ -927,6 +927,7 @@ int main(void)
     tcase_add_test(c, client__does_not_survive_fork);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -153,6 +153,7 @@ int main(void)
     tcase_add_test(tests, client_settings__a_participants_threads_take_no_signals);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -145,6 +145,7 @@ int main(void)
     tcase_add_test(t, door__a_loop_that_works_is_watched);
     suite_add_tcase(s, t);
     SRunner *runner = srunner_create(s);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

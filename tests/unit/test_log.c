@@ -525,6 +525,7 @@ int main(void)
     tcase_set_timeout(lines, 20);
     suite_add_tcase(suite, lines);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

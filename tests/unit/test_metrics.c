@@ -387,6 +387,7 @@ int main(void)
     tcase_add_test(all, metrics__are_read_while_they_are_counted);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -279,6 +279,7 @@ int main(void)
     tcase_add_test(opening, participant_open__refuses_steps_that_contradict_each_other);
     suite_add_tcase(suite, opening);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -289,6 +289,7 @@ int main(void)
     tcase_add_test(stopping, participant_stop__runs_until_it_is_interrupted_or_signalled);
     suite_add_tcase(suite, stopping);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -667,6 +667,7 @@ int main(void)
     tcase_add_test(tc, rpc__metadata_are_the_first_of_several);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

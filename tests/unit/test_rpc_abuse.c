@@ -1102,6 +1102,7 @@ int main(void)
     tcase_add_test(tc, rpc_abuse__request_without_end_ends_a_long_poll);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -207,6 +207,7 @@ int main(void)
     tcase_add_test(t, sidecar_stop__a_stop_while_the_journal_is_full_ends_within_the_grace);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

@@ -349,6 +349,7 @@ int main(void)
     tcase_add_test(c, webhook__ends_though_one_hangs_and_others_wait);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
+    srunner_set_fork_status(r, CK_FORK); /* the threads of a test end with its process */
     srunner_run_all(r, CK_ENV);
     int failed = srunner_ntests_failed(r);
     srunner_free(r);
