@@ -268,6 +268,10 @@ static const struct history histories[] = {
               "r1\nanswer 2 "
               "o OK\n"
               "answer 2 f NOT_FOUND\nanswer 2 f.fallback NOT_FOUND"},
+    {"an earlier answer of the fallback stands in", yielding, 8,
+     .lines = "start r0\nanswer 1 o OK\nanswer 1 f NOT_FOUND\nat 1000\nanswer 1 f.fallback OK out=good\nanswer 1 e "
+              "OK\nrelease 1\nat 31000\nstart r1\nanswer 2 o OK\nanswer 2 f NOT_FOUND\nanswer 2 f.fallback "
+              "NOT_FOUND"},
     {"the earlier answer is too old", yielding, 8,
      .lines = "start r0\nanswer 1 o OK\nat 1000\nanswer 1 f OK out=good\nanswer 1 e OK\nrelease 1\nat 61001\nstart "
               "r1\nanswer 2 "

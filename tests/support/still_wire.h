@@ -27,9 +27,10 @@ static FILE *out;
 static bool quiet;         /* what is asked is not written */
 static struct end ends[4]; /* of the next calls; OK behind them */
 static unsigned end_count, calls;
-static bool on_and_on;      /* every call behind them ends as the last of them */
-static struct bytes answer; /* what is answered when all is well */
-static int64_t waited;      /* by which time has moved: each pause between two tries is half a second */
+static bool on_and_on;       /* every call behind them ends as the last of them */
+static struct bytes answer;  /* what is answered when all is well */
+static int64_t waited;       /* by which time has moved: each pause between two tries is half a second */
+static int64_t answer_takes; /* nanoseconds, by which waited moves before one comes */
 static bool forked, own_thread;
 
 /* ---- the wire ---- */
@@ -146,6 +147,7 @@ int __wrap_wire_call(struct wire *w, struct wire_call *call, struct saga_error *
         call->left = ends[which].left;
         return saga_error_set(error, ends[which].code, ends[which].reason, NULL, "it ended so");
     }
+    waited += answer_takes;
     call->response = protobuf_c_message_unpack(call->response_type, NULL, answer.size, answer.at);
     ck_assert_ptr_nonnull(call->response);
     return SAGA_OK;

@@ -194,7 +194,9 @@ static void put_leases(void)
         ends[0] = heard[i / COUNT(said)];
         end_count = 1;
         calls = 0;
+        answer_takes = 250000000; /* the lease counts from when it was asked for */
         int code = saga_keep_alive(tx, &lease, &error);
+        answer_takes = 0;
         end_count = 0;
         fprintf(out, " then %" PRId64 " %" PRId64, lease, saga_tx_lease_left_ms(tx));
         waited += 1000000001;

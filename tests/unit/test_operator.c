@@ -483,6 +483,15 @@ START_TEST(operator__a_reload_is_told_what_came_of_it)
     api_world_settle(&w);
     taken(METHOD_RELOAD, &m.base);
     expect("Reload", "", "", "anna", "");
+    struct error_detail detail;
+    const struct api_reload wrong = {.code = error_set(&detail, E_ARGUMENT, "sagad.yaml:7", "no such option"),
+                                     .detail = &detail};
+    struct world_call *call = api_world_ask(&w, 0, METHOD_RELOAD, &m.base);
+    api_reloaded(w.loop[0].api, w.loop[0].reloads, &wrong);
+    ck_assert(call->ended && call->status != 0);
+    ck_assert_str_eq(call->field, "sagad.yaml:7");
+    ck_assert_msg(strstr(call->message, "no such option") != NULL, "%s", call->message);
+    api_world_free(call);
 }
 END_TEST
 

@@ -331,6 +331,10 @@ START_TEST(status__a_target_that_is_configured_is_told_with_its_bounds)
     ck_assert_str_eq(there->address, "there:1");
     ck_assert_uint_eq(there->calls, 4);
     ck_assert_uint_eq(there->calls_max, 9);
+    limit_set(&t->limit, 9);
+    ck_assert_uint_eq(told()->targets[1]->calls_max, limit_places(&t->limit)); /* what was found, of at most 9 */
+    ck_assert_uint_ne(limit_places(&t->limit), 9);
+    limit_set(&t->limit, 0);
     ck_assert_uint_eq(there->waiting, (1U << CLASS_COUNT) - 1);
     ck_assert_uint_eq(there->deferred, 2);
     ck_assert_uint_eq(there->rate_limit_per_second, 50);
