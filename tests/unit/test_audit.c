@@ -463,6 +463,27 @@ START_TEST(audit__what_is_verified_is_told_by_its_numbers)
 }
 END_TEST
 
+/* In pieces, when it takes longer than a request may hold the loop. */
+START_TEST(audit__a_long_journal_is_verified_to_its_end)
+{
+    static const char key[] = "k 5555555555555555555555555555555555555555555555555555555555555555\n";
+    enum { FRAMES = 1100 };
+    struct error_detail detail;
+    char id[SAGA_ID_TEXT_SIZE];
+    Saga__V1__VerifyRequest m = SAGA__V1__VERIFY_REQUEST__INIT;
+    ck_assert_int_eq(seal_read_keys(bytes_of_text(key), "", &w.chain, &detail), 0);
+    api_world_start(&w);
+    for (int i = 0; i < FRAMES; i++)
+        api_world_begin(&w, 0, "x", "", id);
+    w.tick = (struct span){.us = 300}; /* of half a millisecond */
+    Saga__V1__VerifyResponse *r = api_world_get(&w, 0, METHOD_VERIFY, &m.base);
+    const Saga__V1__JournalVerified *j = r->journals[0];
+    ck_assert_str_eq(j->finding, "");
+    ck_assert(j->first_frame == 1 && j->last_frame == FRAMES && j->frames_chained == FRAMES);
+    saga__v1__verify_response__free_unpacked(r, NULL);
+}
+END_TEST
+
 static void verified(unsigned loop, const char *head, size_t count, const char *found_at_0, const char *found_at_1)
 {
     static char *heads[65];
@@ -549,6 +570,7 @@ int main(void)
     tcase_add_test(tc, audit__a_page_ends_where_it_should);
     tcase_add_test(tc, audit__loops_write_an_act_once);
     tcase_add_test(tc, audit__what_is_verified_is_told_by_its_numbers);
+    tcase_add_test(tc, audit__a_long_journal_is_verified_to_its_end);
     tcase_add_test(tc, audit__a_head_is_of_its_loop);
     tcase_add_test(tc, audit__the_log_tells_of_an_act_and_what_came_of_it);
     suite_add_tcase(suite, tc);
