@@ -130,7 +130,8 @@ START_TEST(functions__texts)
          "== 'ba'",
          "'a,b,c'.split(',', 0) == [] && 'a,b,c'.split(',', 1) == ['a,b,c'] && 'a,b,c'.split(',', -1) == ['a', 'b', "
          "'c']",
-         "['a', 'b'].join() == 'ab' && ['a', 'b'].join('--') == 'a--b' && [].join(',') == ''",
+         "['a', 'b'].join() == 'ab' && ['a', 'b'].join('--') == 'a--b' && [].join(',') == '' && ['', '', 'a', "
+         "''].join(',') == ',,a,'",
          "'äb€'.reverse() == '€bä'",
          "'abc'.startsWith('ab') && !'abc'.startsWith('abcd') && 'abc'.endsWith('bc') && !'abc'.endsWith('ab') && "
          "'abc'.contains('')",

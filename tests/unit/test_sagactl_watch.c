@@ -20,6 +20,7 @@ static unsigned stream_count; /* the last one again and again */
 static unsigned opened, closed, given;
 static char cursors[OPENED_MAX][16], sagas[OPENED_MAX][24], journals[OPENED_MAX][16];
 static bool waited[OPENED_MAX];
+static bool at_once; /* what has come is written before more is asked for */
 
 int __wrap_wire_stream_open(struct wire *w, const char *method, const ProtobufCMessage *request,
                             const ProtobufCMessageDescriptor *type, bool wait_for_ready, struct wire_stream **out,
@@ -54,6 +55,8 @@ int __wrap_wire_stream_read(struct wire_stream *s, int64_t deadline, ProtobufCMe
     while (told_one->late && wire_time_left_ms(deadline) > 0)
         ;
     *message = NULL;
+    if (at_once && given > 0)
+        ck_assert(said != NULL && strstr(said, told_one->events[given - 1].saga_id) != NULL);
     if (given < told_one->n) {
         Saga__V1__WatchResponse response = SAGA__V1__WATCH_RESPONSE__INIT;
         Saga__V1__Event event = told_one->events[given++], *one = &event;
@@ -95,6 +98,20 @@ static Saga__V1__Event event(const char *cursor, Saga__V1__EventType type)
 #define ENDED(cursor)   event(cursor, SAGA__V1__EVENT_TYPE__EVENT_TYPE_ENDED)
 
 /* ---- tests ---- */
+
+/* Whoever reads a pipe learns of each when it happens. */
+START_TEST(watch__an_event_is_written_when_it_comes)
+{
+    struct told_stream two = {
+        .events = {STARTED("1.0"), STARTED("2.0")}, .n = 2, .code = SAGA_E_CANCELLED, .reason = ""};
+    two.events[1].saga_id = text("9f03c1d2a4b7-2b");
+    begin(&two, 1);
+    at_once = true;
+    sagactl("watch");
+    at_once = false;
+    ck_assert_uint_eq(given, 2);
+}
+END_TEST
 
 START_TEST(watch__is_at_rest_until_its_time_has_passed)
 {
@@ -214,6 +231,7 @@ int main(void)
     Suite *suite = suite_create("sagactl_watch");
     TCase *tc = tcase_create("watch");
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, watch__an_event_is_written_when_it_comes);
     tcase_add_test(tc, watch__is_at_rest_until_its_time_has_passed);
     tcase_add_test(tc, watch__goes_on_behind_the_last_event_that_was_shown);
     tcase_add_test(tc, watch__shows_each_event_in_a_line);
