@@ -38,6 +38,31 @@ void kept_text_compare(const char *path, void (*put)(FILE *out))
     free(now);
 }
 
+void kept_text_play(const char *path, FILE *out, const struct kept_script *script)
+{
+    char text[256];
+    unsigned played = 0;
+    FILE *scripts = fopen(path, "r");
+    ck_assert_msg(scripts != NULL, "%s", path);
+    script->begin();
+    while (fgets(text, sizeof text, scripts) != NULL) {
+        text[strcspn(text, "\n")] = '\0';
+        if (text[0] == '=') {
+            script->finish(text);
+            script->begin();
+        }
+        if (text[0] == '=' || text[0] == '>')
+            fprintf(out, "%s\n", text);
+        if (text[0] != '>')
+            continue;
+        script->happens(text + 2);
+        played++;
+    }
+    script->finish("the end");
+    fclose(scripts);
+    ck_assert_uint_gt(played, 0);
+}
+
 int kept_text_run(int argc, char **argv, const char *name, const TTest *test)
 {
     anew = argc == 2 && strcmp(argv[1], "write") == 0;

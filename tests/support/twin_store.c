@@ -9,7 +9,6 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 int commit_in_time(struct store *s, const struct store_commit *commit, struct error_detail *detail)
 {
@@ -399,18 +398,19 @@ static int carry_out_one(struct store *s, uint64_t epoch, const struct act *act,
     }
 }
 
-/* Where the answer is under way it is asked for again, in the same words. */
-static struct told carry_out(struct store *s, uint64_t epoch, const struct act *act)
+/* False while the answer is under way: then it is asked for again, in the same words. */
+static bool is_carried_out(struct store *s, uint64_t epoch, const struct act *act, struct told *told)
 {
     struct error_detail detail;
+    *told = (struct told){.stop_at = act->numbers[4] % 4 == 0 ? 1 + (unsigned)(act->numbers[3] % 5) : 0};
+    told->code = carry_out_one(s, epoch, act, told, &detail);
+    return told->code != STORE_PENDING;
+}
+
+static struct told carry_out(struct store *s, uint64_t epoch, const struct act *act)
+{
     struct told told;
-    for (;;) {
-        told = (struct told){.stop_at = act->numbers[4] % 4 == 0 ? 1 + (unsigned)(act->numbers[3] % 5) : 0};
-        told.code = carry_out_one(s, epoch, act, &told, &detail);
-        if (told.code != STORE_PENDING)
-            break;
-        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-    }
+    UNTIL(is_carried_out(s, epoch, act, &told));
     tell(&told, (uint64_t)-told.code);
     return told;
 }

@@ -369,29 +369,17 @@ static void finish(const char *next)
     grpc_slice_buffer_destroy(&room.sending.data.raw.slice_buffer);
 }
 
+static void happens(char *words)
+{
+    happen(words);
+    turn();
+}
+
 /* What happens is in the file, as are the effects. */
 static void put_all(FILE *to)
 {
-    char text[256];
-    FILE *scripts = fopen(path, "r");
-    ck_assert_ptr_nonnull(scripts);
     out = to;
-    begin();
-    while (fgets(text, sizeof text, scripts) != NULL) {
-        text[strcspn(text, "\n")] = '\0';
-        if (text[0] == '=') {
-            finish(text);
-            begin();
-        }
-        if (text[0] == '=' || text[0] == '>')
-            fprintf(out, "%s\n", text);
-        if (text[0] != '>')
-            continue;
-        happen(text + 2);
-        turn();
-    }
-    finish("the end");
-    fclose(scripts);
+    kept_text_play(path, to, &(struct kept_script){begin, happens, finish});
 }
 
 START_TEST(out_calls__end_as_the_scripts_say)

@@ -430,37 +430,26 @@ static void begin(void)
     turn();
 }
 
-static void end(void)
+static void end(const char *next)
 {
+    (void)next;
     put_line("the end");
     rpc_targets_finish(&room);
+    flush();
+}
+
+static void happens(char *words)
+{
+    happen(words);
+    turn();
     flush();
 }
 
 /* What happens is in the file, as are the effects. */
 static void put_all(FILE *to)
 {
-    char line[256];
-    FILE *scripts = fopen(path, "r");
-    ck_assert_ptr_nonnull(scripts);
     out = to;
-    begin();
-    while (fgets(line, sizeof line, scripts) != NULL) {
-        line[strcspn(line, "\n")] = '\0';
-        if (line[0] == '=') {
-            end();
-            begin();
-        }
-        if (line[0] == '=' || line[0] == '>')
-            fprintf(out, "%s\n", line);
-        if (line[0] != '>')
-            continue;
-        happen(line + 2);
-        turn();
-        flush();
-    }
-    end();
-    fclose(scripts);
+    kept_text_play(path, to, &(struct kept_script){begin, happens, end});
 }
 
 START_TEST(target_ways__are_taken_as_the_scripts_say)
